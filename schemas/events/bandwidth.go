@@ -1,0 +1,73 @@
+package events
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ExporterRegistered says that datagrams of a source are now metered.
+type ExporterRegistered struct {
+	ExporterID  uuid.UUID `json:"exporter_id"`
+	Source      string    `json:"source"`          // CIDR of UDP source addresses
+	Agent       string    `json:"agent,omitempty"` // sFlow agent address, empty for any
+	CountPolicy string    `json:"count_policy"`    // ingress, egress, both
+	RateMin     int64     `json:"rate_min"`
+	RateMax     int64     `json:"rate_max"`
+}
+
+// ExporterChanged carries the exporter's new settings, whole.
+type ExporterChanged ExporterRegistered
+
+// PrefixAssigned says that a prefix's traffic belongs to a service from a time on.
+type PrefixAssigned struct {
+	AssignmentID uuid.UUID  `json:"assignment_id"`
+	ServiceID    uuid.UUID  `json:"service_id"`
+	CustomerID   uuid.UUID  `json:"customer_id"`
+	Prefix       string     `json:"prefix"`
+	From         time.Time  `json:"from"`
+	To           *time.Time `json:"to,omitempty"` // exclusive; nil while it lasts
+}
+
+// PrefixReleased ends an assignment. A move is a release and an assignment in one transaction.
+type PrefixReleased struct {
+	AssignmentID uuid.UUID `json:"assignment_id"`
+	ServiceID    uuid.UUID `json:"service_id"`
+	CustomerID   uuid.UUID `json:"customer_id"`
+	Prefix       string    `json:"prefix"`
+	To           time.Time `json:"to"` // exclusive
+}
+
+// QuotaThresholdReached says that a service's billable bytes crossed a share of its quota: once per service,
+// cycle and threshold. Its aggregate is the crossing itself, so that the meter needs no lock on the service.
+type QuotaThresholdReached struct {
+	AlertID       uuid.UUID `json:"alert_id"`
+	ServiceID     uuid.UUID `json:"service_id"`
+	CustomerID    uuid.UUID `json:"customer_id"`
+	CycleID       uuid.UUID `json:"cycle_id"`
+	Threshold     int       `json:"threshold"` // percent
+	QuotaBytes    int64     `json:"quota_bytes"`
+	BillableBytes int64     `json:"billable_bytes"`
+	ReachedAt     time.Time `json:"reached_at"`
+}
+
+func (ExporterRegistered) Type() string              { return "bandwidth.ExporterRegistered" }
+func (ExporterRegistered) SchemaVersion() int        { return 1 }
+func (e ExporterRegistered) Aggregate() Aggregate    { return Aggregate{TypeExporter, e.ExporterID} }
+func (e ExporterRegistered) ShardKey() uuid.UUID     { return e.ExporterID }
+func (ExporterChanged) Type() string                 { return "bandwidth.ExporterChanged" }
+func (ExporterChanged) SchemaVersion() int           { return 1 }
+func (e ExporterChanged) Aggregate() Aggregate       { return Aggregate{TypeExporter, e.ExporterID} }
+func (e ExporterChanged) ShardKey() uuid.UUID        { return e.ExporterID }
+func (PrefixAssigned) Type() string                  { return "bandwidth.PrefixAssigned" }
+func (PrefixAssigned) SchemaVersion() int            { return 1 }
+func (e PrefixAssigned) Aggregate() Aggregate        { return Aggregate{TypeService, e.ServiceID} }
+func (e PrefixAssigned) ShardKey() uuid.UUID         { return e.CustomerID }
+func (PrefixReleased) Type() string                  { return "bandwidth.PrefixReleased" }
+func (PrefixReleased) SchemaVersion() int            { return 1 }
+func (e PrefixReleased) Aggregate() Aggregate        { return Aggregate{TypeService, e.ServiceID} }
+func (e PrefixReleased) ShardKey() uuid.UUID         { return e.CustomerID }
+func (QuotaThresholdReached) Type() string           { return "bandwidth.QuotaThresholdReached" }
+func (QuotaThresholdReached) SchemaVersion() int     { return 1 }
+func (e QuotaThresholdReached) Aggregate() Aggregate { return Aggregate{TypeQuotaAlert, e.AlertID} }
+func (e QuotaThresholdReached) ShardKey() uuid.UUID  { return e.CustomerID }
