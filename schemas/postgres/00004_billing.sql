@@ -21,11 +21,13 @@ create table cycle (
     check (starts_at < ends_at),
     constraint cycle_overlap exclude using gist (service_id with =, tstzrange(starts_at, ends_at) with &&)
 );
-create index cycle_due on cycle (ends_at) where status <> 'closed';
+create index cycle_due on cycle (ends_at, id) where status <> 'closed';
+create index cycle_closed on cycle (ends_at, id) where status = 'closed';
 create trigger attribution_change after insert or update or delete on cycle for each statement execute function note_attribution_change();
 
--- The usage a cycle was billed on. Revision 0 is the close, later ones carry usage that came late.
--- Counts are of everything up to then; billed_bytes is what this revision put on an invoice.
+-- The usage a cycle was billed on. Revision 0 is the close, later ones carry usage that came late. Counts and
+-- amounts are of everything up to then. What a cycle still owes is its newest revision's overage_minor less the
+-- sum of its invoice lines: above zero it waits for the service's next invoice, below it is credited at once.
 create table cycle_snapshot (
     cycle_id       uuid        not null references cycle,
     revision       int         not null check (revision >= 0),
@@ -38,7 +40,7 @@ create table cycle_snapshot (
     samples        bigint      not null,
     billable_bytes bigint      not null,
     overage_bytes  bigint      not null,
-    overage_minor  bigint      not null,   -- rated on all overage so far; a revision bills the difference
+    overage_minor  bigint      not null default 0,   -- what all overage so far costs; set when it is rated
     error_bound_percent numeric(12, 6),    -- null: no samples
     datagrams_lost bigint      not null,
     samples_lost   bigint      not null,
@@ -120,19 +122,27 @@ end $$;
 create constraint trigger ledger_balances after insert or update on ledger_entry
     deferrable initially deferred for each row execute function ledger_balances();
 
--- Alerts, mails and webhooks sent or to be sent; unique by what they are about.
+-- Mails and webhook posts sent or to be sent; unique by what they are about. An attempt is committed before
+-- the outside party is called, its outcome after. content is what the template prints, frozen when queued.
 create table notification (
-    id         uuid        primary key,
-    channel    text        not null check (channel in ('mail', 'discord')),
-    recipient  text        not null,
-    template   text        not null,
-    event_id   uuid        not null,
-    status     text        not null check (status in ('queued', 'sent', 'failed')),
-    error      text,
-    queued_at  timestamptz not null,
-    sent_at    timestamptz,
-    unique (event_id, channel, recipient, template)
+    id          uuid        primary key,
+    customer_id uuid        not null references customer,
+    channel     text        not null check (channel in ('mail', 'discord')),
+    recipient   text        not null,    -- mail address, or the name of a staff channel
+    template    text        not null,
+    event_id    uuid        not null,
+    content     jsonb       not null,
+    status      text        not null check (status in ('queued', 'sent', 'failed')),
+    attempts    int         not null default 0 check (attempts >= 0),
+    error       text,                    -- of the last attempt
+    queued_at   timestamptz not null,
+    tried_at    timestamptz,
+    sent_at     timestamptz,
+    unique (event_id, channel, recipient, template),
+    check ((status = 'sent') = (sent_at is not null))
 );
+create index notification_customer on notification (customer_id, queued_at desc);
+create index notification_waiting on notification (status, queued_at) where status <> 'sent';
 
 -- +goose Down
 -- Forward only.
