@@ -1,0 +1,171 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/internal/postgres/postgrestest"
+)
+
+func TestOpenTakesTheRoleAndTheBounds(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	for _, role := range []postgres.Role{postgres.RoleCommand, postgres.RoleQuery, postgres.RoleMeter} {
+		var got [4]string
+		err := db.Pool(role).QueryRow(t.Context(), `select current_user, current_setting('timezone'),
+			current_setting('statement_timeout'), current_setting('application_name')`).Scan(&got[0], &got[1], &got[2], &got[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := [4]string{string(role), "UTC", "1min", t.Name()}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("session of %s (-want +got):\n%s", role, diff)
+		}
+	}
+}
+
+func TestOpenRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	for name, cfg := range map[string]postgres.Config{
+		"malformed DSN": {DSN: "postgres://%zz"},
+		"unknown role":  {DSN: db.DSN(), Role: "no_such_role"},
+		"nobody there":  {DSN: "postgres://postgres@127.0.0.1:1/postgres"},
+	} {
+		if pool, err := postgres.Open(t.Context(), cfg); err == nil {
+			pool.Close()
+			t.Errorf("%s: opened", name)
+		}
+	}
+}
+
+func TestMigrateIsIdempotentAndMayRunInManyProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	empty := db.Name() + "_empty"
+	owner := db.Pool(postgres.RoleOwner)
+	if _, err := owner.Exec(t.Context(), "create database "+empty); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn, err := pgx.Connect(context.Background(), db.DSN())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close(context.Background())
+		_, _ = conn.Exec(context.Background(), "drop database if exists "+empty+" with (force)")
+	})
+	config := owner.Config().ConnConfig
+	dsn := "host=" + config.Host + " dbname=" + empty + " user=" + config.User + " password=" + config.Password + " sslmode=disable"
+	dsn += " port=" + portOf(config)
+	var all errgroup.Group
+	for range 4 {
+		all.Go(func() error { return postgres.Migrate(t.Context(), dsn, slog.New(slog.DiscardHandler)) })
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Migrate(t.Context(), dsn, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatalf("second time: %v", err)
+	}
+}
+
+// TestRoles holds the rights of each role: every refusal is checked to be one of rights, not of syntax.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	const insertJob = `insert into river_job (kind, max_attempts, args) values ('x', 1, '{}')`
+	const insertEvent = `insert into outbox (event_id, aggregate_type, aggregate_id, aggregate_version, type, schema_version, vshard, occurred_at, payload)
+		values (gen_random_uuid(), 'x', gen_random_uuid(), 1, 'X', 1, 0, now(), '{}')`
+	tests := []struct {
+		role    postgres.Role
+		sql     string
+		allowed bool
+	}{
+		{postgres.RoleCommand, `insert into customer (id, email, name, created_at) values (gen_random_uuid(), 'a@b', 'A', now())`, true},
+		{postgres.RoleCommand, insertEvent, true},
+		{postgres.RoleCommand, insertJob, true},
+		{postgres.RoleCommand, `delete from river_job`, true},
+		{postgres.RoleCommand, `insert into exporter (id, name, source, count_policy, created_at) values (gen_random_uuid(), 'e', '127.0.0.1/32', 'ingress', now())`, true},
+		{postgres.RoleCommand, `select from usage_hourly`, true},
+		{postgres.RoleCommand, `update usage_hourly set bytes_in_l2 = 0`, false},
+		{postgres.RoleCommand, `update ledger_entry set amount_minor = 1`, false},
+		{postgres.RoleCommand, `update invoice_line set amount_minor = 1`, false},
+		{postgres.RoleCommand, `update audit set input = '{}'`, false},
+		{postgres.RoleCommand, `delete from customer`, false},
+		{postgres.RoleCommand, `delete from invoice`, false},
+		{postgres.RoleCommand, `truncate ledger_entry`, false},
+		{postgres.RoleCommand, `drop table customer`, false},
+		{postgres.RoleCommand, `create table x ()`, false},
+		{postgres.RoleQuery, `select from customer`, true},
+		{postgres.RoleQuery, `select from usage_hourly`, true},
+		{postgres.RoleQuery, `select from idempotency`, false},
+		{postgres.RoleQuery, `select from river_job`, false},
+		{postgres.RoleQuery, `select from customer for update`, false},
+		{postgres.RoleQuery, `update customer set name = 'B'`, false},
+		{postgres.RoleQuery, `delete from customer`, false},
+		{postgres.RoleQuery, `create table x ()`, false},
+		{postgres.RoleMeter, `select from assignment`, true},
+		{postgres.RoleMeter, `update usage_hourly set bytes_in_l2 = 0`, true},
+		{postgres.RoleMeter, `insert into meter (partition) values (1)`, true},
+		{postgres.RoleMeter, `delete from usage_slot`, true},
+		{postgres.RoleMeter, insertEvent, true},
+		{postgres.RoleMeter, `update service set name = 'x'`, false},
+		{postgres.RoleMeter, `delete from usage_hourly`, false},
+		{postgres.RoleMeter, `insert into customer (id, email, name, created_at) values (gen_random_uuid(), 'm@b', 'M', now())`, false},
+		{postgres.RoleMeter, `select from invoice`, false},
+		{postgres.RoleMeter, insertJob, false},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.role)+"/"+tt.sql[:min(40, len(tt.sql))], func(t *testing.T) {
+			t.Parallel()
+			pool := db.Pool(tt.role)
+			tx, err := pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback(context.Background()) }()
+			_, err = tx.Exec(t.Context(), tt.sql)
+			if tt.allowed && err != nil {
+				t.Errorf("refused: %v", err)
+			}
+			if !tt.allowed && !isRefusal(err) {
+				t.Errorf("want a refusal of rights, got %v", err)
+			}
+		})
+	}
+}
+
+// TestQueryRoleWritesNothing asks the catalogue, so that a table of tomorrow is held too.
+func TestQueryRoleWritesNothing(t *testing.T) {
+	t.Parallel()
+	rows, err := postgrestest.New(t).Pool(postgres.RoleOwner).Query(t.Context(), `
+		select c.oid::regclass::text from pg_class c
+		where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+		  and has_table_privilege('ezscale_query', c.oid, 'insert, update, delete, truncate')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(tables) > 0 {
+		t.Errorf("the query role may write %v (%v)", tables, err)
+	}
+}
+
+func isRefusal(err error) bool {
+	const insufficientPrivilege = "42501"
+	var refusal *pgconn.PgError
+	return errors.As(err, &refusal) && refusal.Code == insufficientPrivilege
+}
+
+func portOf(c *pgx.ConnConfig) string { return strconv.Itoa(int(c.Port)) }
