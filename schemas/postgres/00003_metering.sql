@@ -20,7 +20,8 @@ create table usage_hourly (
 create index usage_hourly_hour on usage_hourly (hour);
 
 -- Ten-second slots of the last day or so: the live graph, and the source of the absolute minute windows
--- that go to ClickHouse. version grows with each change of the row.
+-- that go to ClickHouse. version grows with each change of the row. Usage that arrives when its slots are
+-- pruned already is in usage_hourly alone.
 create table usage_slot (
     service_id   uuid        not null,
     slot         timestamptz not null,
@@ -37,8 +38,8 @@ create table usage_slot (
     flush        bigint      not null,          -- that meter's flush number
     primary key (service_id, slot)
 ) with (fillfactor = 70);
+-- No index holds a column that an update changes, so that updates stay in their page.
 create index usage_slot_slot on usage_slot (slot);
-create index usage_slot_flush on usage_slot (meter, flush);
 
 -- Totals of one billing cycle; quota thresholds compare its billable bytes before and after a flush.
 create table usage_cycle (
@@ -53,6 +54,23 @@ create table usage_cycle (
     samples_in   bigint      not null default 0,
     samples_out  bigint      not null default 0
 ) with (fillfactor = 70);
+
+-- Usage of a service in an hour that no cycle covered when it was counted. It waits here, one row per meter,
+-- and moves to usage_cycle as soon as there is a cycle. Nothing reads it but the meter and the doctor.
+create table usage_pending (
+    meter        int         not null,
+    service_id   uuid        not null,
+    hour         timestamptz not null,
+    bytes_in_l2  bigint      not null default 0,
+    bytes_out_l2 bigint      not null default 0,
+    bytes_in_l3  bigint      not null default 0,
+    bytes_out_l3 bigint      not null default 0,
+    packets_in   bigint      not null default 0,
+    packets_out  bigint      not null default 0,
+    samples_in   bigint      not null default 0,
+    samples_out  bigint      not null default 0,
+    primary key (meter, service_id, hour)
+);
 
 create table quota_alert (
     service_id     uuid        not null references service,
@@ -74,9 +92,9 @@ create table loss_hourly (
     datagrams_duplicate  bigint      not null default 0,
     datagrams_rejected   bigint      not null default 0,  -- not decodable, or not this exporter's agent
     restarts             bigint      not null default 0,
-    samples              bigint      not null default 0,  -- counted once, after the count policy
+    samples              bigint      not null default 0,  -- passed the count policy; without_ip, quarantined and unattributed are among them
     samples_evidence     bigint      not null default 0,  -- seen, but not counted by policy
-    samples_lost         bigint      not null default 0,  -- gaps in the sample sequences of received datagrams
+    samples_lost         bigint      not null default 0,  -- gaps of up to 50 in the sample sequence of a source id, those in lost datagrams among them
     samples_dropped      bigint      not null default 0,  -- the agent's own drops field
     samples_quarantined  bigint      not null default 0,
     samples_without_ip   bigint      not null default 0,
@@ -90,6 +108,17 @@ create table loss_hourly (
     spool_drops          bigint      not null default 0,
     primary key (exporter_id, hour)
 );
+
+-- When each exporter was heard, and what it lost, by minute: the gaps of a graph. Minutes without a datagram
+-- have no row. Kept 35 days.
+create table loss_minute (
+    exporter_id    uuid        not null references exporter,
+    minute         timestamptz not null,
+    datagrams      bigint      not null default 0,  -- counted
+    datagrams_lost bigint      not null default 0,  -- net; negative when a late one took back an earlier minute's gap
+    primary key (exporter_id, minute)
+);
+create index loss_minute_minute on loss_minute (minute);
 
 create table reject_hourly (
     exporter_id uuid        not null references exporter,
@@ -130,6 +159,7 @@ create table meter (
     partition    int         primary key,
     flush        bigint      not null default 0,
     emitted      bigint      not null default 0,    -- last flush whose windows are known to be in Kafka
+    unemitted_from timestamptz not null default 'infinity', -- oldest slot written by a later flush
     watermark    timestamptz not null default '-infinity',
     state_offset bigint      not null default 0,
     state        bytea
