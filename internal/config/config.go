@@ -1,0 +1,213 @@
+// Package config is the settings of a process, read once from the environment at start: nothing deeper in the
+// house looks at it. Every setting has a default that is right for one machine, except where the data lives.
+// docs/operating.md lists them for operators; Describe is its source.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Mode says whether this is a machine where people may play.
+type Mode string
+
+const (
+	Production  Mode = "production"  // no development login, no clock but the real one
+	Development Mode = "development" // both, on one machine
+)
+
+// Config is everything a role may need. Addresses are host:port.
+type Config struct {
+	Mode       Mode
+	LogLevel   string
+	LogFormat  string
+	HTTP       string // the API and the pages
+	Metrics    string // /metrics and /health of roles other than the API
+	BaseURL    string // where people reach the pages; mails link there
+	Brand      string
+	Postgres   string // owner DSN: migrations, commands
+	Query      string // DSN of the read side; the same server by default
+	Kafka      []string
+	ClickHouse string
+	Token      string // operator token of the API; empty: none is accepted
+	Collector  Collector
+	Meter      Meter
+	Mail       Mail
+	Discord    string        // webhook URL for staff alerts; a secret
+	Sweep      time.Duration // how often due cycles are looked for
+	DataDir    string        // spool and caches of this process
+}
+
+// Collector holds the UDP side's settings.
+type Collector struct {
+	Listen        []string
+	Sockets       int
+	ReceiveBuffer int // bytes asked of the kernel, per socket
+	RawRetention  time.Duration
+}
+
+// Meter holds the meter's settings.
+type Meter struct {
+	Decoder string // ezscale or goflow2
+	Flush   time.Duration
+}
+
+// Mail is the SMTP server that notices go through.
+type Mail struct {
+	SMTP     string // smtp://user:password@host:port or smtps://…; empty: notices are not mailed
+	From     string
+	Insecure bool // no TLS; for a mailbox on this machine
+}
+
+// Setting describes one environment variable for people.
+type Setting struct{ Name, Default, Meaning string }
+
+// Describe lists every setting, in the order of the manual.
+func Describe() []Setting {
+	return []Setting{
+		{"EZSCALE_MODE", "production", "production, or development (development login and clock)"},
+		{"EZSCALE_LOG_LEVEL", "info", "debug, info, warn, error"},
+		{"EZSCALE_LOG_FORMAT", "json", "json, or text for a terminal"},
+		{"EZSCALE_HTTP", "127.0.0.1:8080", "address of the API and the pages"},
+		{"EZSCALE_METRICS", "127.0.0.1:0", "address of /metrics and /health of the other roles; port 0 takes a free one and logs it"},
+		{"EZSCALE_BASE_URL", "http://localhost:8080", "where people reach the pages; mails link there"},
+		{"EZSCALE_BRAND", "ezscale", "name of the hosting company on pages and in mails"},
+		{"EZSCALE_POSTGRES", "", "DSN of Postgres 18 (owner of the database)"},
+		{"EZSCALE_POSTGRES_QUERY", "EZSCALE_POSTGRES", "DSN of the read side, for instance a replica"},
+		{"EZSCALE_KAFKA", "", "brokers, comma separated"},
+		{"EZSCALE_CLICKHOUSE", "", "DSN, http://user:password@host:8123/database or clickhouse://…:9000/…"},
+		{"EZSCALE_TOKEN", "", "operator token for the API and the command line (at least 32 characters)"},
+		{"EZSCALE_SFLOW", "0.0.0.0:6343", "UDP addresses for sFlow, comma separated"},
+		{"EZSCALE_SFLOW_SOCKETS", "0", "sockets per address; 0 chooses by the cores"},
+		{"EZSCALE_SFLOW_BUFFER", "33554432", "socket buffer to ask for, bytes"},
+		{"EZSCALE_RAW_RETENTION", "168h", "how long raw datagrams stay in Kafka"},
+		{"EZSCALE_SFLOW_DECODER", "ezscale", "ezscale, or goflow2 for comparison"},
+		{"EZSCALE_METER_FLUSH", "1s", "how often the meter writes its counters"},
+		{"EZSCALE_SMTP", "", "smtp://[user:password@]host:port or smtps://…; empty: no mail is sent"},
+		{"EZSCALE_SMTP_INSECURE", "false", "true allows SMTP without TLS"},
+		{"EZSCALE_MAIL_FROM", "billing@localhost", "sender of mails"},
+		{"EZSCALE_DISCORD_WEBHOOK", "", "webhook URL for staff alerts (secret)"},
+		{"EZSCALE_SWEEP", "15s", "how often ended billing cycles are looked for"},
+		{"EZSCALE_DATA", "./var", "directory for spools and caches"},
+	}
+}
+
+// Load reads the settings through getenv (os.Getenv) and tells all faults at once.
+func Load(getenv func(string) string) (Config, error) {
+	r := reader{getenv: getenv, defaults: map[string]string{}}
+	for _, s := range Describe() {
+		r.defaults[s.Name] = s.Default
+	}
+	c := Config{
+		Mode: Mode(r.text("EZSCALE_MODE")), LogLevel: r.text("EZSCALE_LOG_LEVEL"), LogFormat: r.text("EZSCALE_LOG_FORMAT"),
+		HTTP: r.address("EZSCALE_HTTP"), Metrics: r.address("EZSCALE_METRICS"), BaseURL: r.url("EZSCALE_BASE_URL"), Brand: r.text("EZSCALE_BRAND"),
+		Postgres: r.text("EZSCALE_POSTGRES"), Query: r.get("EZSCALE_POSTGRES_QUERY"), Kafka: r.list("EZSCALE_KAFKA"), ClickHouse: r.text("EZSCALE_CLICKHOUSE"),
+		Token: r.token("EZSCALE_TOKEN"),
+		Collector: Collector{Listen: r.list("EZSCALE_SFLOW"), Sockets: r.number("EZSCALE_SFLOW_SOCKETS", 0, 64),
+			ReceiveBuffer: r.number("EZSCALE_SFLOW_BUFFER", 1<<16, 1<<30), RawRetention: r.duration("EZSCALE_RAW_RETENTION", time.Hour)},
+		Meter:   Meter{Decoder: r.text("EZSCALE_SFLOW_DECODER"), Flush: r.duration("EZSCALE_METER_FLUSH", 100*time.Millisecond)},
+		Mail:    Mail{SMTP: r.url("EZSCALE_SMTP"), From: r.text("EZSCALE_MAIL_FROM"), Insecure: r.flag("EZSCALE_SMTP_INSECURE")},
+		Discord: r.url("EZSCALE_DISCORD_WEBHOOK"), Sweep: r.duration("EZSCALE_SWEEP", time.Second), DataDir: r.text("EZSCALE_DATA"),
+	}
+	if c.Query == "" || c.Query == "EZSCALE_POSTGRES" {
+		c.Query = c.Postgres
+	}
+	r.check(c.Mode == Production || c.Mode == Development, "EZSCALE_MODE", "%q is neither production nor development", c.Mode)
+	r.check(c.Meter.Decoder == "ezscale" || c.Meter.Decoder == "goflow2", "EZSCALE_SFLOW_DECODER", "%q is neither ezscale nor goflow2", c.Meter.Decoder)
+	return c, errors.Join(r.faults...)
+}
+
+// Require tells which of the named settings a role needs and does not have.
+func (c Config) Require(names ...string) error {
+	have := map[string]bool{"EZSCALE_POSTGRES": c.Postgres != "", "EZSCALE_KAFKA": len(c.Kafka) > 0, "EZSCALE_CLICKHOUSE": c.ClickHouse != ""}
+	var missing []string
+	for _, name := range names {
+		if !have[name] {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("set %s, or run `ezscale up`, which brings its own servers", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+type reader struct {
+	getenv   func(string) string
+	defaults map[string]string
+	faults   []error
+}
+
+func (r *reader) get(name string) string { return strings.TrimSpace(r.getenv(name)) }
+
+func (r *reader) text(name string) string {
+	if v := r.get(name); v != "" {
+		return v
+	}
+	return r.defaults[name]
+}
+
+func (r *reader) check(ok bool, name, format string, args ...any) {
+	if !ok {
+		r.faults = append(r.faults, fmt.Errorf("%s: %s", name, fmt.Sprintf(format, args...)))
+	}
+}
+
+func (r *reader) list(name string) []string {
+	var all []string
+	for v := range strings.SplitSeq(r.text(name), ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			_, _, err := net.SplitHostPort(v)
+			r.check(err == nil, name, "%q is not host:port", v)
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+func (r *reader) address(name string) string {
+	v := r.text(name)
+	_, _, err := net.SplitHostPort(v)
+	r.check(err == nil, name, "%q is not host:port", v)
+	return v
+}
+
+// url never repeats the value: it may hold a password.
+func (r *reader) url(name string) string {
+	v := r.text(name)
+	if v == "" {
+		return ""
+	}
+	u, err := url.Parse(v)
+	r.check(err == nil && u.Host != "", name, "is not a URL")
+	return strings.TrimSuffix(v, "/")
+}
+
+func (r *reader) token(name string) string {
+	v := r.text(name)
+	r.check(v == "" || len(v) >= 32, name, "is shorter than 32 characters")
+	return v
+}
+
+func (r *reader) number(name string, low, high int) int {
+	n, err := strconv.Atoi(r.text(name))
+	r.check(err == nil && n >= low && n <= high, name, "%q is not a number from %d to %d", r.text(name), low, high)
+	return n
+}
+
+func (r *reader) flag(name string) bool {
+	b, err := strconv.ParseBool(r.text(name))
+	r.check(err == nil, name, "%q is neither true nor false", r.text(name))
+	return b
+}
+
+func (r *reader) duration(name string, low time.Duration) time.Duration {
+	d, err := time.ParseDuration(r.text(name))
+	r.check(err == nil && d >= low, name, "%q is not a duration of %s or more", r.text(name), low)
+	return d
+}

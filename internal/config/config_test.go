@@ -1,0 +1,58 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ezscale/platform/internal/config"
+)
+
+func env(pairs map[string]string) func(string) string {
+	return func(name string) string { return pairs[name] }
+}
+
+func TestDefaultsAreValidAndSafe(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Mode != config.Production || c.Meter.Flush != time.Second || c.Collector.ReceiveBuffer != 32<<20 || c.Token != "" {
+		t.Errorf("got %+v", c)
+	}
+	if err := c.Require("EZSCALE_POSTGRES", "EZSCALE_KAFKA"); err == nil || !strings.Contains(err.Error(), "set EZSCALE_POSTGRES, EZSCALE_KAFKA") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAllFaultsAreToldAtOnceAndNoSecretWithThem(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(env(map[string]string{
+		"EZSCALE_MODE": "staging", "EZSCALE_HTTP": "8080", "EZSCALE_KAFKA": "a:1,b", "EZSCALE_METER_FLUSH": "1ms",
+		"EZSCALE_TOKEN": "hunter2", "EZSCALE_DISCORD_WEBHOOK": "hunter2", "EZSCALE_SFLOW_BUFFER": "many",
+	}))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{`EZSCALE_MODE: "staging"`, `EZSCALE_HTTP: "8080"`, `EZSCALE_KAFKA: "b"`, "EZSCALE_METER_FLUSH", "EZSCALE_TOKEN: is shorter", "EZSCALE_DISCORD_WEBHOOK: is not a URL", "EZSCALE_SFLOW_BUFFER"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Error("a secret is in the message")
+	}
+}
+
+func TestTheReadSideFollowsThePrimaryUnlessNamed(t *testing.T) {
+	t.Parallel()
+	c, _ := config.Load(env(map[string]string{"EZSCALE_POSTGRES": "postgres://a/b"}))
+	if c.Query != c.Postgres {
+		t.Errorf("query goes to %q", c.Query)
+	}
+	c, _ = config.Load(env(map[string]string{"EZSCALE_POSTGRES": "postgres://a/b", "EZSCALE_POSTGRES_QUERY": "postgres://r/b"}))
+	if c.Query != "postgres://r/b" {
+		t.Errorf("query goes to %q", c.Query)
+	}
+}

@@ -1,0 +1,158 @@
+package house_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ezscale/platform/"
+
+// rule says what one place in the tree may import of ours, and which outside modules it must not.
+// A place is a path prefix; the longest that fits a package holds for it.
+type rule struct {
+	place string
+	may   []string // path prefixes of our packages, "..." at the end for everything below
+	never []string // import path prefixes, outside or ours
+}
+
+var (
+	pure   = []string{"internal/money", "internal/percentile", "internal/quote", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize"}
+	edge   = []string{"net/http", "github.com/gin-gonic/gin", "github.com/danielgtaylor/huma"}
+	driver = []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "net/http", "github.com/gin-gonic/gin"}
+)
+
+func table() []rule {
+	return []rule{
+		{place: "internal/money", may: pure}, {place: "internal/percentile", may: pure}, {place: "internal/quote", may: pure},
+		{place: "internal/prefix", may: pure}, {place: "internal/fault", may: pure}, {place: "internal/period", may: pure},
+		{place: "internal/bytesize", may: pure},
+		{place: "internal/house"},
+		{place: "internal/postgres", may: []string{"internal/postgres...", "schemas/postgres"}},
+		{place: "internal/clickhouse", may: []string{"internal/clickhouse...", "schemas/clickhouse"}},
+		{place: "internal/kafka", may: []string{"internal/kafka...", "internal/fault"}},
+		{place: "internal/jobs", may: []string{"internal/postgres", "internal/fault"}},
+		{place: "internal/observe"}, {place: "internal/config"},
+		{place: "internal/clock", may: []string{"internal/fault"}},
+		{place: "internal/embedded", may: []string{"internal/embedded..."}},
+		{place: "internal/consumer", may: []string{"internal/kafka", "internal/postgres", "internal/fault", "schemas/events"}},
+		{place: "internal/devmail", may: []string{"internal/fault"}},
+		{place: "internal/client", may: []string{"internal/fault", "internal/money", "internal/bytesize"}},
+		{place: "internal/manifest", may: append([]string{"internal/client"}, pure...)},
+		{place: "internal/gateway", may: []string{"internal/money", "internal/fault", "internal/bytesize"}, never: []string{"github.com/jackc/pgx"}},
+		{place: "internal/panel", may: []string{"internal/money", "internal/fault"}, never: []string{"github.com/jackc/pgx"}},
+		{place: "schemas"}, {place: "schemas/events", may: []string{"internal/money"}},
+		{place: "command", may: append([]string{"command", "command/outbox", "schemas/events", "internal/postgres"}, pure...), never: driver},
+		{place: "command/outbox", may: append([]string{"command", "schemas/events", "internal/kafka", "internal/postgres"}, pure...), never: edge},
+		{place: "command/policy", may: append([]string{"command...", "query...", "internal/gateway...", "internal/panel...", "internal/jobs",
+			"internal/kafka", "internal/consumer", "schemas/events"}, pure...), never: []string{"github.com/gin-gonic/gin"}},
+		{place: "query", may: append([]string{"query", "internal/postgres", "internal/clickhouse"}, pure...), never: append([]string{"github.com/segmentio/kafka-go"}, edge...)},
+		{place: "projections", may: []string{"projections", "schemas/events", "internal/clickhouse", "internal/consumer", "internal/kafka", "internal/postgres", "internal/fault"}, never: edge},
+		{place: "metering", may: append([]string{"metering...", "schemas/events", "internal/kafka"}, pure...), never: append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/"}, edge...)},
+		{place: "metering/meter", may: append([]string{"metering/meter...", "metering/sflow", "metering/envelope", "schemas/events", "internal/kafka", "internal/consumer",
+			"internal/postgres", "command/outbox"}, pure...), never: append([]string{"github.com/ClickHouse/"}, edge...)},
+		{place: "api", may: append([]string{"command...", "query...", "web", "internal/clock", "internal/observe", "internal/devmail", "internal/jobs", "schemas/events"}, pure...),
+			never: []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "internal/gateway"}},
+		{place: "web"},
+		{place: "cmd/ezscale", may: []string{"..."}},
+	}
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := decoder.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportTable(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		if isTestHelper(from) {
+			continue
+		}
+		r, ok := ruleFor(table(), from)
+		if !ok {
+			t.Errorf("%s has no row in the import table", from)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if why := r.refuses(from, imported); why != "" {
+				t.Errorf("%s must not import %s: %s", from, imported, why)
+			}
+		}
+	}
+}
+
+// isTestHelper tells packages that only tests import: they may reach for real servers.
+func isTestHelper(place string) bool { return strings.HasSuffix(path.Base(place), "test") }
+
+func ruleFor(rules []rule, place string) (rule, bool) {
+	var best rule
+	found := false
+	for _, r := range rules {
+		if (place == r.place || strings.HasPrefix(place, r.place+"/")) && (!found || len(r.place) > len(best.place)) {
+			best, found = r, true
+		}
+	}
+	return best, found
+}
+
+func (r rule) refuses(from, imported string) string {
+	ours, isOurs := strings.CutPrefix(imported, module)
+	for _, prefix := range r.never {
+		if strings.HasPrefix(imported, prefix) || isOurs && strings.HasPrefix(ours, prefix) {
+			return "its row says never " + prefix
+		}
+	}
+	if !isOurs || ours == from {
+		return ""
+	}
+	for _, may := range r.may {
+		below, tree := strings.CutSuffix(may, "...")
+		if ours == may || tree && strings.HasPrefix(ours+"/", below) {
+			return ""
+		}
+	}
+	return "its row does not name it"
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ from, imported, want string }{
+		{"command/billing", module + "command", ""},
+		{"command/billing", module + "command/catalog", "its row does not name it"},
+		{"command/billing", module + "internal/money", ""},
+		{"command/billing", "net/http", "its row says never net/http"},
+		{"command/policy", module + "command/billing", ""},
+		{"metering/sflow", "github.com/jackc/pgx/v5", "its row says never github.com/jackc/pgx"},
+		{"metering/meter", "github.com/jackc/pgx/v5", ""},
+		{"api", module + "internal/gateway/mail", "its row says never internal/gateway"},
+	}
+	for _, c := range cases {
+		r, ok := ruleFor(table(), c.from)
+		if got := r.refuses(c.from, c.imported); !ok || got != c.want {
+			t.Errorf("%s -> %s: got %q, want %q", c.from, c.imported, got, c.want)
+		}
+	}
+}
