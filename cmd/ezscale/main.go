@@ -1,0 +1,74 @@
+// Command ezscale is the whole platform in one binary: `ezscale up` runs every role on servers it brings along,
+// `ezscale api`, `relay`, `meter` … run one role each against servers named by the environment, and the rest are
+// tools for operators. This package only composes: it reads the settings, builds the parts a role needs, starts
+// them in order and stops them in reverse. One file per role.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	var exit exitError
+	switch {
+	case errors.As(err, &exit):
+		os.Exit(exit.code)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "ezscale:", err)
+		os.Exit(1)
+	}
+}
+
+// exitError ends the process with a code of its own, when everything has been said already.
+type exitError struct{ code int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+const (
+	groupRun   = "run"
+	groupUse   = "use"
+	groupTend  = "tend"
+	groupRoles = "roles"
+)
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ezscale",
+		Short:         "The platform of a hosting company, with a bandwidth meter that can prove every gigabyte",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run it:"},
+		&cobra.Group{ID: groupUse, Title: "Use it:"},
+		&cobra.Group{ID: groupTend, Title: "Tend it:"},
+		&cobra.Group{ID: groupRoles, Title: "Roles, each a process of its own in production (settings: ezscale settings):"},
+	)
+	group := func(id string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
+	group(groupUse, newApplyCommand(), newUsageCommand(), newSimulateCommand(), newClockCommand())
+	group(groupTend, newDoctorCommand(), newHealthCommand(), newParkedCommand(), newRebuildCommand(), newMigrateCommand(), newSettingsCommand())
+	group(groupRoles, newRoleCommands()...)
+	root.AddCommand(newEmbeddedCommand())
+	return root
+}
