@@ -1,0 +1,16 @@
+select s.id, s.name, s.since,
+       json_build_object('id', c.id, 'name', c.name, 'email', c.email) as customer,
+       json_build_object('id', p.id, 'name', p.name) as plan,
+       coalesce((select json_agg(json_build_object('prefix', a.prefix::text,
+                            'from', to_char(lower(a.valid) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                            'to', to_char(upper(a.valid) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+                            order by a.prefix, a.valid)
+                 from assignment a
+                 where a.service_id = s.id and (upper(a.valid) is null or upper(a.valid) > $3::timestamptz)), '[]') as prefixes
+from service s
+join customer c on c.id = s.customer_id
+join plan p on p.id = s.plan_id
+where ($1::uuid is null or s.customer_id = $1)
+  and (s.name = $2::text or s.id::text = lower($2))
+order by s.name = $2 desc
+limit 1

@@ -1,0 +1,23 @@
+select s.id, s.name, s.since,
+       json_build_object('id', c.id, 'name', c.name, 'email', c.email) as customer,
+       json_build_object('id', p.id, 'name', p.name) as plan,
+       coalesce(a.prefixes, '[]') as prefixes
+from service s
+join customer c on c.id = s.customer_id
+join plan p on p.id = s.plan_id
+left join lateral (
+    select json_agg(json_build_object('prefix', a.prefix::text,
+               'from', to_char(lower(a.valid) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               'to', to_char(upper(a.valid) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+               order by a.prefix, a.valid) as prefixes
+    from assignment a
+    where a.service_id = s.id and (upper(a.valid) is null or upper(a.valid) > $4::timestamptz)
+) a on true
+where ($1::uuid is null or s.customer_id = $1)
+  and ($2::text = '' or c.email = lower($2) or c.id::text = lower($2))
+  and ($3::text = '' or position(lower($3) in lower(s.name)) > 0 or position(lower($3) in lower(c.name)) > 0
+       or position(lower($3) in c.email) > 0
+       or exists (select from assignment x where x.service_id = s.id and position($3 in x.prefix::text) = 1))
+  and ($5::text is null or s.name > $5)
+order by s.name
+limit $6

@@ -1,0 +1,74 @@
+// Package provisioning answers which services there are, whose they are, and which prefixes they have had.
+package provisioning
+
+import (
+	"context"
+	_ "embed"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/query"
+)
+
+// Service is one thing a customer has: a virtual machine, a server, a rack. Its prefixes are those that belong
+// to it now or will, by address.
+type Service struct {
+	ID       uuid.UUID       `json:"id" format:"uuid"`
+	Name     string          `json:"name"`
+	Customer ServiceCustomer `json:"customer"`
+	Plan     ServicePlan     `json:"plan"`
+	Since    time.Time       `json:"since"`
+	Prefixes []Prefix        `json:"prefixes" nullable:"false"`
+}
+
+// ServiceCustomer is whose a service is.
+type ServiceCustomer struct {
+	ID    uuid.UUID `json:"id" format:"uuid"`
+	Name  string    `json:"name"`
+	Email string    `json:"email"`
+}
+
+// ServicePlan is what a service is sold as; its terms for the running cycle are in the cycle.
+type ServicePlan struct {
+	ID   uuid.UUID `json:"id" format:"uuid"`
+	Name string    `json:"name"`
+}
+
+// Prefix is an address range that belongs to a service from a time on.
+type Prefix struct {
+	Prefix string     `json:"prefix" doc:"CIDR"`
+	From   time.Time  `json:"from"`
+	To     *time.Time `json:"to,omitempty" doc:"Exclusive; absent while it lasts"`
+}
+
+// ServiceFilter narrows a list of services. Empty fields keep all.
+type ServiceFilter struct {
+	Customer string // id or mail address
+	Search   string // part of a service's name, its customer's name or address, or the beginning of a prefix it has or had
+}
+
+//go:embed list_services.sql
+var listServicesSQL string
+
+//go:embed find_service.sql
+var findServiceSQL string
+
+// ListServices lists the services in scope by name, as of now.
+func ListServices(ctx context.Context, db query.Postgres, scope query.Scope, filter ServiceFilter, now time.Time, page query.Page) (query.List[Service], error) {
+	after, err := page.TextAfter()
+	if err != nil {
+		return query.List[Service]{}, err
+	}
+	rows, err := query.All[Service](ctx, db, listServicesSQL, scope.Owner(), filter.Customer, filter.Search, now, after, page.Rows())
+	if err != nil {
+		return query.List[Service]{}, err
+	}
+	return query.Cut(page, rows, func(s Service) []string { return []string{s.Name} }), nil
+}
+
+// FindService finds a service in scope by id or name, with its prefixes as of now. Errors: NotFound, also for
+// what is another's.
+func FindService(ctx context.Context, db query.Postgres, scope query.Scope, reference string, now time.Time) (Service, error) {
+	return query.One[Service](ctx, db, "service", findServiceSQL, scope.Owner(), reference, now)
+}
