@@ -1,0 +1,152 @@
+package track
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"hash/crc32"
+	"maps"
+	"math/bits"
+	"net/netip"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// The encoded form: magic, version, the parts in the order below, and the CRC-32C of all before it. Little endian,
+// counts are uvarints, maps are sorted, so the same memory always gives the same bytes.
+const (
+	magic   = "EZMS"
+	version = 1
+)
+
+// Encode appends the memory to b.
+func (b *Book) Encode(to []byte) []byte {
+	start := len(to)
+	to = append(to, magic...)
+	to = append(to, version)
+	to = b.encodeProducers(to)
+	to = b.encodeCollectors(to)
+	to = binary.AppendUvarint(to, uint64(len(b.exporters)))
+	for _, id := range sorted(b.exporters, compareID) {
+		to = append(to, id[:]...)
+		to = b.exporters[id].encode(to)
+	}
+	return binary.LittleEndian.AppendUint32(to, crc32.Checksum(to[start:], castagnoli()))
+}
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+
+func sorted[K comparable, V any](m map[K]V, compare func(a, b K) int) []K {
+	return slices.SortedFunc(maps.Keys(m), compare)
+}
+
+func (b *Book) encodeProducers(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(b.producers)))
+	for _, key := range sorted(b.producers, func(x, y producerKey) int {
+		return cmp.Or(compareID(x.collector, y.collector), cmp.Compare(x.boot, y.boot))
+	}) {
+		p := b.producers[key]
+		to = append(to, key.collector[:]...)
+		to = appendUint64s(to, uint64(key.boot), p.last, uint64(p.tick))
+	}
+	return to
+}
+
+func (b *Book) encodeCollectors(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(b.collectors)))
+	for _, id := range sorted(b.collectors, compareID) {
+		c := b.collectors[id]
+		to = append(to, id[:]...)
+		to = appendUint64s(to, uint64(c.boot), uint64(c.watermark), uint64(c.at), uint64(c.kernelDrops), uint64(c.spoolDrops))
+	}
+	return to
+}
+
+func (e *Exporter) encode(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(e.agents)))
+	for _, address := range sorted(e.agents, netip.Addr.Compare) {
+		raw := address.AsSlice()
+		to = append(append(to, byte(len(raw))), raw...)
+		to = e.agents[address].encode(to)
+	}
+	return to
+}
+
+func (a *Agent) encode(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(a.ingressAt)))
+	for _, port := range sorted(a.ingressAt, cmp.Compare) {
+		to = appendUint32s(to, port)
+		to = appendUint64s(to, uint64(a.ingressAt[port]))
+	}
+	to = binary.AppendUvarint(to, uint64(len(a.subs)))
+	for _, id := range sorted(a.subs, cmp.Compare) {
+		to = a.subs[id].encode(appendUint32s(to, id))
+	}
+	return to
+}
+
+func (s *SubAgent) encode(to []byte) []byte {
+	to = appendUint64s(to, s.tick, uint64(s.heardAt))
+	to = binary.AppendUvarint(to, uint64(len(s.streams)))
+	for _, stream := range s.streams {
+		to = stream.encode(to)
+	}
+	to = binary.AppendUvarint(to, uint64(len(s.sources)))
+	for _, key := range sorted(s.sources, cmp.Compare) {
+		src := s.sources[key]
+		to = appendUint64s(to, key, src.missing)
+		to = appendUint32s(to, src.high, src.drops, src.rate)
+	}
+	return to
+}
+
+// encode writes the CRCs of seen sequences only: a young stream is short.
+func (s *stream) encode(to []byte) []byte {
+	to = appendUint32s(to, s.high, s.span, s.floorUptime, s.before, s.jump, s.claim, s.proof)
+	to = appendUint64s(to, s.used)
+	to = appendUint64s(to, s.seen[:]...)
+	for w, word := range s.seen {
+		for ; word != 0; word &= word - 1 {
+			to = appendUint32s(to, s.crc[w*64+bits.TrailingZeros64(word)])
+		}
+	}
+	return to
+}
+
+func appendUint64s(to []byte, values ...uint64) []byte {
+	for _, v := range values {
+		to = binary.LittleEndian.AppendUint64(to, v)
+	}
+	return to
+}
+
+func appendUint32s(to []byte, values ...uint32) []byte {
+	for _, v := range values {
+		to = binary.LittleEndian.AppendUint32(to, v)
+	}
+	return to
+}
+
+// Forget drops sub-agents and exporters that have been silent for a day of log time before at.
+func (b *Book) Forget(at int64) {
+	for id, e := range b.exporters {
+		for address, a := range e.agents {
+			for sub, s := range a.subs {
+				if at-s.heardAt > forgetAfter {
+					delete(a.subs, sub)
+					e.subAgents--
+				}
+			}
+			if len(a.subs) == 0 {
+				delete(e.agents, address)
+			}
+		}
+		e.last = nil
+		if len(e.agents) == 0 {
+			delete(b.exporters, id)
+		}
+	}
+}
