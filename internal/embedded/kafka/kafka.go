@@ -1,0 +1,91 @@
+// Package kafka is the embedded broker: franz-go's kfake in a process of its own, with a data directory and
+// synced writes, so that what it has acknowledged is on the disk.
+//
+// kfake keeps record batches in segment files and only their positions in memory, so its size follows the
+// number of batches, not their bytes. It speaks the protocol of one broker; topics are made by request only,
+// and a batch may have 1 MiB, as with Apache Kafka's defaults. Its cluster id, topics, offsets and producer
+// numbers survive restarts.
+//
+// One process at a time works in the directory: the next waits until the kernel has taken the lock from a
+// dying one.
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ezscale/platform/internal/embedded/flock"
+)
+
+const (
+	maxBatchBytes   = 1_048_588 // message.max.bytes of Apache Kafka
+	softMemoryBytes = 128 << 20 // the collector of garbage works harder above it
+	garbagePercent  = 50
+	predecessorWait = 15 * time.Second
+	clusterID       = "ezscale-embedded"
+)
+
+// Config of the broker.
+type Config struct {
+	Dir  string // its data; made when absent
+	Port int    // on 127.0.0.1
+}
+
+// Brokers is the address that clients use.
+func (c Config) Brokers() []string {
+	return []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))}
+}
+
+// Run serves until the context ends, then writes down its state and returns.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	debug.SetMemoryLimit(softMemoryBytes)
+	debug.SetGCPercent(garbagePercent)
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the Kafka directory: %w", err)
+	}
+	waiting, cancel := context.WithTimeout(ctx, predecessorWait)
+	defer cancel()
+	lock, err := flock.Wait(waiting, filepath.Join(cfg.Dir, "lock"))
+	if err != nil {
+		return fmt.Errorf("lock the Kafka directory: %w", err)
+	}
+	defer lock.Release()
+	cluster, err := kfake.NewCluster(
+		kfake.NumBrokers(1), kfake.Ports(cfg.Port), kfake.ClusterID(clusterID),
+		kfake.DataDir(filepath.Join(cfg.Dir, "data")), kfake.SyncWrites(),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(maxBatchBytes)}),
+	)
+	if err != nil {
+		return fmt.Errorf("start the embedded Kafka: %w", err)
+	}
+	log.Info("serving", "port", cfg.Port)
+	<-ctx.Done()
+	cluster.Close()
+	return nil
+}
+
+// Probe asks the broker for its versions.
+func Probe(ctx context.Context, cfg Config) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers()...), kgo.RequestRetries(0))
+	if err != nil {
+		return fmt.Errorf("make a Kafka client: %w", err)
+	}
+	defer client.Close()
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = []kmsg.MetadataRequestTopic{}
+	if _, err := request.RequestWith(ctx, client); err != nil {
+		return fmt.Errorf("ask the embedded Kafka: %w", err)
+	}
+	return nil
+}
