@@ -25,9 +25,8 @@ create index cycle_due on cycle (ends_at, id) where status <> 'closed';
 create index cycle_closed on cycle (ends_at, id) where status = 'closed';
 create trigger attribution_change after insert or update or delete on cycle for each statement execute function note_attribution_change();
 
--- The usage a cycle was billed on. Revision 0 is the close, later ones carry usage that came late. Counts and
--- amounts are of everything up to then. What a cycle still owes is its newest revision's overage_minor less the
--- sum of its invoice lines: above zero it waits for the service's next invoice, below it is credited at once.
+-- The usage a cycle was billed on, as it was when the books were read. Revision 0 is the close, later ones carry
+-- usage that came late. Counts are of everything up to then. Rows are added, never changed.
 create table cycle_snapshot (
     cycle_id       uuid        not null references cycle,
     revision       int         not null check (revision >= 0),
@@ -37,16 +36,30 @@ create table cycle_snapshot (
     bytes_out_l2   bigint      not null,
     bytes_in_l3    bigint      not null,
     bytes_out_l3   bigint      not null,
-    samples        bigint      not null,
-    billable_bytes bigint      not null,
-    overage_bytes  bigint      not null,
-    overage_minor  bigint      not null default 0,   -- what all overage so far costs; set when it is rated
+    samples_in     bigint      not null,
+    samples_out    bigint      not null,
+    billable_bytes bigint      not null,   -- by the cycle's basis and direction
+    billable_samples bigint    not null,   -- that those bytes were estimated from
     error_bound_percent numeric(12, 6),    -- null: no samples
-    datagrams_lost bigint      not null,
+    datagrams_lost bigint      not null,   -- of the exporters that metered the service
     samples_lost   bigint      not null,
     samples_quarantined bigint not null,
     kernel_drops   bigint      not null,
     primary key (cycle_id, revision)
+);
+
+-- What a snapshot's usage costs: all overage so far, not of this revision alone. What a cycle still owes is its
+-- newest rating less the sum of its invoice lines: above zero it waits for the service's next invoice, below it
+-- is credited at once.
+create table cycle_rating (
+    cycle_id      uuid        not null,
+    revision      int         not null,
+    overage_bytes bigint      not null check (overage_bytes >= 0),
+    overage_minor bigint      not null check (overage_minor >= 0),
+    currency      text        not null,
+    rated_at      timestamptz not null,
+    primary key (cycle_id, revision),
+    foreign key (cycle_id, revision) references cycle_snapshot
 );
 
 -- Invoice numbers are gapless per series: the row is locked by the transaction that finalises.
