@@ -1,0 +1,62 @@
+package bandwidth
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// MovePrefix takes a prefix from one service and gives it to another at the same instant, in one transaction:
+// there is no moment when it belongs to both, or to neither. The new assignment lasts as long as the old one
+// would have. At may lie back in time as ReleasePrefix allows.
+type MovePrefix struct {
+	AssignmentID  uuid.UUID `json:"assignment_id"`
+	Prefix        string    `json:"prefix"`
+	FromServiceID uuid.UUID `json:"from_service_id"`
+	ToServiceID   uuid.UUID `json:"to_service_id"`
+	At            time.Time `json:"at,omitzero"` // zero: now
+}
+
+// Name is the command's name.
+func (MovePrefix) Name() string { return "bandwidth.MovePrefix" }
+
+// Aggregates is both services.
+func (c MovePrefix) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypeService, ID: c.FromServiceID}, {Type: events.TypeService, ID: c.ToServiceID}}
+}
+
+// Validate checks the fields.
+func (c MovePrefix) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "assignment_id", c.AssignmentID)
+	check.ID(&fields, "from_service_id", c.FromServiceID)
+	check.ID(&fields, "to_service_id", c.ToServiceID)
+	fields.Check(c.FromServiceID != c.ToServiceID, "to_service_id", "is the service that has the prefix")
+	check.Prefix(&fields, "prefix", c.Prefix)
+	return fields.Err()
+}
+
+// Constraints says what an id that is taken means.
+func (c MovePrefix) Constraints() map[string]*fault.Error { return takenAssignment(c.AssignmentID) }
+
+// Handle ends the old assignment and begins the new one.
+func (c MovePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Assigned, []events.Event, error) {
+	at := orNow(c.At, meta.Now)
+	released, until, err := release(ctx, tx, c.FromServiceID, c.Prefix, at, meta.Now)
+	if err != nil {
+		return Assigned{}, nil, err
+	}
+	answer, assigned, err := assign(ctx, tx, "at",
+		Assigned{AssignmentID: c.AssignmentID, ServiceID: c.ToServiceID, Prefix: c.Prefix, From: at, To: until})
+	if err != nil {
+		return Assigned{}, nil, err
+	}
+	return answer, append([]events.Event{released.PrefixReleased}, assigned...), nil
+}

@@ -1,0 +1,104 @@
+package bandwidth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/period"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// maxBack is how far back in time a prefix may leave a service that has metered usage since.
+const maxBack = 5 * time.Minute
+
+// ReleasePrefix ends a service's assignment of a prefix. At may lie ahead. It may lie more than five minutes back
+// only if the service has no usage since: what was counted is not taken back.
+type ReleasePrefix struct {
+	ServiceID uuid.UUID `json:"service_id"`
+	Prefix    string    `json:"prefix"`
+	At        time.Time `json:"at,omitzero"` // zero: now
+}
+
+// Name is the command's name.
+func (ReleasePrefix) Name() string { return "bandwidth.ReleasePrefix" }
+
+// Aggregates is the service.
+func (c ReleasePrefix) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypeService, ID: c.ServiceID}}
+}
+
+// Validate checks the fields.
+func (c ReleasePrefix) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "service_id", c.ServiceID)
+	check.Prefix(&fields, "prefix", c.Prefix)
+	return fields.Err()
+}
+
+// Handle ends the assignment.
+func (c ReleasePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Assigned, []events.Event, error) {
+	released, _, err := release(ctx, tx, c.ServiceID, c.Prefix, orNow(c.At, meta.Now), meta.Now)
+	if err != nil {
+		return Assigned{}, nil, err
+	}
+	answer := Assigned{AssignmentID: released.AssignmentID, ServiceID: c.ServiceID, Prefix: c.Prefix, From: released.from, To: &released.To}
+	return answer, []events.Event{released.PrefixReleased}, nil
+}
+
+type ended struct {
+	events.PrefixReleased
+	from time.Time
+}
+
+const shortenAssignment = `
+update assignment a set valid = tstzrange(lower(a.valid), $3)
+from service s
+where s.id = a.service_id and a.service_id = $1 and a.prefix = $2 and a.valid @> $3::timestamptz and lower(a.valid) < $3
+returning a.id, s.customer_id, lower(a.valid), upper(old.valid)`
+
+// release ends the assignment that holds at, and says until when it would have lasted (nil: for ever).
+func release(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, prefix string, at, now time.Time) (ended, *time.Time, error) {
+	if err := refusePast(ctx, tx, serviceID, at, now); err != nil {
+		return ended{}, nil, err
+	}
+	released := ended{PrefixReleased: events.PrefixReleased{ServiceID: serviceID, Prefix: prefix, To: at}}
+	var until *time.Time
+	err := tx.QueryRow(ctx, shortenAssignment, serviceID, netip.MustParsePrefix(prefix), at).
+		Scan(&released.AssignmentID, &released.CustomerID, &released.from, &until)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return released, nil, fault.New(fault.NotFound, "not_assigned", "%s does not belong to the service before and at %s", prefix, at.Format(time.RFC3339))
+	}
+	if err != nil {
+		return released, nil, fmt.Errorf("release %s from service %s: %w", prefix, serviceID, err)
+	}
+	return released, until, nil
+}
+
+// Usage is kept by hour and service, so the whole hour of at is looked at, and every prefix of the service.
+const selectUsageSince = `
+select exists (select from usage_hourly where service_id = $1 and hour >= $2
+               and bytes_in_l2 + bytes_out_l2 + bytes_in_l3 + bytes_out_l3 > 0)`
+
+func refusePast(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, at, now time.Time) error {
+	if !at.Before(now.Add(-maxBack)) {
+		return nil
+	}
+	var used bool
+	if err := tx.QueryRow(ctx, selectUsageSince, serviceID, period.Hour(at)).Scan(&used); err != nil {
+		return fmt.Errorf("select usage of service %s: %w", serviceID, err)
+	}
+	if used {
+		return fault.New(fault.Conflict, "usage_counted", "the service has metered usage since %s, which is not taken back; "+
+			"release or move its prefix from now on, or at most %d minutes back", at.Format(time.RFC3339), int(maxBack.Minutes()))
+	}
+	return nil
+}

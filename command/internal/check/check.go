@@ -1,0 +1,88 @@
+// Package check holds what the handlers of several contexts ask of their input, so that a name or a prefix is
+// the same thing everywhere and its faults read the same. Faults name the field by its path in the input's JSON.
+package check
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/internal/fault"
+)
+
+const (
+	maxTextLength = 200 // characters
+	maxNameLength = 100
+)
+
+// Names stand in URLs, files and invoices: letters, digits and a few signs, beginning with a letter or digit.
+var namePattern = regexp.MustCompile(`^[\pL\pN]([\pL\pN ._:@+-]*[\pL\pN._:@+-])?$`)
+
+// Name asks for a name that can be looked up: 1 to 100 characters, no slash, not the shape of a UUID.
+func Name(fields *fault.Fields, path, value string) {
+	switch {
+	case value == "":
+		fields.Add(path, "is missing")
+	case utf8.RuneCountInString(value) > maxNameLength:
+		fields.Add(path, "is longer than %d characters", maxNameLength)
+	case !namePattern.MatchString(value):
+		fields.Add(path, "%q may hold letters, digits, blanks and . _ : @ + - only, and begins with a letter or digit", value)
+	case uuid.Validate(value) == nil:
+		fields.Add(path, "%q looks like an id; give it a name", value)
+	}
+}
+
+// Text asks for a line that people read: 1 to 200 characters, none of them a control character.
+func Text(fields *fault.Fields, path, value string) {
+	switch {
+	case strings.TrimSpace(value) == "":
+		fields.Add(path, "is missing")
+	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		fields.Add(path, "holds characters that cannot be printed")
+	case utf8.RuneCountInString(value) > maxTextLength:
+		fields.Add(path, "is longer than %d characters", maxTextLength)
+	}
+}
+
+// ID asks for an id.
+func ID(fields *fault.Fields, path string, id uuid.UUID) {
+	fields.Check(id != uuid.Nil, path, "is missing")
+}
+
+// Prefix asks for an address prefix without host bits: "10.20.0.0/24", "2001:db8::/48", "10.20.0.1/32".
+func Prefix(fields *fault.Fields, path, value string) netip.Prefix {
+	p, err := netip.ParsePrefix(value)
+	switch {
+	case err != nil && isAddress(value):
+		fields.Add(path, "%q is an address; write %s", value, host(value))
+	case err != nil:
+		fields.Add(path, "%q is not an address prefix such as 10.20.0.0/24 or 2001:db8::/48", value)
+	case p.Addr().Is4In6():
+		fields.Add(path, "%q is an IPv4 address written as IPv6; write it as IPv4", value)
+	case p.Masked() != p:
+		fields.Add(path, "%q has bits set after the prefix; write %s", value, p.Masked())
+	case p.Bits() == 0:
+		fields.Add(path, "%q is every address there is", value)
+	default:
+		return p
+	}
+	return netip.Prefix{}
+}
+
+func isAddress(value string) bool {
+	_, err := netip.ParseAddr(value)
+	return err == nil
+}
+
+func host(value string) string {
+	addr := netip.MustParseAddr(value).Unmap().WithZone("")
+	return netip.PrefixFrom(addr, addr.BitLen()).String()
+}
+
+// Instant is t as Postgres keeps it: UTC, whole microseconds. An event says exactly what the row says.
+func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
