@@ -1,0 +1,266 @@
+// Package collector takes exporters' datagrams off UDP sockets and puts them, undecoded, into flows.raw.v1.
+//
+// Its whole art is to be cheap and to lose nothing, so the way of a datagram is short:
+//
+//	socket (recvmmsg, 256 slots, a pause of about a millisecond when a call did not fill)
+//	  → source in the table of exporters?  no: wait for one reload of the table, then counted as unknown
+//	  → appended to the envelope of its exporter  (one copy; sealed when full or after a few tens of ms)
+//	  → queue of the exporter's partition          (bounded in memory)
+//	  → one produce request in flight per partition, RequireAll, repeated until it is answered
+//
+// Nothing is decoded here, so that a mended decoder can read the log again. Sockets share no lock on this way:
+// each packs its own envelopes, and an exporter's packets always come to the same socket (the kernel picks it by
+// the four addresses and ports), so order holds. An exporter that sends from one port therefore loads one core only.
+//
+// Promises. An envelope's (collector, boot, partition, sequence) is fixed before it is first sent; an answer that
+// did not come leads to the same bytes again, so the meter can drop repeats. Sequences have no holes: what is
+// dropped because Kafka is away for longer than the queue lasts never had a number, and is counted
+// (SpoolDrops). A kill -9 loses what is younger than the flush interval and one request. Datagrams that the kernel
+// dropped are read from the sockets' own counters. A report about all this, with a watermark, goes to every
+// partition about once a second.
+//
+// Datagrams carry the kernel's time of arrival plus the development clock's offset; the machine's clock is injected.
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/envelope"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// Config of a collector. Zero values take the default in brackets.
+type Config struct {
+	Listen         []string      // UDP addresses for sFlow, host:port; port 0 takes a free one
+	Sockets        int           // per address, SO_REUSEPORT [min(4, GOMAXPROCS)]
+	ReceiveBuffer  int           // bytes asked of the kernel per socket [32 MiB]
+	Slots          int           // datagrams per recvmmsg call [256]
+	Pause          time.Duration // after a call that did not fill its slots [1 ms]
+	FlushEvery     time.Duration // an envelope waits no longer than this [25 ms]
+	EnvelopeBytes  int           // an envelope is sealed at this size [envelope.MaxSize]
+	RequestBytes   int           // envelopes of one produce request together [800,000]
+	RequestTimeout time.Duration // then the same request again [10 s]
+	QueueBytes     int64         // envelopes in memory waiting for Kafka, all partitions [64 MiB]
+	ReloadEvery    time.Duration // of the table of exporters [1 s]
+	ReportEvery    time.Duration // [1 s]
+	Topic          string        // [events.TopicFlowsRaw]
+	Partitions     int           // [events.FlowPartitions]
+	DataDir        string        // for the collector's identity and the table's copy; "" keeps nothing
+	Host           string        // name in reports
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Sockets, min(4, runtime.GOMAXPROCS(0)))
+	setDefault(&c.ReceiveBuffer, 32<<20)
+	setDefault(&c.Slots, 256)
+	setDefault(&c.Pause, time.Millisecond)
+	setDefault(&c.FlushEvery, 25*time.Millisecond)
+	setDefault(&c.EnvelopeBytes, envelope.MaxSize)
+	setDefault(&c.RequestBytes, 800_000)
+	setDefault(&c.RequestTimeout, 10*time.Second)
+	setDefault(&c.QueueBytes, 64<<20)
+	setDefault(&c.ReloadEvery, time.Second)
+	setDefault(&c.ReportEvery, time.Second)
+	setDefault(&c.Topic, events.TopicFlowsRaw)
+	setDefault(&c.Partitions, events.FlowPartitions)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Producer is the part of kafka.Client that a collector needs.
+type Producer interface {
+	Produce(ctx context.Context, topic string, partition int, msgs []kafka.Message) (baseOffset int64, err error)
+}
+
+// Dependencies of a collector; all are needed.
+type Dependencies struct {
+	Kafka Producer
+	// Exporters reads who may send. changed is false when the last list still holds; list is then not looked at.
+	Exporters func(ctx context.Context) (list []Exporter, changed bool, err error)
+	Now       func() time.Time     // the machine's clock, which the kernel stamps datagrams with
+	Offset    func() time.Duration // how far the platform's clock runs ahead of it
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+}
+
+// Collector is one receiving process. Several may run, each with its own identity.
+type Collector struct {
+	cfg  Config
+	deps Dependencies
+	log  *slog.Logger
+
+	self       identity
+	totals     totals
+	metrics    *metrics
+	buffers    *buffers
+	unknown    *unknownSources
+	budget     *pendingBudget
+	exporters  exporterState
+	receivers  []*receiver
+	partitions []*partition
+	bound      []netip.AddrPort
+
+	started atomic.Bool
+	stop    context.CancelFunc // ends reloads and reports
+	abort   context.CancelFunc // ends produce requests
+	loops   sync.WaitGroup     // reloads and reports
+	sending sync.WaitGroup     // partitions
+}
+
+// New is inert: it opens nothing.
+func New(cfg Config, deps Dependencies) *Collector {
+	cfg = cfg.withDefaults()
+	c := &Collector{cfg: cfg, deps: deps, log: deps.Log.With("part", "collector")}
+	c.buffers = newBuffers()
+	c.unknown = newUnknownSources()
+	c.budget = &pendingBudget{}
+	c.exporters.wake = make(chan struct{}, 1)
+	c.metrics = newMetrics(deps.Metrics, c)
+	return c
+}
+
+// Start opens the sockets, reads the table of exporters (or its last copy when that fails) and begins to collect.
+func (c *Collector) Start(ctx context.Context) error {
+	if c.started.Load() {
+		return nil
+	}
+	if len(c.cfg.Listen) == 0 {
+		return errors.New("collector has no address to listen on")
+	}
+	self, err := openIdentity(c.cfg.DataDir, c.deps.Now())
+	if err != nil {
+		return err
+	}
+	c.self = self
+	if err := c.openSockets(); err != nil {
+		return err
+	}
+	c.loadFirst(ctx)
+	c.startSending(ctx)
+	c.startLoops(ctx)
+	c.startReceiving()
+	c.started.Store(true)
+	return nil
+}
+
+func (c *Collector) startSending(ctx context.Context) {
+	ctx, c.abort = context.WithCancel(context.WithoutCancel(ctx))
+	for i := range c.cfg.Partitions {
+		p := newPartition(c, i)
+		c.partitions = append(c.partitions, p)
+		c.sending.Go(func() { p.run(ctx) })
+	}
+}
+
+func (c *Collector) startLoops(ctx context.Context) {
+	ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	c.loops.Go(func() { c.reloadLoop(ctx) })
+	c.loops.Go(func() { c.reportLoop(ctx) })
+}
+
+// openSockets binds every address, each by a group of sockets.
+func (c *Collector) openSockets() error {
+	for _, address := range c.cfg.Listen {
+		group, bound, err := openGroup(address, c.cfg.Sockets, c.cfg.ReceiveBuffer)
+		if err == nil {
+			err = c.addReceivers(group)
+		}
+		if err != nil {
+			err = errors.Join(err, c.closeReceivers())
+			c.receivers, c.bound = nil, nil
+			return err
+		}
+		c.bound = append(c.bound, bound)
+	}
+	return nil
+}
+
+func (c *Collector) addReceivers(group []*socket) error {
+	for i, s := range group {
+		r, err := newReceiver(c, s)
+		if err != nil {
+			return errors.Join(err, closeAll(group[i:]))
+		}
+		c.receivers = append(c.receivers, r)
+	}
+	return nil
+}
+
+func (c *Collector) closeReceivers() error {
+	var err error
+	for _, r := range c.receivers {
+		err = errors.Join(err, r.close())
+	}
+	return err
+}
+
+func (c *Collector) startReceiving() {
+	for _, r := range c.receivers {
+		r.start()
+	}
+	buffer := c.receiveBuffer()
+	c.log.Info("collecting", "listen", c.listen(), "sockets", len(c.receivers), "receive_buffer", buffer, "collector", c.self.ID)
+	if buffer < int64(c.cfg.ReceiveBuffer) {
+		c.log.Warn("receive buffer is smaller than asked for: bursts may be lost; raise net.core.rmem_max",
+			"asked", c.cfg.ReceiveBuffer, "granted", buffer)
+	}
+}
+
+// Addrs are the bound addresses, in the order of Config.Listen, once started.
+func (c *Collector) Addrs() []netip.AddrPort { return c.bound }
+
+// Stop reads what the sockets still hold, sends everything and a last report. What Kafka has not taken when ctx ends
+// is lost, and Stop returns an error that says how much.
+func (c *Collector) Stop(ctx context.Context) error {
+	if !c.started.CompareAndSwap(true, false) {
+		return nil
+	}
+	c.stop()
+	c.loops.Wait()
+	for _, r := range c.receivers {
+		r.stop()
+	}
+	c.reload(ctx)
+	c.adoptAll(c.exporters.begun.Add(1), true) // what still waits is counted as unknown
+	c.report()
+	return errors.Join(c.stopSending(ctx), c.closeReceivers())
+}
+
+func (c *Collector) stopSending(ctx context.Context) error {
+	for _, p := range c.partitions {
+		p.finish()
+	}
+	done := make(chan struct{})
+	go func() { c.sending.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	c.abort()
+	<-done
+	var left int64
+	for _, p := range c.partitions {
+		left += p.leftBehind()
+	}
+	if left > 0 {
+		return fmt.Errorf("collector stopped with %d datagrams that Kafka has not taken", left)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package collector
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"github.com/gaissmai/bart"
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/metering/envelope"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// Exporter is a device that may send. Several may share a source and differ by agent.
+type Exporter struct {
+	ID     uuid.UUID    `json:"id"`
+	Source netip.Prefix `json:"source"` // of UDP source addresses
+	Agent  netip.Addr   `json:"agent"`  // sFlow agent address; the zero Addr for any
+}
+
+// known is an exporter in a table. index counts within the table.
+type known struct {
+	Exporter
+	index     int
+	partition int
+}
+
+// table is immutable: who sends from where. The longest prefix wins.
+type table struct {
+	list    []*known
+	sources *bart.Table[[]*known]
+}
+
+func newTable(list []Exporter, partitions int) *table {
+	t := &table{sources: &bart.Table[[]*known]{}}
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b Exporter) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for i, e := range list {
+		source := netip.PrefixFrom(e.Source.Addr().Unmap(), unmappedBits(e.Source)).Masked()
+		if !source.IsValid() {
+			continue
+		}
+		e.Agent = e.Agent.Unmap()
+		k := &known{Exporter: e, index: i, partition: events.Partition(events.VirtualShard(e.ID), partitions)}
+		t.list = append(t.list, k)
+		group, _ := t.sources.Get(source)
+		group = append(slices.Clone(group), k)
+		slices.SortStableFunc(group, anyAgentLast)
+		t.sources.Insert(source, group)
+	}
+	return t
+}
+
+// unmappedBits makes ::ffff:192.0.2.0/120 a /24.
+func unmappedBits(p netip.Prefix) int {
+	if p.Addr().Is4In6() {
+		return p.Bits() - 96
+	}
+	return p.Bits()
+}
+
+func anyAgentLast(a, b *known) int {
+	return cmp.Compare(boolInt(!a.Agent.IsValid()), boolInt(!b.Agent.IsValid()))
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// group gives the exporters of a source; none when it is unknown.
+func (t *table) group(source netip.Addr) []*known {
+	group, _ := t.sources.Lookup(source)
+	return group
+}
+
+// choose tells which exporter of a group a datagram is of; nil when it is of none. The datagram is looked into only
+// when exporters share the source: one whose agent cannot be read goes to the first, whose meter rejects and counts it.
+func choose(group []*known, protocol envelope.Protocol, payload []byte) *known {
+	switch len(group) {
+	case 0:
+		return nil
+	case 1:
+		return group[0]
+	}
+	agent, ok := agentOf(protocol, payload)
+	if !ok {
+		return group[0]
+	}
+	for _, k := range group {
+		if k.Agent == agent || !k.Agent.IsValid() {
+			return k
+		}
+	}
+	return nil
+}
+
+// agentOf reads the agent address of an sFlow version 5 datagram (sFlow v5, "Sample datagram": version, address type, address).
+func agentOf(protocol envelope.Protocol, b []byte) (netip.Addr, bool) {
+	const version, v4, v6 = 5, 1, 2
+	if protocol != envelope.ProtocolSFlow || len(b) < 12 || binary.BigEndian.Uint32(b) != version {
+		return netip.Addr{}, false
+	}
+	switch kind := binary.BigEndian.Uint32(b[4:]); {
+	case kind == v4:
+		return netip.AddrFrom4([4]byte(b[8:12])), true
+	case kind == v6 && len(b) >= 24:
+		return netip.AddrFrom16([16]byte(b[8:24])).Unmap(), true
+	}
+	return netip.Addr{}, false
+}

@@ -1,0 +1,274 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ezscale/platform/metering/envelope"
+)
+
+const (
+	afterReceiveError = 100 * time.Millisecond
+	finalReads        = 4096 // receive calls at Stop, at most
+)
+
+// receiver reads one socket and packs what it reads. It has its own view of the table, its own open envelopes and
+// its own waiting list, so that receivers share nothing on the way of a datagram.
+type receiver struct {
+	c      *Collector
+	socket *socket
+	slots  *slots
+	done   chan struct{}
+	filled bool // the last call filled all slots
+
+	mu      sync.Mutex // guards all below; held through a receive call and the packing of what it gave
+	err     error      // of the last receive call
+	table   *table
+	cached  netip.Addr // the last source looked up, and what was found
+	group   []*known
+	packers []*packer // by known.index
+	open    []*packer
+	timer   *time.Timer // seals the open envelopes
+	waiting []waiting   // of unknown sources, in order of arrival
+	lastAt  int64       // the kernel's time of the newest datagram read
+	drops   uint32      // the kernel's count, as last seen
+	reads   uint64      // calls that gave something
+	seen    uint64      // reads at the last report
+	stuck   int         // reports in a row that found datagrams waiting and no read
+}
+
+// packer is the open envelope of one exporter at one receiver.
+type packer struct {
+	known  *known
+	writer envelope.Writer
+	open   bool
+	size   int // of the last envelope, as a guess for the next
+}
+
+func newReceiver(c *Collector, s *socket) (*receiver, error) {
+	memory, err := newSlots(c.cfg.Slots)
+	if err != nil {
+		return nil, err
+	}
+	r := &receiver{c: c, socket: s, slots: memory, done: make(chan struct{}), table: newTable(nil, 1), lastAt: c.self.Boot}
+	r.timer = time.AfterFunc(time.Hour, r.flush)
+	r.timer.Stop()
+	return r, nil
+}
+
+func (r *receiver) start() { go r.run() }
+
+// run waits in the runtime's poller while nothing comes, so an idle collector costs nothing. While datagrams come it
+// pauses between calls: the kernel's buffer holds them, and one call then brings many.
+func (r *receiver) run() {
+	defer close(r.done)
+	for {
+		err := r.socket.raw.Read(r.receive)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil {
+			err = r.lastError()
+		}
+		if err != nil {
+			r.c.log.Error("receive failed", "error", err)
+			time.Sleep(afterReceiveError)
+		} else if !r.filled {
+			time.Sleep(r.c.cfg.Pause)
+		}
+	}
+}
+
+// receive makes one call; false lets the poller wait for the next datagram.
+func (r *receiver) receive(fd uintptr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, err := r.slots.receive(int(fd))
+	if errors.Is(err, unix.EAGAIN) {
+		return false
+	}
+	r.err = err
+	if err == nil {
+		r.take(n)
+	}
+	r.filled = n == len(r.slots.headers)
+	return true
+}
+
+func (r *receiver) lastError() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// take packs the first n slots.
+func (r *receiver) take(n int) {
+	offset := r.c.deps.Offset().Nanoseconds()
+	var datagrams, bytes int64
+	for i := range n {
+		at, drops := r.slots.ancillary(i)
+		if at == 0 {
+			at = r.c.deps.Now().UnixNano()
+		}
+		r.countDrops(drops)
+		r.lastAt = max(r.lastAt, at)
+		d := envelope.Datagram{Received: at + offset, Source: r.slots.source(i), Protocol: envelope.ProtocolSFlow, Payload: r.slots.payload(i)}
+		if k := r.find(d); k != nil {
+			r.pack(k, d)
+			datagrams++
+			bytes += int64(len(d.Payload))
+		} else {
+			r.putAside(d)
+		}
+	}
+	r.slots.rearm(n)
+	r.reads++
+	r.c.totals.datagrams.Add(datagrams)
+	r.c.totals.bytes.Add(bytes)
+}
+
+// countDrops adds what the kernel's 32-bit counter gained. Readings may come out of order: an older one gains nothing.
+func (r *receiver) countDrops(drops uint32) {
+	if gained := int32(drops - r.drops); drops != 0 && gained > 0 {
+		r.c.totals.kernelDrops.Add(int64(gained))
+		r.drops = drops
+	}
+}
+
+func (r *receiver) find(d envelope.Datagram) *known {
+	if source := d.Source.Addr(); source != r.cached {
+		r.cached, r.group = source, r.table.group(source)
+	}
+	return choose(r.group, d.Protocol, d.Payload)
+}
+
+// pack appends a datagram to its exporter's envelope.
+func (r *receiver) pack(k *known, d envelope.Datagram) {
+	p := r.packers[k.index]
+	if p == nil {
+		p = &packer{known: k}
+		r.packers[k.index] = p
+	}
+	if !p.open {
+		r.begin(p)
+		r.open = append(r.open, p)
+		if len(r.open) == 1 {
+			r.timer.Reset(r.c.cfg.FlushEvery)
+		}
+	}
+	if !p.writer.Append(d) {
+		r.seal(p)
+		r.begin(p)
+		p.writer.Append(d)
+	}
+}
+
+func (r *receiver) begin(p *packer) {
+	header := envelope.Header{Collector: r.c.self.ID, Boot: r.c.self.Boot, Exporter: p.known.ID}
+	p.writer.Reset(r.c.buffers.get(p.size), header, r.c.cfg.EnvelopeBytes)
+	p.open = true
+}
+
+func (r *receiver) seal(p *packer) {
+	datagrams := p.writer.Count()
+	value := p.writer.Seal(0) // numbered by the queue, if it takes it
+	p.size, p.open = len(value), false
+	r.c.partitions[p.known.partition].add(value, datagrams)
+}
+
+func (r *receiver) flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sealAll()
+}
+
+func (r *receiver) sealAll() {
+	for _, p := range r.open {
+		r.seal(p)
+	}
+	r.open = r.open[:0]
+}
+
+// adopt takes the answer of reload number: another table, or the same. It then decides on what waits, before any
+// newer datagram is read, so that an exporter's order holds.
+func (r *receiver) adopt(t *table, number uint64, answered bool, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t != r.table {
+		r.sealAll()
+		r.table, r.packers, r.cached, r.group = t, make([]*packer, len(t.list)), netip.Addr{}, nil
+	}
+	r.decide(number, answered, now)
+}
+
+// upTo seals what is open and tells the time (the machine's) up to which every datagram of this socket has been packed.
+func (r *receiver) upTo(now time.Time) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sealAll()
+	r.readDrops()
+	upTo := now.UnixNano()
+	waits := r.socket.readable()
+	if waits {
+		upTo = min(upTo, r.lastAt)
+	}
+	r.stuck++
+	if !waits || r.reads != r.seen {
+		r.stuck = 0
+	}
+	r.seen = r.reads
+	if len(r.waiting) > 0 {
+		upTo = min(upTo, r.waiting[0].at)
+	}
+	return upTo
+}
+
+func (r *receiver) readDrops() {
+	_ = control(r.socket.raw, func(fd int) error {
+		if drops, ok := socketDrops(fd); ok {
+			r.countDrops(drops)
+		}
+		return nil
+	})
+}
+
+// health says why the socket is not read.
+func (r *receiver) health() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return fmt.Errorf("datagrams cannot be received: %w", r.err)
+	}
+	if r.stuck >= stuckReports {
+		return fmt.Errorf("datagrams wait in a socket and are not read for %d reports", r.stuck)
+	}
+	return nil
+}
+
+// stop ends the reading, after what the socket holds has been read.
+func (r *receiver) stop() {
+	_ = r.socket.conn.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed socket, and then run has ended
+	<-r.done
+	_ = control(r.socket.raw, func(fd int) error {
+		for range finalReads {
+			if !r.receive(uintptr(fd)) || !r.filled {
+				return nil
+			}
+		}
+		return nil
+	})
+	r.timer.Stop()
+	r.flush()
+}
+
+func (r *receiver) close() error {
+	r.timer.Stop()
+	return errors.Join(r.socket.close(), r.slots.close())
+}

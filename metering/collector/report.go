@@ -1,0 +1,87 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/ezscale/platform/metering/envelope"
+)
+
+// watermarkSlack is taken off the watermark: between the kernel's stamp on a datagram and its place in the socket
+// a busy machine may do other things.
+const watermarkSlack = 500 * time.Millisecond
+
+func (c *Collector) reportLoop(ctx context.Context) {
+	tick := time.NewTicker(c.cfg.ReportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			c.report()
+		}
+	}
+}
+
+// report puts a report behind every envelope made so far, in every partition.
+func (c *Collector) report() {
+	now := c.deps.Now()
+	upTo := now.UnixNano()
+	for _, r := range c.receivers {
+		upTo = min(upTo, r.upTo(now))
+	}
+	offset := c.deps.Offset()
+	r := envelope.Report{
+		Host: c.cfg.Host, Listen: c.listen(), At: now.Add(offset).UTC(),
+		Watermark:     time.Unix(0, upTo).Add(offset - watermarkSlack).UTC(),
+		ReceiveBuffer: c.receiveBuffer(), Datagrams: c.totals.datagrams.Load(), Bytes: c.totals.bytes.Load(),
+		KernelDrops: c.totals.kernelDrops.Load(), SpoolDrops: c.totals.dropped.Load(),
+		UnknownDatagrams: c.unknown.total(), Unknown: c.unknown.latest(),
+	}
+	for _, p := range c.partitions {
+		if err := p.addReport(r); err != nil {
+			c.log.Error("report not made", "error", err)
+		}
+	}
+}
+
+// listen names the bound addresses.
+func (c *Collector) listen() string {
+	names := make([]string, len(c.bound))
+	for i, a := range c.bound {
+		names[i] = a.String()
+	}
+	return strings.Join(names, ",")
+}
+
+// receiveBuffer is what the kernel granted the least of the sockets, in bytes as it counts them.
+func (c *Collector) receiveBuffer() int64 {
+	var least int64
+	for i, r := range c.receivers {
+		if b := int64(r.socket.buffer); i == 0 || b < least {
+			least = b
+		}
+	}
+	return least
+}
+
+// Health is nil when every socket is read, Kafka takes what is collected, and the exporters have been read once.
+func (c *Collector) Health(context.Context) error {
+	if !c.started.Load() {
+		return errors.New("the collector is not running")
+	}
+	now := c.deps.Now()
+	err := c.exporters.health()
+	for _, r := range c.receivers {
+		err = errors.Join(err, r.health())
+	}
+	for _, p := range c.partitions {
+		if stuck := p.health(now); stuck != nil {
+			return errors.Join(err, stuck) // the first says enough
+		}
+	}
+	return err
+}
