@@ -55,6 +55,60 @@ create table outbox (
 ) partition by range (recorded_on);
 create table outbox_default partition of outbox default;
 
+-- Makes the partitions of today and the days ahead. A day that has rows in the default partition already stays
+-- there. The relay calls it; only the owner may make partitions, so the function runs as the owner, for the
+-- write side alone.
+-- +goose StatementBegin
+create function outbox_add_days(ahead int) returns int language plpgsql security definer set search_path = pg_catalog, public as $$
+declare
+    first date := (now() at time zone 'utc')::date;
+    wanted date;
+    added int := 0;
+begin
+    if current_setting('role') not in ('none', 'ezscale_command') then
+        raise insufficient_privilege using message = 'only the write side keeps the outbox';
+    end if;
+    perform set_config('lock_timeout', '2s', true);
+    for wanted in select first + i from generate_series(0, least(ahead, 60)) i loop
+        continue when to_regclass('public.outbox_' || to_char(wanted, 'YYYYMMDD')) is not null
+            or exists (select from public.outbox_default where recorded_on = wanted);
+        execute format('create table public.%I partition of public.outbox for values from (%L) to (%L)',
+            'outbox_' || to_char(wanted, 'YYYYMMDD'), wanted, wanted + 1);
+        added := added + 1;
+    end loop;
+    return added;
+end $$;
+-- +goose StatementEnd
+
+-- Drops the partitions of days more than keep days ago that every relay range has passed, and gives their number.
+-- +goose StatementBegin
+create function outbox_drop_days(keep int) returns int language plpgsql security definer set search_path = pg_catalog, public as $$
+declare
+    before date := (now() at time zone 'utc')::date - greatest(keep, 1);
+    day record;
+    waiting bool;
+    dropped int := 0;
+begin
+    if current_setting('role') not in ('none', 'ezscale_command') then
+        raise insufficient_privilege using message = 'only the write side keeps the outbox';
+    end if;
+    perform set_config('lock_timeout', '2s', true);
+    for day in select c.oid::regclass as partition from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'public.outbox'::regclass and c.relname ~ '^outbox_[0-9]{8}$' and right(c.relname, 8)::date < before loop
+        execute format('select exists (select from %s o join public.relay r on o.vshard between r.first_vshard and r.last_vshard
+            where (o.txid, o.position) > (r.cursor_txid, r.cursor_position))', day.partition) into waiting;
+        continue when waiting;
+        execute format('drop table %s', day.partition);
+        dropped := dropped + 1;
+    end loop;
+    delete from public.outbox_default o using public.relay r
+        where o.recorded_on < before and o.vshard between r.first_vshard and r.last_vshard
+            and (o.txid, o.position) <= (r.cursor_txid, r.cursor_position);
+    return dropped;
+end $$;
+-- +goose StatementEnd
+select outbox_add_days(7);
+
 -- A relay leads a range of virtual shards while its lease lasts; the epoch fences off a leader that lost it.
 create table relay (
     range_id     int         primary key,
@@ -92,6 +146,17 @@ create table consumer_offset (
     primary key (consumer, topic, partition)
 );
 
+-- The running instances of a consumer, so that each takes its share of the partitions. A new instance takes over
+-- an expired row: the table is as long as the most instances there ever were.
+create table consumer_instance (
+    consumer   text        not null,
+    topic      text        not null,
+    slot       int         not null,
+    owner      text        not null,
+    expires_at timestamptz not null,
+    primary key (consumer, topic, slot)
+);
+
 -- The last sequence number taken from each producer, to drop what a producer sent twice.
 create table consumer_producer (
     consumer  text   not null,
@@ -114,11 +179,15 @@ create table parked_message (
     headers      jsonb       not null,
     reason       text        not null,
     attempts     int         not null,
+    aggregate_type text,                        -- flagged while an unresolved message of it is here
+    aggregate_id   uuid,
     parked_at    timestamptz not null default now(),
     retry_at     timestamptz,
     resolved_at  timestamptz,
     unique (consumer, topic, partition, kafka_offset)
 );
+create index parked_message_aggregate on parked_message (aggregate_type, aggregate_id) where resolved_at is null;
+create index parked_message_retry on parked_message (consumer, topic, partition) where retry_at is not null and resolved_at is null;
 
 -- A rebuild writes down how far it came, so that it can be interrupted and continued.
 create table rebuild (
