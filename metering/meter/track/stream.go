@@ -32,8 +32,8 @@ type stream struct {
 	before, jump uint32
 	claim, proof uint32
 
-	seen        [Window / 64]uint64
-	crc         []uint32 // Window long
+	seen [Window / 64]uint64
+	crc  []uint32 // Window long
 }
 
 func newStream(seq, crc, uptime uint32) *stream {

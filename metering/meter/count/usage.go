@@ -1,0 +1,129 @@
+package count
+
+import (
+	"math/bits"
+	"time"
+)
+
+// SlotLength is the finest time that usage is kept in.
+const SlotLength = 10 * time.Second
+
+// Usage is traffic of one service. Bytes and packets are scaled, samples are those that were received.
+type Usage struct {
+	BytesInL2, BytesOutL2 int64
+	BytesInL3, BytesOutL3 int64
+	PacketsIn, PacketsOut int64
+	SamplesIn, SamplesOut int64
+}
+
+// Add adds v.
+func (u *Usage) Add(v *Usage) {
+	u.BytesInL2 += v.BytesInL2
+	u.BytesOutL2 += v.BytesOutL2
+	u.BytesInL3 += v.BytesInL3
+	u.BytesOutL3 += v.BytesOutL3
+	u.PacketsIn += v.PacketsIn
+	u.PacketsOut += v.PacketsOut
+	u.SamplesIn += v.SamplesIn
+	u.SamplesOut += v.SamplesOut
+}
+
+// Column is what the cells of one exporter and slot have in common.
+type Column struct {
+	Exporter int32
+	Slot     int64 // slots of SlotLength since 1970
+}
+
+// Cell is the usage of one service in one column.
+type Cell struct {
+	key uint64 // service << 32 | column
+	Usage
+}
+
+const (
+	firstIndex = 1 << 10
+	golden64   = 0x9e3779b97f4a7c15 // 2^64 / golden ratio: Fibonacci hashing
+)
+
+// usageTable finds cells by service and column. Cells lie dense in the order of their making, the index holds
+// their numbers plus one and is at most half full.
+type usageTable struct {
+	cells   []Cell
+	index   []uint32
+	shift   uint
+	columns []Column
+	places  map[Column]uint32
+	recent  uint32 // the column asked for last
+}
+
+func newUsageTable() usageTable {
+	return usageTable{index: make([]uint32, firstIndex), shift: 64 - uint(bits.TrailingZeros(firstIndex)), places: map[Column]uint32{}}
+}
+
+func (t *usageTable) column(exporter int32, slot int64) uint32 {
+	c := Column{exporter, slot}
+	if int(t.recent) < len(t.columns) && t.columns[t.recent] == c {
+		return t.recent
+	}
+	n, ok := t.places[c]
+	if !ok {
+		n = uint32(len(t.columns))
+		t.columns = append(t.columns, c)
+		t.places[c] = n
+	}
+	t.recent = n
+	return n
+}
+
+func (t *usageTable) cell(service int32, column uint32) *Usage {
+	key := uint64(uint32(service))<<32 | uint64(column)
+	mask := uint64(len(t.index) - 1)
+	for i := key * golden64 >> t.shift; ; i = (i + 1) & mask {
+		n := t.index[i]
+		if n == 0 {
+			return t.add(key, i)
+		}
+		if c := &t.cells[n-1]; c.key == key {
+			return &c.Usage
+		}
+	}
+}
+
+func (t *usageTable) add(key, at uint64) *Usage {
+	t.cells = append(t.cells, Cell{key: key})
+	t.index[at] = uint32(len(t.cells))
+	if 2*len(t.cells) > len(t.index) {
+		t.grow()
+	}
+	return &t.cells[len(t.cells)-1].Usage
+}
+
+func (t *usageTable) grow() {
+	t.index = make([]uint32, 2*len(t.index))
+	t.shift--
+	mask := uint64(len(t.index) - 1)
+	for n := range t.cells {
+		i := t.cells[n].key * golden64 >> t.shift
+		for t.index[i] != 0 {
+			i = (i + 1) & mask
+		}
+		t.index[i] = uint32(n + 1)
+	}
+}
+
+func (t *usageTable) reset() {
+	clear(t.index)
+	clear(t.places)
+	t.cells, t.columns = t.cells[:0], t.columns[:0]
+}
+
+// Cells is the number of cells.
+func (t *usageTable) Cells() int { return len(t.cells) }
+
+// Each calls f for every cell, in no particular order.
+func (t *usageTable) Each(f func(service int32, column Column, u *Usage)) {
+	for i := range t.cells {
+		c := &t.cells[i]
+		f(int32(c.key>>32), t.columns[uint32(c.key)], &c.Usage)
+	}
+}
