@@ -116,6 +116,7 @@ type Collector struct {
 	receivers  []*receiver
 	partitions []*partition
 	bound      []netip.AddrPort
+	upTo       int64 // Unix nanoseconds: of the last watermark, by the machine's clock
 
 	started atomic.Bool
 	stop    context.CancelFunc // ends reloads and reports

@@ -29,6 +29,7 @@ type rig struct {
 	client  *kafka.Client
 	topic   string
 	metrics *prometheus.Registry
+	now     func() time.Time // [time.Now]
 }
 
 // directory is a source of exporters that a test may change.
@@ -84,9 +85,12 @@ func (r *rig) start(t testing.TB, cfg collector.Config, producer collector.Produ
 	if cfg.Listen == nil {
 		cfg.Listen = []string{"127.0.0.1:0"}
 	}
+	if r.now == nil {
+		r.now = time.Now
+	}
 	r.metrics = prometheus.NewRegistry()
 	r.Collector = collector.New(cfg, collector.Dependencies{
-		Kafka: producer, Exporters: d.read, Now: time.Now, Offset: func() time.Duration { return 0 },
+		Kafka: producer, Exporters: d.read, Now: r.now, Offset: func() time.Duration { return 0 },
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: r.metrics,
 	})
 	if err := r.Start(t.Context()); err != nil {
@@ -162,12 +166,15 @@ type reading struct {
 	reports  []envelope.Report
 	repeats  int
 	holes    []string
+
+	collectors map[uuid.UUID]bool
+	boots      map[int64]bool
 }
 
 // read reads the topic from its start until enough says so.
 func (r *rig) read(t testing.TB, partitions int, enough func(reading) bool) reading {
 	t.Helper()
-	got := reading{numbers: map[uuid.UUID][]int{}, received: map[uuid.UUID][]int64{}}
+	got := reading{numbers: map[uuid.UUID][]int{}, received: map[uuid.UUID][]int64{}, collectors: map[uuid.UUID]bool{}, boots: map[int64]bool{}}
 	last := map[string]uint64{}
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
@@ -184,7 +191,8 @@ func (r *rig) read(t testing.TB, partitions int, enough func(reading) bool) read
 		for p, reader := range readers {
 			_, err := reader.Fetch(ctx, time.Millisecond, func(rec kafka.Record) error { return got.add(p, rec.Value, last) })
 			if err != nil {
-				t.Fatalf("read partition %d: %v; so far %d reports, %v", p, err, len(got.reports), counts(got.numbers))
+				t.Fatalf("read partition %d: %v; so far %d reports, %v, the last %+v", p, err, len(got.reports), counts(got.numbers),
+					got.reports[max(len(got.reports)-1, 0):])
 			}
 		}
 	}
@@ -204,6 +212,7 @@ func (g *reading) add(partition int, value []byte, last map[string]uint64) error
 	if err != nil {
 		return err
 	}
+	g.collectors[h.Collector], g.boots[h.Boot] = true, true
 	producer := fmt.Sprint(h.Collector, h.Boot, partition)
 	if h.Sequence <= last[producer] {
 		g.repeats++

@@ -33,10 +33,11 @@ func (c *Collector) report() {
 	for _, r := range c.receivers {
 		upTo = min(upTo, r.upTo(now))
 	}
+	c.upTo = max(c.upTo, upTo) // what held then holds now
 	offset := c.deps.Offset()
 	r := envelope.Report{
 		Host: c.cfg.Host, Listen: c.listen(), At: now.Add(offset).UTC(),
-		Watermark:     time.Unix(0, upTo).Add(offset - watermarkSlack).UTC(),
+		Watermark:     time.Unix(0, c.upTo).Add(offset - watermarkSlack).UTC(),
 		ReceiveBuffer: c.receiveBuffer(), Datagrams: c.totals.datagrams.Load(), Bytes: c.totals.bytes.Load(),
 		KernelDrops: c.totals.kernelDrops.Load(), SpoolDrops: c.totals.dropped.Load(),
 		UnknownDatagrams: c.unknown.total(), Unknown: c.unknown.latest(),
