@@ -56,6 +56,9 @@ func (c *Client) OpenReader(ctx context.Context, topic string, partition int, of
 // Offset is that of the record the next Fetch begins with.
 func (r *Reader) Offset() int64 { return r.offset }
 
+// Partition is what it reads.
+func (r *Reader) Partition() int { return r.partition }
+
 // HighWater is the offset after the partition's last message, as of the last answer of the broker.
 func (r *Reader) HighWater() int64 { return r.highWater }
 
