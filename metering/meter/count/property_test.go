@@ -65,7 +65,7 @@ func drawPackets(r *rapid.T) []metertest.Packet {
 	addresses := rapid.SampledFrom([]netip.Addr{one, two, world})
 	for _, a := range []netip.Addr{agent, netip.MustParseAddr("2001:db8::99")} {
 		seq := rapid.Uint32().Draw(r, "first")
-		for i := range rapid.IntRange(0, 60).Draw(r, "datagrams") {
+		for i := range rapid.IntRange(1, 60).Draw(r, "datagrams") {
 			if rapid.IntRange(0, 9).Draw(r, "lost") == 0 {
 				seq++
 			}
