@@ -19,13 +19,18 @@ import (
 
 // Alert says that a service's billable bytes crossed a share of its quota.
 type Alert struct {
-	ServiceID     uuid.UUID `json:"service_id" format:"uuid"`
-	Service       string    `json:"service"`
-	CycleID       uuid.UUID `json:"cycle_id" format:"uuid"`
-	Threshold     int       `json:"threshold" doc:"Percent of the quota"`
-	QuotaBytes    int64     `json:"quota_bytes"`
-	BillableBytes int64     `json:"billable_bytes" doc:"At the moment of crossing"`
-	CrossedAt     time.Time `json:"crossed_at"`
+	Service       AlertService `json:"service"`
+	CycleID       uuid.UUID    `json:"cycle_id" format:"uuid"`
+	Threshold     int          `json:"threshold" doc:"Percent of the quota"`
+	QuotaBytes    int64        `json:"quota_bytes"`
+	BillableBytes int64        `json:"billable_bytes" doc:"At the moment of crossing"`
+	CrossedAt     time.Time    `json:"crossed_at"`
+}
+
+// AlertService is the service that an alert is about.
+type AlertService struct {
+	ID   uuid.UUID `json:"id" format:"uuid"`
+	Name string    `json:"name"`
 }
 
 //go:embed list_alerts.sql

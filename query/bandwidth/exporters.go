@@ -26,6 +26,7 @@ type Exporter struct {
 	LastHour           LossHour  `json:"last_hour" db:"-" doc:"The running hour"`
 	Ports              []Port    `json:"ports" db:"-" nullable:"false"`
 	CreatedAt          time.Time `json:"created_at"`
+	Version            int64     `json:"version" doc:"Give it as If-Match to change only what you have seen"`
 }
 
 // Seen is when an exporter was heard.
@@ -62,9 +63,9 @@ type LossHour struct {
 type Port struct {
 	IfIndex   int64     `json:"if_index"`
 	IfType    int64     `json:"if_type"`
-	Speed     string    `json:"speed" doc:"bit/s, an unsigned 64-bit integer as text"`
-	OctetsIn  string    `json:"octets_in" doc:"Unsigned 64-bit integer as text"`
-	OctetsOut string    `json:"octets_out" doc:"Unsigned 64-bit integer as text"`
+	Speed     int64     `json:"speed" doc:"bit/s"`
+	OctetsIn  int64     `json:"octets_in" doc:"As the port counts; what is over 2^63-1 shows as that"`
+	OctetsOut int64     `json:"octets_out"`
 	Rate      *int64    `json:"rate,omitempty" doc:"Sampling rate of the newest flow sample"`
 	ReadAt    time.Time `json:"read_at"`
 }

@@ -19,7 +19,7 @@ type InvoiceSummary struct {
 	Customer    InvoiceCustomer `json:"customer" db:"-"`
 	Service     InvoiceService  `json:"service" db:"-"`
 	Period      Period          `json:"period" db:"-"`
-	Total       string          `json:"total" db:"-" doc:"Decimal"`
+	Total       query.Money     `json:"total" db:"-"`
 	Currency    string          `json:"currency"`
 	FinalisedAt time.Time       `json:"finalised_at"`
 }
@@ -44,13 +44,13 @@ type InvoiceService struct {
 
 // InvoiceLine is one amount and what it stands on.
 type InvoiceLine struct {
-	Kind        string   `json:"kind" enum:"overage,late_usage"`
-	Description string   `json:"description"`
-	Quantity    string   `json:"quantity" doc:"Decimal, in units of unit_bytes"`
-	UnitBytes   int64    `json:"unit_bytes"`
-	UnitPrice   string   `json:"unit_price" doc:"Decimal, per unit"`
-	Amount      string   `json:"amount" db:"-" doc:"Decimal, rounded once"`
-	Evidence    Evidence `json:"evidence"`
+	Kind        string      `json:"kind" enum:"overage,late_usage"`
+	Description string      `json:"description"`
+	Quantity    string      `json:"quantity" doc:"Decimal, in units of unit_bytes"`
+	UnitBytes   int64       `json:"unit_bytes"`
+	UnitPrice   string      `json:"unit_price" doc:"Decimal, per unit"`
+	Amount      query.Money `json:"amount" db:"-" doc:"Rounded once"`
+	Evidence    Evidence    `json:"evidence"`
 }
 
 // Evidence is the usage that a line was rated on, how sure it is, and what is known to be missing from it.
@@ -140,7 +140,7 @@ func FindInvoice(ctx context.Context, db query.Postgres, scope query.Scope, refe
 			return Invoice{}, err
 		}
 		lines[i] = line.InvoiceLine
-		lines[i].Amount = amount.Amount
+		lines[i].Amount = amount
 	}
 	return Invoice{InvoiceSummary: summary, Lines: lines}, nil
 }
@@ -151,6 +151,6 @@ func (r invoiceRow) summary() (InvoiceSummary, error) {
 	v.Customer = InvoiceCustomer{Name: r.CustomerName, Email: r.CustomerEmail}
 	v.Service = InvoiceService{ID: r.ServiceID, Name: r.ServiceName}
 	v.Period = Period{From: r.StartsAt, To: r.EndsAt}
-	v.Total = total.Amount
+	v.Total = total
 	return v, err
 }

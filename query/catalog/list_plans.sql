@@ -1,6 +1,7 @@
-select id, name, price_minor, currency, interval, quota_bytes, byte_basis as basis, direction, thresholds,
-       overage_unit_bytes as unit_bytes, trim_scale(overage_unit_price)::text as unit_price, created_at
-from plan
-where $1::text is null or name > $1
-order by name
+select p.id as plan_id, p.name as plan_name, p.price_minor, p.currency, p.interval, p.quota_bytes, p.byte_basis, p.direction, p.thresholds,
+       p.overage_unit_bytes as unit_bytes, trim_scale(p.overage_unit_price)::text as unit_price, p.created_at as plan_created_at,
+       coalesce((select g.version from aggregate g where g.type = 'plan' and g.id = p.id), 0) as plan_version
+from plan p
+where $1::text is null or p.name > $1
+order by p.name
 limit $2

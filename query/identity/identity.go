@@ -18,6 +18,7 @@ type Customer struct {
 	Email     string    `json:"email"`
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
+	Version   int64     `json:"version" doc:"Give it as If-Match to change only what you have seen"`
 }
 
 //go:embed list_customers.sql

@@ -17,9 +17,10 @@ type Service struct {
 	ID       uuid.UUID       `json:"id" format:"uuid"`
 	Name     string          `json:"name"`
 	Customer ServiceCustomer `json:"customer"`
-	Plan     ServicePlan     `json:"plan"`
+	Plan     query.Plan      `json:"plan" db:"-"`
 	Since    time.Time       `json:"since"`
 	Prefixes []Prefix        `json:"prefixes" nullable:"false"`
+	Version  int64           `json:"version" doc:"Give it as If-Match to change only what you have seen"`
 }
 
 // ServiceCustomer is whose a service is.
@@ -27,12 +28,6 @@ type ServiceCustomer struct {
 	ID    uuid.UUID `json:"id" format:"uuid"`
 	Name  string    `json:"name"`
 	Email string    `json:"email"`
-}
-
-// ServicePlan is what a service is sold as; its terms for the running cycle are in the cycle.
-type ServicePlan struct {
-	ID   uuid.UUID `json:"id" format:"uuid"`
-	Name string    `json:"name"`
 }
 
 // Prefix is an address range that belongs to a service from a time on.
@@ -60,15 +55,38 @@ func ListServices(ctx context.Context, db query.Postgres, scope query.Scope, fil
 	if err != nil {
 		return query.List[Service]{}, err
 	}
-	rows, err := query.All[Service](ctx, db, listServicesSQL, scope.Owner(), filter.Customer, filter.Search, now, after, page.Rows())
+	rows, err := query.All[serviceRow](ctx, db, listServicesSQL, scope.Owner(), filter.Customer, filter.Search, now, after, page.Rows())
 	if err != nil {
 		return query.List[Service]{}, err
 	}
-	return query.Cut(page, rows, func(s Service) []string { return []string{s.Name} }), nil
+	services := make([]Service, len(rows))
+	for i, row := range rows {
+		if services[i], err = row.service(); err != nil {
+			return query.List[Service]{}, err
+		}
+	}
+	return query.Cut(page, services, func(s Service) []string { return []string{s.Name} }), nil
 }
 
 // FindService finds a service in scope by id or name, with its prefixes as of now. Errors: NotFound, also for
 // what is another's.
 func FindService(ctx context.Context, db query.Postgres, scope query.Scope, reference string, now time.Time) (Service, error) {
-	return query.One[Service](ctx, db, "service", findServiceSQL, scope.Owner(), reference, now)
+	row, err := query.One[serviceRow](ctx, db, "service", findServiceSQL, scope.Owner(), reference, now)
+	if err != nil {
+		return Service{}, err
+	}
+	return row.service()
+}
+
+// serviceRow is a service as its columns give it.
+type serviceRow struct {
+	Service
+	query.PlanRow
+}
+
+func (r serviceRow) service() (Service, error) {
+	s := r.Service
+	var err error
+	s.Plan, err = r.PlanRow.Plan()
+	return s, err
 }

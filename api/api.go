@@ -1,0 +1,160 @@
+// Package api is the HTTP edge: huma's typed handlers on gin, OpenAPI 3.1 generated from them, problems as
+// RFC 9457 has them, and one stream of server-sent events. It turns requests into commands and questions and
+// their faults into problems; it holds no rule of its own and no SQL.
+//
+// Access is decided in one place (principal.go): every operation names who may call it, and one that does not is
+// refused to everybody. A customer's scope goes down into the statements of package query, so what is another's
+// is not found rather than forbidden. The development login is a stand-in until there are identities: two roles,
+// sessions in memory; New refuses to make it in production.
+//
+// Every answer carries a strict Content-Security-Policy, a request id, and no detail of an internal error.
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/internal/observe"
+	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/query/bandwidth"
+)
+
+// Bounds of the server.
+const (
+	maxBodyBytes      = 1 << 20
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	handlerTimeout    = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+)
+
+// Config says how the edge serves. The zero value listens on a free port of 127.0.0.1, knows no operator's
+// token and no login.
+type Config struct {
+	Address     string // host:port; default 127.0.0.1:0
+	Token       string // the operator's bearer token; empty: none is accepted
+	Production  bool
+	Development bool // development login, clock and mailbox; refused together with Production
+	MaxStreams  int  // live streams at a time; default 2000
+}
+
+// Clock is the platform's time.
+type Clock interface {
+	Now() time.Time
+	Offset() time.Duration
+	Advance(ctx context.Context, d time.Duration) (time.Time, error)
+}
+
+// Dependencies are what the edge is connected to. Optional ones may be nil.
+type Dependencies struct {
+	Commands   *command.DB
+	Postgres   query.Postgres       // a read-only pool
+	ClickHouse bandwidth.ClickHouse // optional
+	Clock      Clock
+	Log        *slog.Logger
+	Registry   prometheus.Registerer
+	Health     func(context.Context) []observe.Part // optional: always ready
+	Metrics    http.Handler                         // optional
+	// Web serves the pages. nonce gives the value that a page's style elements must carry to pass the
+	// Content-Security-Policy of the answer to that request. Optional: no pages.
+	Web func(nonce func(*http.Request) string) http.Handler
+	// Mailbox lists the captured mails and posts, newest first (development only, optional).
+	Mailbox func(context.Context) ([]Message, error)
+	// Sweep drives the cycles that are due, after the clock was advanced (development only, optional).
+	Sweep func(context.Context) error
+}
+
+// Server is the edge. Make it with New, then Start; or mount Handler elsewhere.
+type Server struct {
+	handler http.Handler
+	edge    *edge
+	http    *http.Server
+	listen  net.Listener
+	address string
+	done    chan error
+}
+
+// edge is what the handlers share.
+type edge struct {
+	Dependencies
+	config   Config
+	token    [sha256.Size]byte
+	sessions *sessions
+	live     *hub
+	metrics  *metrics
+	document []byte // OpenAPI
+}
+
+// New makes the edge without starting anything. It refuses a development login in production.
+func New(cfg Config, deps Dependencies) (*Server, error) {
+	if cfg.Production && cfg.Development {
+		return nil, errors.New("the development login, clock and mailbox cannot be enabled in production")
+	}
+	if cfg.Address == "" {
+		cfg.Address = "127.0.0.1:0"
+	}
+	if cfg.MaxStreams <= 0 {
+		cfg.MaxStreams = defaultMaxStreams
+	}
+	e := &edge{Dependencies: deps, config: cfg, token: sha256.Sum256([]byte(cfg.Token)), sessions: newSessions()}
+	e.metrics = newMetrics(deps.Registry)
+	e.live = newHub(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, e.metrics.streams)
+	handler, err := e.routes()
+	if err != nil {
+		return nil, err
+	}
+	return &Server{edge: e, handler: handler, address: cfg.Address}, nil
+}
+
+// Handler serves everything that the edge serves.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Start listens and serves in the background.
+func (s *Server) Start(ctx context.Context) error {
+	listen, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.address)
+	if err != nil {
+		return fmt.Errorf("listen for HTTP: %w", err)
+	}
+	s.listen = listen
+	s.http = &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.edge.Log.Handler(), slog.LevelWarn),
+	}
+	s.done = make(chan error, 1)
+	go func() { s.done <- s.http.Serve(listen) }()
+	return nil
+}
+
+// Addr is the bound address, once started.
+func (s *Server) Addr() string { return s.listen.Addr().String() }
+
+// Stop ends the streams, then waits for requests under way until ctx ends. It may be called without Start, and
+// twice.
+func (s *Server) Stop(ctx context.Context) error {
+	s.edge.live.stop()
+	if s.http == nil {
+		return nil
+	}
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("stop HTTP: %w", err), s.http.Close())
+	}
+	<-s.done
+	s.http = nil
+	return err
+}

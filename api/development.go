@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/query/billing"
+)
+
+// Message is a mail or a Discord post that was captured instead of sent.
+type Message struct {
+	ID         string    `json:"id"`
+	Channel    string    `json:"channel" enum:"mail,discord"`
+	To         string    `json:"to"`
+	From       string    `json:"from"`
+	Subject    string    `json:"subject"`
+	Text       string    `json:"text"`
+	HTML       string    `json:"html,omitempty" doc:"As it came: never show it outside of a sandbox"`
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+// ClockState is the business clock, and what waits for it.
+type ClockState struct {
+	Now           time.Time `json:"now"`
+	OffsetSeconds int64     `json:"offset_seconds" doc:"How far it runs ahead of the machine"`
+	DueCycles     int       `json:"due_cycles" doc:"Cycles whose period is over and which are not closed yet"`
+}
+
+// AdvanceBody moves the clock forward.
+type AdvanceBody struct {
+	Advance string `json:"advance" maxLength:"40" doc:"Days, hours, minutes, seconds; at most 400 days" example:"31d"`
+}
+
+func (e *edge) developmentOperations(api huma.API) {
+	const tag = "development"
+	serve(e, api, operation{method: http.MethodGet, path: "/dev/clock", id: "get-clock", tag: tag, summary: "The business clock", access: staff},
+		func(ctx context.Context, _ *struct{}) (ClockState, error) { return e.clockState(ctx) })
+	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward, and close what is due", access: staff}, e.advanceClock)
+	serve(e, api, operation{method: http.MethodGet, path: "/dev/mailbox", id: "list-mailbox", tag: tag, summary: "Captured mails and posts, newest first", access: staff},
+		func(ctx context.Context, _ *struct{}) (query.List[Message], error) {
+			list := query.List[Message]{Items: []Message{}}
+			if e.Mailbox == nil {
+				return list, nil
+			}
+			messages, err := e.Mailbox(ctx)
+			list.Items = append(list.Items, messages...)
+			return list, err
+		})
+}
+
+func (e *edge) clockState(ctx context.Context) (ClockState, error) {
+	now := e.Clock.Now()
+	due, err := billing.Due(ctx, e.Postgres, now)
+	return ClockState{Now: now, OffsetSeconds: int64(e.Clock.Offset() / time.Second), DueCycles: due}, err
+}
+
+func (e *edge) advanceClock(ctx context.Context, in *struct{ Body AdvanceBody }) (ClockState, error) {
+	d, err := parseSpan(in.Body.Advance)
+	if err != nil {
+		return ClockState{}, err
+	}
+	if _, err := e.Clock.Advance(ctx, d); err != nil {
+		return ClockState{}, err
+	}
+	if e.Sweep != nil {
+		if err := e.Sweep(ctx); err != nil {
+			return ClockState{}, err
+		}
+	}
+	return e.clockState(ctx)
+}
+
+// parseSpan reads a duration with days: "31d", "1d12h", "90m".
+func parseSpan(text string) (time.Duration, error) {
+	bad := func() (time.Duration, error) {
+		var fields fault.Fields
+		fields.Add("advance", "%q is not a time such as 31d, 36h or 1d12h", text)
+		return 0, fields.Err()
+	}
+	days, rest, found := strings.Cut(text, "d")
+	if !found {
+		days, rest = "", text
+	}
+	var total time.Duration
+	for _, digit := range days {
+		if digit < '0' || digit > '9' || total > maxSpanDays {
+			return bad()
+		}
+		total = total*10 + time.Duration(digit-'0')
+	}
+	if found && days == "" || total > maxSpanDays {
+		return bad()
+	}
+	total *= 24 * time.Hour
+	if rest == "" && found {
+		return total, nil
+	}
+	d, err := time.ParseDuration(rest)
+	if err != nil || d < 0 || d > maxSpanDays*24*time.Hour {
+		return bad()
+	}
+	return total + d, nil
+}
+
+// maxSpanDays bounds what parseSpan reads; the clock has its own bound below it.
+const maxSpanDays = 10_000

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"github.com/ezscale/platform/query/bandwidth"
+)
+
+const (
+	heartbeat       = 15 * time.Second
+	maxStreamTime   = time.Hour // then the browser comes back, and its rights are looked at again
+	reconnectMillis = 2000
+	eventBound      = 10 * time.Second // to write one event
+)
+
+// liveOperation registers the stream of a service. It is not behind the bound of time of other handlers.
+func (e *edge) liveOperation(api huma.API) {
+	op := operation{method: http.MethodGet, path: "/services/{id}/live", id: "watch-service", tag: "services",
+		summary: "Live traffic of a service (server-sent events)", access: signedIn}.huma(api)
+	schemas := api.OpenAPI().Components.Schemas
+	op.Description = "Event `usage` carries LiveUsage: at first the last ten minutes, then each change, at least every five seconds. " +
+		"Event `alert` carries Alert when a quota threshold is crossed. A comment comes every 15 seconds. The stream ends with the session."
+	op.Responses["200"] = &huma.Response{Description: "Server-sent events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
+		OneOf: []*huma.Schema{schemas.Schema(reflect.TypeFor[LiveUsage](), true, "LiveUsage"), schemas.Schema(reflect.TypeFor[bandwidth.Alert](), true, "Alert")}}}}}
+	huma.Register(api, op, func(ctx context.Context, in *serviceInput) (*huma.StreamResponse, error) {
+		service, err := e.service(ctx, in.ID)
+		if err != nil {
+			return nil, e.problem(ctx, "path.", err)
+		}
+		v, err := e.live.join(ctx, service.ID)
+		if err != nil {
+			return nil, e.problem(ctx, "path.", err)
+		}
+		return &huma.StreamResponse{Body: func(hctx huma.Context) {
+			defer e.live.leave(service.ID, v)
+			newStream(hctx).run(hctx.Context(), e.live.stopped, v)
+		}}, nil
+	})
+}
+
+// stream writes server-sent events (WHATWG HTML, section 9.2).
+type stream struct {
+	writer  http.ResponseWriter
+	control *http.ResponseController
+}
+
+func newStream(hctx huma.Context) *stream {
+	w := humagin.Unwrap(hctx).Writer
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // reverse proxies must not hold it back
+	return &stream{writer: w, control: http.NewResponseController(w)}
+}
+
+// run writes updates until the client, the session, the hub or the stream's time ends.
+func (s *stream) run(ctx context.Context, stopped <-chan struct{}, v *viewer) {
+	var ended <-chan struct{}
+	if p := principalOf(ctx); p != nil {
+		ended = p.ended
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	over := time.NewTimer(maxStreamTime)
+	defer over.Stop()
+	if s.write(fmt.Sprintf("retry: %d\n\n", reconnectMillis)) != nil {
+		return
+	}
+	for {
+		var err error
+		select {
+		case u, open := <-v.updates:
+			if !open {
+				return
+			}
+			err = s.event(u)
+		case <-beat.C:
+			err = s.write(": still here\n\n")
+		case <-over.C:
+			return
+		case <-stopped:
+			return
+		case <-ended:
+			return
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *stream) event(u update) error {
+	text, err := json.Marshal(u.data)
+	if err != nil {
+		return fmt.Errorf("write event %s: %w", u.event, err)
+	}
+	return s.write(fmt.Sprintf("event: %s\ndata: %s\n\n", u.event, text))
+}
+
+func (s *stream) write(text string) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(eventBound)); err != nil {
+		return fmt.Errorf("bound a live stream's write: %w", err)
+	}
+	if _, err := s.writer.Write([]byte(text)); err != nil {
+		return fmt.Errorf("write to a live stream: %w", err)
+	}
+	if err := s.control.Flush(); err != nil {
+		return fmt.Errorf("flush a live stream: %w", err)
+	}
+	return nil
+}

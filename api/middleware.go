@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	requestIDHeader = "X-Request-Id"
+	maxRequestID    = 64
+	nonceBytes      = 16
+)
+
+// request is what the middleware knows of one request.
+type request struct {
+	id     string
+	secure bool
+}
+
+func requestOf(ctx context.Context) request {
+	r, _ := ctx.Value(requestKey).(request)
+	return r
+}
+
+func requestID(ctx context.Context) string { return requestOf(ctx).id }
+func isSecure(ctx context.Context) bool    { return requestOf(ctx).secure }
+
+// identify gives the request an id: the caller's if it is short and plain, so that it can follow its own logs.
+func identify(c *gin.Context) {
+	r := request{id: c.GetHeader(requestIDHeader), secure: c.Request.TLS != nil}
+	if !isPlain(r.id) {
+		r.id = uuid.NewString()
+	}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey, r))
+	c.Header(requestIDHeader, r.id)
+}
+
+func isPlain(id string) bool {
+	for _, b := range []byte(id) {
+		if (b < 'a' || b > 'z') && (b < 'A' || b > 'Z') && (b < '0' || b > '9') && b != '-' && b != '_' {
+			return false
+		}
+	}
+	return len(id) >= 8 && len(id) <= maxRequestID
+}
+
+// observe logs and counts each request by its route's template: paths and queries hold names and addresses.
+func (e *edge) observe(c *gin.Context) {
+	start := time.Now()
+	defer func() {
+		route := c.FullPath()
+		if route == "" {
+			route = "page"
+		}
+		took, status := time.Since(start), c.Writer.Status()
+		e.metrics.requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(status)).Inc()
+		e.metrics.seconds.WithLabelValues(c.Request.Method, route).Observe(took.Seconds())
+		e.Log.LogAttrs(c.Request.Context(), levelOf(route, status), "request", slog.String("method", c.Request.Method), slog.String("route", route),
+			slog.Int("status", status), slog.Duration("took", took), slog.Int("bytes", c.Writer.Size()),
+			slog.String("request_id", requestID(c.Request.Context())), slog.String("actor", actorOf(c.Request.Context())))
+	}()
+	c.Next()
+}
+
+// levelOf keeps pages and probes out of the log unless they fail.
+func levelOf(route string, status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelWarn
+	case route == "page", strings.HasPrefix(route, "/health/"), route == "/metrics":
+		return slog.LevelDebug
+	default:
+		return slog.LevelInfo
+	}
+}
+
+func actorOf(ctx context.Context) string {
+	if p := principalOf(ctx); p != nil {
+		return p.actor
+	}
+	return "nobody"
+}
+
+// recover answers a panic with a problem that tells nothing, and logs everything.
+func (e *edge) recover(c *gin.Context) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		ctx := c.Request.Context()
+		e.metrics.panics.Inc()
+		e.Log.ErrorContext(ctx, "handler panicked", "request_id", requestID(ctx), "route", c.FullPath(), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		c.Abort()
+		if !c.Writer.Written() {
+			writeProblem(c.Writer, newProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id"))
+		}
+	}()
+	c.Next()
+}
+
+// protect sets what every answer carries. Pages may use their own scripts, styles, fonts and images, connect back
+// to us, and hold the style elements that carry this answer's nonce; nothing else, and nobody may frame them.
+func protect(c *gin.Context) {
+	raw := make([]byte, nonceBytes)
+	_, _ = rand.Read(raw) // never fails, as crypto/rand promises
+	nonce := base64.RawURLEncoding.EncodeToString(raw)
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), nonceKey, nonce))
+	h := c.Writer.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-"+nonce+"'; img-src 'self' data:; "+
+		"font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	if isSecure(c.Request.Context()) {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+	if isAPI(c.Request.URL.Path) {
+		h.Set("Cache-Control", "no-store")
+	}
+}
+
+func nonceOf(r *http.Request) string {
+	nonce, _ := r.Context().Value(nonceKey).(string)
+	return nonce
+}
+
+// sameOrigin refuses what another site's page sends in a visitor's name.
+func sameOrigin() gin.HandlerFunc {
+	protection := http.NewCrossOriginProtection()
+	return func(c *gin.Context) {
+		if protection.Check(c.Request) != nil {
+			writeProblem(c.Writer, newProblem(c.Request.Context(), http.StatusForbidden, "cross_origin", "a page of another origin may not do this"))
+			c.Abort()
+		}
+	}
+}
+
+// bound limits what a request may send and how long it may take, and refuses NUL, which Postgres cannot store.
+// Streams lift the limit of time for themselves.
+func bound(c *gin.Context) {
+	if strings.ContainsRune(c.Request.URL.Path, 0) || strings.Contains(c.Request.URL.RawQuery, "%00") {
+		writeProblem(c.Writer, newProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte"))
+		c.Abort()
+		return
+	}
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(writeTimeout)) // not every writer can
+}
+
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	panics   prometheus.Counter
+	streams  prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ezscale_api_requests_total", Help: "Requests answered, by route template."}, []string{"method", "route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ezscale_api_request_seconds", Help: "Time to answer, by route template.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}, []string{"method", "route"}),
+		panics:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ezscale_api_panics_total", Help: "Handlers that panicked."}),
+		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ezscale_api_live_streams", Help: "Live streams open now."}),
+	}
+	reg.MustRegister(m.requests, m.seconds, m.panics, m.streams)
+	return m
+}

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/ezscale/platform/internal/fault"
+)
+
+const problemType = "application/problem+json"
+
+// Problem is what went wrong (RFC 9457), with a code that a client may match and the id under which the log
+// knows the request.
+type Problem struct {
+	Type      string         `json:"type" example:"about:blank"`
+	Title     string         `json:"title" example:"Unprocessable Entity"`
+	Status    int            `json:"status" example:"422"`
+	Code      string         `json:"code" example:"invalid_input" doc:"Stable, lower_snake_case"`
+	Detail    string         `json:"detail"`
+	RequestID string         `json:"request_id"`
+	Errors    []ProblemField `json:"errors,omitempty"`
+}
+
+// ProblemField is what is wrong with one part of the input.
+type ProblemField struct {
+	Location string `json:"location" example:"body.prefixes[0]"`
+	Message  string `json:"message"`
+}
+
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+
+// GetStatus is the HTTP status; huma asks for it.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType makes it a problem document; huma asks for it.
+func (p *Problem) ContentType(string) string { return problemType }
+
+func newProblem(ctx context.Context, status int, code, detail string) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, RequestID: requestID(ctx)}
+}
+
+// problem turns any error into what a stranger may know of it. What is not a fault is logged and told as internal.
+func (e *edge) problem(ctx context.Context, where string, err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return e.internal(ctx, err)
+	}
+	p = newProblem(ctx, statusOf(f.Kind), f.Code, f.Message)
+	for _, field := range f.Fields {
+		p.Errors = append(p.Errors, ProblemField{Location: where + field.Name, Message: field.Message})
+	}
+	if f.Kind == fault.Unavailable {
+		e.Log.WarnContext(ctx, "request refused for now", "request_id", requestID(ctx), "code", f.Code, "error", err)
+	}
+	return p
+}
+
+func (e *edge) internal(ctx context.Context, err error) *Problem {
+	if errors.Is(err, context.Canceled) {
+		return newProblem(ctx, 499, "client_gone", "the client went away before the answer was ready")
+	}
+	e.Log.ErrorContext(ctx, "request failed", "request_id", requestID(ctx), "error", err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return newProblem(ctx, http.StatusServiceUnavailable, "timeout", "the answer took too long; try again later")
+	}
+	return newProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id")
+}
+
+func statusOf(kind fault.Kind) int {
+	switch kind {
+	case fault.Invalid:
+		return http.StatusUnprocessableEntity
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// asProblem is huma's transformer: it gives huma's own refusals (a body that is no JSON, a parameter out of
+// range) the shape of ours. Values are not echoed: they may be secret.
+func asProblem(ctx huma.Context, _ string, body any) (any, error) {
+	model, ok := body.(*huma.ErrorModel)
+	if !ok {
+		return body, nil
+	}
+	code := "invalid_request"
+	switch {
+	case model.Status == http.StatusUnprocessableEntity:
+		code = "invalid_input"
+	case model.Status >= http.StatusInternalServerError:
+		code = "internal"
+	}
+	p := newProblem(ctx.Context(), model.Status, code, model.Detail)
+	for _, d := range model.Errors {
+		if d != nil {
+			p.Errors = append(p.Errors, ProblemField{Location: d.Location, Message: d.Message})
+		}
+	}
+	return p, nil
+}
+
+// writeProblem answers outside of huma: before an operation is found, or after it panicked.
+func writeProblem(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(p.encode())
+}
+
+func (p *Problem) encode() []byte {
+	text, _ := json.Marshal(p) // strings and ints always marshal
+	return append(text, '\n')
+}
+
+// isAPI tells paths whose answers are for programs: they get problems, not pages.
+func isAPI(path string) bool {
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/health/") || path == "/openapi.json" || path == "/metrics"
+}

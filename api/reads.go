@@ -1,0 +1,198 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/query/bandwidth"
+	"github.com/ezscale/platform/query/billing"
+	"github.com/ezscale/platform/query/catalog"
+	"github.com/ezscale/platform/query/identity"
+	"github.com/ezscale/platform/query/provisioning"
+)
+
+// pageInput cuts a list.
+type pageInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
+}
+
+func (p pageInput) page() query.Page { return query.Page{Limit: p.Limit, Cursor: p.Cursor} }
+
+// ServiceDetail is a service with the cycle that is running.
+type ServiceDetail struct {
+	provisioning.Service
+	Cycle *billing.CycleSummary `json:"cycle,omitempty" doc:"The running billing cycle"`
+}
+
+type serviceInput struct {
+	ID string `path:"id" maxLength:"200" doc:"Id or name"`
+}
+
+type usageInput struct {
+	serviceInput
+	From  time.Time `query:"from" doc:"Absent: an hour before to"`
+	To    time.Time `query:"to" doc:"Exclusive; absent: now"`
+	Step  string    `query:"step" enum:"10s,1m,5m,1h,1d" doc:"Absent: the finest that gives at most 720 points"`
+	Unit  string    `query:"unit" enum:"bytes,bit/s" default:"bytes"`
+	Basis string    `query:"basis" enum:"l2,l3" default:"l2"`
+}
+
+type totalsInput struct {
+	Service []string  `query:"service,explode" doc:"Names; absent: every service"`
+	All     bool      `query:"all" doc:"Every service, said aloud"`
+	From    time.Time `query:"from" doc:"A whole hour; absent: from the first"`
+	To      time.Time `query:"to" doc:"A whole hour, exclusive; absent: to the last"`
+}
+
+func (e *edge) sessionOperations(api huma.API) {
+	serve(e, api, operation{method: http.MethodGet, path: "/session", id: "get-session", tag: "session", summary: "Who is signed in", access: signedIn}, e.getSession)
+	if e.config.Development {
+		serveRaw(e, api, operation{method: http.MethodPost, path: "/session", id: "sign-in", tag: "session", summary: "Sign in with the development login", access: anyone}, e.signIn)
+	}
+	serveRaw(e, api, operation{method: http.MethodDelete, path: "/session", id: "sign-out", tag: "session", summary: "Sign out; live streams of the session end", access: anyone, status: http.StatusNoContent}, e.signOut)
+}
+
+func (e *edge) serviceOperations(api huma.API) {
+	const tag = "services"
+	serve(e, api, operation{method: http.MethodGet, path: "/services", id: "list-services", tag: tag, summary: "Services by name", access: signedIn},
+		func(ctx context.Context, in *struct {
+			pageInput
+			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
+			Search   string `query:"q" maxLength:"200" doc:"Part of a name or mail address, or the beginning of a prefix"`
+		}) (query.List[provisioning.Service], error) {
+			return provisioning.ListServices(ctx, e.Postgres, scopeOf(ctx), provisioning.ServiceFilter{Customer: in.Customer, Search: in.Search}, e.Clock.Now(), in.page())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}", id: "get-service", tag: tag, summary: "A service and its running cycle", access: signedIn}, e.getService)
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/usage", id: "get-service-usage", tag: tag, summary: "Graph of a service's traffic", access: signedIn}, e.getUsage)
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/cycles", id: "list-service-cycles", tag: tag, summary: "Billing cycles, newest first", access: signedIn},
+		func(ctx context.Context, in *struct {
+			serviceInput
+			pageInput
+		}) (query.List[billing.CycleSummary], error) {
+			service, err := e.service(ctx, in.ID)
+			if err != nil {
+				return query.List[billing.CycleSummary]{}, err
+			}
+			return billing.ListCycles(ctx, e.Postgres, scopeOf(ctx), service.ID, e.Clock.Now(), in.page())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/alerts", id: "list-service-alerts", tag: tag, summary: "Quota alerts of a service, newest first", access: signedIn},
+		func(ctx context.Context, in *struct {
+			serviceInput
+			pageInput
+		}) (query.List[bandwidth.Alert], error) {
+			service, err := e.service(ctx, in.ID)
+			if err != nil {
+				return query.List[bandwidth.Alert]{}, err
+			}
+			return bandwidth.ListAlerts(ctx, e.Postgres, scopeOf(ctx), &service.ID, in.page())
+		})
+	e.liveOperation(api)
+	serve(e, api, operation{method: http.MethodGet, path: "/usage", id: "list-usage", tag: tag, summary: "Exact totals per service, from the billing counters", access: staff}, e.getTotals)
+}
+
+func (e *edge) service(ctx context.Context, reference string) (provisioning.Service, error) {
+	return provisioning.FindService(ctx, e.Postgres, scopeOf(ctx), reference, e.Clock.Now())
+}
+
+func (e *edge) getService(ctx context.Context, in *serviceInput) (ServiceDetail, error) {
+	found, err := e.service(ctx, in.ID)
+	if err != nil {
+		return ServiceDetail{}, err
+	}
+	cycles, err := billing.CurrentCycles(ctx, e.Postgres, []uuid.UUID{found.ID}, e.Clock.Now())
+	if err != nil {
+		return ServiceDetail{}, err
+	}
+	service := ServiceDetail{Service: found}
+	if cycle, ok := cycles[found.ID]; ok {
+		service.Cycle = &cycle
+	}
+	return service, nil
+}
+
+func (e *edge) getUsage(ctx context.Context, in *usageInput) (bandwidth.Series, error) {
+	service, err := e.service(ctx, in.ID)
+	if err != nil {
+		return bandwidth.Series{}, err
+	}
+	request := bandwidth.SeriesRequest{Service: service.ID, From: in.From, To: in.To, Step: in.Step, Unit: in.Unit, Basis: in.Basis}
+	return bandwidth.UsageSeries(ctx, bandwidth.Sources{Postgres: e.Postgres, ClickHouse: e.ClickHouse}, request, e.Clock.Now())
+}
+
+func (e *edge) getTotals(ctx context.Context, in *totalsInput) ([]bandwidth.UsageTotal, error) {
+	return bandwidth.UsageTotals(ctx, e.Postgres, scopeOf(ctx), in.Service, orNil(in.From), orNil(in.To))
+}
+
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (e *edge) billingOperations(api huma.API) {
+	const tag = "billing"
+	serve(e, api, operation{method: http.MethodGet, path: "/alerts", id: "list-alerts", tag: tag, summary: "Quota alerts of all services, newest first", access: staff},
+		func(ctx context.Context, in *pageInput) (query.List[bandwidth.Alert], error) {
+			return bandwidth.ListAlerts(ctx, e.Postgres, scopeOf(ctx), nil, in.page())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/invoices", id: "list-invoices", tag: tag, summary: "Invoices and credit notes, newest first", access: signedIn},
+		func(ctx context.Context, in *struct {
+			pageInput
+			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
+			Service  string `query:"service" maxLength:"200" doc:"Id or name"`
+		}) (query.List[billing.InvoiceSummary], error) {
+			return billing.ListInvoices(ctx, e.Postgres, scopeOf(ctx), billing.InvoiceFilter{Customer: in.Customer, Service: in.Service}, in.page())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/invoices/{id}", id: "get-invoice", tag: tag, summary: "An invoice with its lines and their evidence", access: signedIn},
+		func(ctx context.Context, in *struct {
+			ID string `path:"id" maxLength:"200" doc:"Id or number"`
+		}) (billing.Invoice, error) {
+			return billing.FindInvoice(ctx, e.Postgres, scopeOf(ctx), in.ID)
+		})
+}
+
+func (e *edge) networkOperations(api huma.API) {
+	const tag = "network"
+	serve(e, api, operation{method: http.MethodGet, path: "/exporters", id: "list-exporters", tag: tag, summary: "Exporters with their health", access: staff},
+		func(ctx context.Context, in *pageInput) (query.List[bandwidth.Exporter], error) {
+			return bandwidth.ListExporters(ctx, e.Postgres, e.Clock.Now(), in.page())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/exporters/{id}", id: "get-exporter", tag: tag, summary: "An exporter with its last 24 hours", access: staff},
+		func(ctx context.Context, in *struct {
+			ID string `path:"id" maxLength:"200" doc:"Id or name"`
+		}) (bandwidth.ExporterDetail, error) {
+			return bandwidth.FindExporter(ctx, e.Postgres, in.ID, e.Clock.Now())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/collectors", id: "list-collectors", tag: tag, summary: "Collectors and what they could not hold", access: staff},
+		func(ctx context.Context, _ *struct{}) (query.List[bandwidth.Collector], error) {
+			return bandwidth.ListCollectors(ctx, e.Postgres)
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/unattributed", id: "list-unattributed", tag: tag, summary: "Traffic of addresses that no service owns, the biggest first", access: staff},
+		func(ctx context.Context, in *struct {
+			Hours int `query:"hours" minimum:"1" maximum:"744" default:"24"`
+			Limit int `query:"limit" minimum:"1" maximum:"500" default:"50"`
+		}) (query.List[bandwidth.Unattributed], error) {
+			return bandwidth.ListUnattributed(ctx, e.Postgres, in.Hours, e.Clock.Now(), in.Limit)
+		})
+}
+
+func (e *edge) catalogOperations(api huma.API) {
+	serve(e, api, operation{method: http.MethodGet, path: "/plans", id: "list-plans", tag: "catalog", summary: "Plans by name", access: staff},
+		func(ctx context.Context, in *pageInput) (query.List[query.Plan], error) {
+			return catalog.ListPlans(ctx, e.Postgres, in.page())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/customers", id: "list-customers", tag: "identity", summary: "Customers by mail address", access: staff},
+		func(ctx context.Context, in *struct {
+			pageInput
+			Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address"`
+		}) (query.List[identity.Customer], error) {
+			return identity.ListCustomers(ctx, e.Postgres, scopeOf(ctx), in.Search, in.page())
+		})
+}
