@@ -21,9 +21,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ezscale/platform/internal/embedded/flock"
 )
@@ -75,16 +74,17 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	return nil
 }
 
-// Probe asks the broker for its versions.
+// Probe asks the broker which requests it knows.
 func Probe(ctx context.Context, cfg Config) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers()...), kgo.RequestRetries(0))
+	conn, err := kafka.DialContext(ctx, "tcp", cfg.Brokers()[0])
 	if err != nil {
-		return fmt.Errorf("make a Kafka client: %w", err)
+		return fmt.Errorf("reach the embedded Kafka: %w", err)
 	}
-	defer client.Close()
-	request := kmsg.NewPtrMetadataRequest()
-	request.Topics = []kmsg.MetadataRequestTopic{}
-	if _, err := request.RequestWith(ctx, client); err != nil {
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if _, err := conn.ApiVersions(); err != nil {
 		return fmt.Errorf("ask the embedded Kafka: %w", err)
 	}
 	return nil

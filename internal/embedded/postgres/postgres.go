@@ -12,8 +12,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,6 +28,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/internal/embedded/secret"
 	"github.com/ezscale/platform/internal/embedded/supervise"
 )
 
@@ -81,7 +80,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if s.runner, err = newRunner(s.cfg.Dir, s.cfg.Part); err != nil {
 		return err
 	}
-	if s.password, err = s.ensurePassword(); err != nil {
+	if s.password, err = secret.Ensure(s.passwordFile(), s.runner.own); err != nil {
 		return err
 	}
 	if err := s.initialise(ctx); err != nil {
@@ -116,27 +115,6 @@ func (s *Server) dsn(database string) string {
 func (s *Server) data() string { return filepath.Join(s.cfg.Dir, "data") }
 
 func (s *Server) passwordFile() string { return filepath.Join(s.cfg.Dir, "password") }
-
-// ensurePassword reads the password, or makes one. The file comes to its name complete.
-func (s *Server) ensurePassword() (string, error) {
-	found, err := os.ReadFile(s.passwordFile())
-	if err == nil {
-		return strings.TrimSpace(string(found)), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the Postgres password: %w", err)
-	}
-	secret := make([]byte, 24)
-	_, _ = rand.Read(secret) // never fails
-	password := base64.RawURLEncoding.EncodeToString(secret)
-	temporary := s.passwordFile() + ".new"
-	err = errors.Join(os.WriteFile(temporary, []byte(password+"\n"), 0o600),
-		s.runner.own(temporary), os.Rename(temporary, s.passwordFile()))
-	if err != nil {
-		return "", fmt.Errorf("write the Postgres password: %w", err)
-	}
-	return password, nil
-}
 
 // initialise makes the data directory beside its place and moves it there when it is complete. The built-in
 // C.UTF-8 locale sorts alike on every machine and needs no library of the system's.
