@@ -2,7 +2,7 @@
 // RFC 9457 has them, and one stream of server-sent events. It turns requests into commands and questions and
 // their faults into problems; it holds no rule of its own and no SQL.
 //
-// Access is decided in one place (principal.go): every operation names who may call it, and one that does not is
+// Access is decided in one place (package guard): every operation names who may call it, and one that does not is
 // refused to everybody. A customer's scope goes down into the statements of package query, so what is another's
 // is not found rather than forbidden. The development login is a stand-in until there are identities: two roles,
 // sessions in memory; New refuses to make it in production.
@@ -12,7 +12,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +21,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/live"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/query"
@@ -30,13 +31,12 @@ import (
 
 // Bounds of the server.
 const (
-	maxBodyBytes      = 1 << 20
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
 	handlerTimeout    = 30 * time.Second
-	writeTimeout      = 60 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
+	defaultMaxStreams = 2000
 )
 
 // Config says how the edge serves. The zero value listens on a free port of 127.0.0.1, knows no operator's
@@ -89,10 +89,8 @@ type Server struct {
 type edge struct {
 	Dependencies
 	config   Config
-	token    [sha256.Size]byte
-	sessions *sessions
-	live     *hub
-	metrics  *metrics
+	guard    *guard.Guard
+	live     *live.Hub
 	document []byte // OpenAPI
 }
 
@@ -107,9 +105,11 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	if cfg.MaxStreams <= 0 {
 		cfg.MaxStreams = defaultMaxStreams
 	}
-	e := &edge{Dependencies: deps, config: cfg, token: sha256.Sum256([]byte(cfg.Token)), sessions: newSessions()}
-	e.metrics = newMetrics(deps.Registry)
-	e.live = newHub(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, e.metrics.streams)
+	streams := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ezscale_api_live_streams", Help: "Live streams open now."})
+	deps.Registry.MustRegister(streams)
+	e := &edge{Dependencies: deps, config: cfg,
+		guard: guard.New(cfg.Token, cfg.Development, deps.Log, deps.Registry),
+		live:  live.New(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	handler, err := e.routes()
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (s *Server) Addr() string { return s.listen.Addr().String() }
 // Stop ends the streams, then waits for requests under way until ctx ends. It may be called without Start, and
 // twice.
 func (s *Server) Stop(ctx context.Context) error {
-	s.edge.live.stop()
+	s.edge.live.Stop()
 	if s.http == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/billing"
@@ -39,10 +40,10 @@ type AdvanceBody struct {
 
 func (e *edge) developmentOperations(api huma.API) {
 	const tag = "development"
-	serve(e, api, operation{method: http.MethodGet, path: "/dev/clock", id: "get-clock", tag: tag, summary: "The business clock", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/dev/clock", id: "get-clock", tag: tag, summary: "The business clock", access: guard.Staff},
 		func(ctx context.Context, _ *struct{}) (ClockState, error) { return e.clockState(ctx) })
-	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward, and close what is due", access: staff}, e.advanceClock)
-	serve(e, api, operation{method: http.MethodGet, path: "/dev/mailbox", id: "list-mailbox", tag: tag, summary: "Captured mails and posts, newest first", access: staff},
+	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward, and close what is due", access: guard.Staff}, e.advanceClock)
+	serve(e, api, operation{method: http.MethodGet, path: "/dev/mailbox", id: "list-mailbox", tag: tag, summary: "Captured mails and posts, newest first", access: guard.Staff},
 		func(ctx context.Context, _ *struct{}) (query.List[Message], error) {
 			list := query.List[Message]{Items: []Message{}}
 			if e.Mailbox == nil {

@@ -11,6 +11,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
+	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/live"
 	"github.com/ezscale/platform/query/bandwidth"
 )
 
@@ -24,24 +26,24 @@ const (
 // liveOperation registers the stream of a service. It is not behind the bound of time of other handlers.
 func (e *edge) liveOperation(api huma.API) {
 	op := operation{method: http.MethodGet, path: "/services/{id}/live", id: "watch-service", tag: "services",
-		summary: "Live traffic of a service (server-sent events)", access: signedIn}.huma(api)
+		summary: "Live traffic of a service (server-sent events)", access: guard.SignedIn}.huma(api)
 	schemas := api.OpenAPI().Components.Schemas
 	op.Description = "Event `usage` carries LiveUsage: at first the last ten minutes, then each change, at least every five seconds. " +
 		"Event `alert` carries Alert when a quota threshold is crossed. A comment comes every 15 seconds. The stream ends with the session."
 	op.Responses["200"] = &huma.Response{Description: "Server-sent events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
-		OneOf: []*huma.Schema{schemas.Schema(reflect.TypeFor[LiveUsage](), true, "LiveUsage"), schemas.Schema(reflect.TypeFor[bandwidth.Alert](), true, "Alert")}}}}}
+		OneOf: []*huma.Schema{schemas.Schema(reflect.TypeFor[live.LiveUsage](), true, "LiveUsage"), schemas.Schema(reflect.TypeFor[bandwidth.Alert](), true, "Alert")}}}}}
 	huma.Register(api, op, func(ctx context.Context, in *serviceInput) (*huma.StreamResponse, error) {
 		service, err := e.service(ctx, in.ID)
 		if err != nil {
-			return nil, e.problem(ctx, "path.", err)
+			return nil, e.guard.Problem(ctx, "path.", err)
 		}
-		v, err := e.live.join(ctx, service.ID)
+		v, err := e.live.Join(ctx, service.ID)
 		if err != nil {
-			return nil, e.problem(ctx, "path.", err)
+			return nil, e.guard.Problem(ctx, "path.", err)
 		}
 		return &huma.StreamResponse{Body: func(hctx huma.Context) {
-			defer e.live.leave(service.ID, v)
-			newStream(hctx).run(hctx.Context(), e.live.stopped, v)
+			defer e.live.Leave(service.ID, v)
+			newStream(hctx).run(hctx.Context(), e.live.Stopped(), v)
 		}}, nil
 	})
 }
@@ -62,10 +64,10 @@ func newStream(hctx huma.Context) *stream {
 }
 
 // run writes updates until the client, the session, the hub or the stream's time ends.
-func (s *stream) run(ctx context.Context, stopped <-chan struct{}, v *viewer) {
+func (s *stream) run(ctx context.Context, stopped <-chan struct{}, v *live.Viewer) {
 	var ended <-chan struct{}
-	if p := principalOf(ctx); p != nil {
-		ended = p.ended
+	if p := guard.PrincipalOf(ctx); p != nil {
+		ended = p.Ended
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -77,7 +79,7 @@ func (s *stream) run(ctx context.Context, stopped <-chan struct{}, v *viewer) {
 	for {
 		var err error
 		select {
-		case u, open := <-v.updates:
+		case u, open := <-v.Updates:
 			if !open {
 				return
 			}
@@ -99,12 +101,12 @@ func (s *stream) run(ctx context.Context, stopped <-chan struct{}, v *viewer) {
 	}
 }
 
-func (s *stream) event(u update) error {
-	text, err := json.Marshal(u.data)
+func (s *stream) event(u live.Update) error {
+	text, err := json.Marshal(u.Data)
 	if err != nil {
-		return fmt.Errorf("write event %s: %w", u.event, err)
+		return fmt.Errorf("write event %s: %w", u.Event, err)
 	}
-	return s.write(fmt.Sprintf("event: %s\ndata: %s\n\n", u.event, text))
+	return s.write(fmt.Sprintf("event: %s\ndata: %s\n\n", u.Event, text))
 }
 
 func (s *stream) write(text string) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/ezscale/platform/internal/clock"
 )
 
-var update_ = flag.Bool("update", false, "write openapi.json anew")
+var update = flag.Bool("update", false, "write openapi.json anew")
 
 // The committed document is what a development installation serves; a production one lacks the paths below
 // /dev and the login.
@@ -27,7 +27,7 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 	answer := httptest.NewRecorder()
 	server.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 	served := answer.Body.String() + "\n"
-	if *update_ {
+	if *update {
 		if err := os.WriteFile("openapi.json", []byte(served), 0o644); err != nil {
 			t.Fatal(err)
 		}

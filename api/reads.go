@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/bandwidth"
 	"github.com/ezscale/platform/query/billing"
@@ -51,26 +52,26 @@ type totalsInput struct {
 }
 
 func (e *edge) sessionOperations(api huma.API) {
-	serve(e, api, operation{method: http.MethodGet, path: "/session", id: "get-session", tag: "session", summary: "Who is signed in", access: signedIn}, e.getSession)
+	serve(e, api, operation{method: http.MethodGet, path: "/session", id: "get-session", tag: "session", summary: "Who is signed in", access: guard.SignedIn}, e.getSession)
 	if e.config.Development {
-		serveRaw(e, api, operation{method: http.MethodPost, path: "/session", id: "sign-in", tag: "session", summary: "Sign in with the development login", access: anyone}, e.signIn)
+		serveRaw(e, api, operation{method: http.MethodPost, path: "/session", id: "sign-in", tag: "session", summary: "Sign in with the development login", access: guard.Anyone}, e.signIn)
 	}
-	serveRaw(e, api, operation{method: http.MethodDelete, path: "/session", id: "sign-out", tag: "session", summary: "Sign out; live streams of the session end", access: anyone, status: http.StatusNoContent}, e.signOut)
+	serveRaw(e, api, operation{method: http.MethodDelete, path: "/session", id: "sign-out", tag: "session", summary: "Sign out; live streams of the session end", access: guard.Anyone, status: http.StatusNoContent}, e.signOut)
 }
 
 func (e *edge) serviceOperations(api huma.API) {
 	const tag = "services"
-	serve(e, api, operation{method: http.MethodGet, path: "/services", id: "list-services", tag: tag, summary: "Services by name", access: signedIn},
+	serve(e, api, operation{method: http.MethodGet, path: "/services", id: "list-services", tag: tag, summary: "Services by name", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
 			pageInput
 			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
 			Search   string `query:"q" maxLength:"200" doc:"Part of a name or mail address, or the beginning of a prefix"`
 		}) (query.List[provisioning.Service], error) {
-			return provisioning.ListServices(ctx, e.Postgres, scopeOf(ctx), provisioning.ServiceFilter{Customer: in.Customer, Search: in.Search}, e.Clock.Now(), in.page())
+			return provisioning.ListServices(ctx, e.Postgres, guard.ScopeOf(ctx), provisioning.ServiceFilter{Customer: in.Customer, Search: in.Search}, e.Clock.Now(), in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}", id: "get-service", tag: tag, summary: "A service and its running cycle", access: signedIn}, e.getService)
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/usage", id: "get-service-usage", tag: tag, summary: "Graph of a service's traffic", access: signedIn}, e.getUsage)
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/cycles", id: "list-service-cycles", tag: tag, summary: "Billing cycles, newest first", access: signedIn},
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}", id: "get-service", tag: tag, summary: "A service and its running cycle", access: guard.SignedIn}, e.getService)
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/usage", id: "get-service-usage", tag: tag, summary: "Graph of a service's traffic", access: guard.SignedIn}, e.getUsage)
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/cycles", id: "list-service-cycles", tag: tag, summary: "Billing cycles, newest first", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
 			serviceInput
 			pageInput
@@ -79,9 +80,9 @@ func (e *edge) serviceOperations(api huma.API) {
 			if err != nil {
 				return query.List[billing.CycleSummary]{}, err
 			}
-			return billing.ListCycles(ctx, e.Postgres, scopeOf(ctx), service.ID, e.Clock.Now(), in.page())
+			return billing.ListCycles(ctx, e.Postgres, guard.ScopeOf(ctx), service.ID, e.Clock.Now(), in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/alerts", id: "list-service-alerts", tag: tag, summary: "Quota alerts of a service, newest first", access: signedIn},
+	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/alerts", id: "list-service-alerts", tag: tag, summary: "Quota alerts of a service, newest first", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
 			serviceInput
 			pageInput
@@ -90,14 +91,14 @@ func (e *edge) serviceOperations(api huma.API) {
 			if err != nil {
 				return query.List[bandwidth.Alert]{}, err
 			}
-			return bandwidth.ListAlerts(ctx, e.Postgres, scopeOf(ctx), &service.ID, in.page())
+			return bandwidth.ListAlerts(ctx, e.Postgres, guard.ScopeOf(ctx), &service.ID, in.page())
 		})
 	e.liveOperation(api)
-	serve(e, api, operation{method: http.MethodGet, path: "/usage", id: "list-usage", tag: tag, summary: "Exact totals per service, from the billing counters", access: staff}, e.getTotals)
+	serve(e, api, operation{method: http.MethodGet, path: "/usage", id: "list-usage", tag: tag, summary: "Exact totals per service, from the billing counters", access: guard.Staff}, e.getTotals)
 }
 
 func (e *edge) service(ctx context.Context, reference string) (provisioning.Service, error) {
-	return provisioning.FindService(ctx, e.Postgres, scopeOf(ctx), reference, e.Clock.Now())
+	return provisioning.FindService(ctx, e.Postgres, guard.ScopeOf(ctx), reference, e.Clock.Now())
 }
 
 func (e *edge) getService(ctx context.Context, in *serviceInput) (ServiceDetail, error) {
@@ -126,7 +127,7 @@ func (e *edge) getUsage(ctx context.Context, in *usageInput) (bandwidth.Series, 
 }
 
 func (e *edge) getTotals(ctx context.Context, in *totalsInput) ([]bandwidth.UsageTotal, error) {
-	return bandwidth.UsageTotals(ctx, e.Postgres, scopeOf(ctx), in.Service, orNil(in.From), orNil(in.To))
+	return bandwidth.UsageTotals(ctx, e.Postgres, guard.ScopeOf(ctx), in.Service, orNil(in.From), orNil(in.To))
 }
 
 func orNil(t time.Time) *time.Time {
@@ -138,43 +139,43 @@ func orNil(t time.Time) *time.Time {
 
 func (e *edge) billingOperations(api huma.API) {
 	const tag = "billing"
-	serve(e, api, operation{method: http.MethodGet, path: "/alerts", id: "list-alerts", tag: tag, summary: "Quota alerts of all services, newest first", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/alerts", id: "list-alerts", tag: tag, summary: "Quota alerts of all services, newest first", access: guard.Staff},
 		func(ctx context.Context, in *pageInput) (query.List[bandwidth.Alert], error) {
-			return bandwidth.ListAlerts(ctx, e.Postgres, scopeOf(ctx), nil, in.page())
+			return bandwidth.ListAlerts(ctx, e.Postgres, guard.ScopeOf(ctx), nil, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/invoices", id: "list-invoices", tag: tag, summary: "Invoices and credit notes, newest first", access: signedIn},
+	serve(e, api, operation{method: http.MethodGet, path: "/invoices", id: "list-invoices", tag: tag, summary: "Invoices and credit notes, newest first", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
 			pageInput
 			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
 			Service  string `query:"service" maxLength:"200" doc:"Id or name"`
 		}) (query.List[billing.InvoiceSummary], error) {
-			return billing.ListInvoices(ctx, e.Postgres, scopeOf(ctx), billing.InvoiceFilter{Customer: in.Customer, Service: in.Service}, in.page())
+			return billing.ListInvoices(ctx, e.Postgres, guard.ScopeOf(ctx), billing.InvoiceFilter{Customer: in.Customer, Service: in.Service}, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/invoices/{id}", id: "get-invoice", tag: tag, summary: "An invoice with its lines and their evidence", access: signedIn},
+	serve(e, api, operation{method: http.MethodGet, path: "/invoices/{id}", id: "get-invoice", tag: tag, summary: "An invoice with its lines and their evidence", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
 			ID string `path:"id" maxLength:"200" doc:"Id or number"`
 		}) (billing.Invoice, error) {
-			return billing.FindInvoice(ctx, e.Postgres, scopeOf(ctx), in.ID)
+			return billing.FindInvoice(ctx, e.Postgres, guard.ScopeOf(ctx), in.ID)
 		})
 }
 
 func (e *edge) networkOperations(api huma.API) {
 	const tag = "network"
-	serve(e, api, operation{method: http.MethodGet, path: "/exporters", id: "list-exporters", tag: tag, summary: "Exporters with their health", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/exporters", id: "list-exporters", tag: tag, summary: "Exporters with their health", access: guard.Staff},
 		func(ctx context.Context, in *pageInput) (query.List[bandwidth.Exporter], error) {
 			return bandwidth.ListExporters(ctx, e.Postgres, e.Clock.Now(), in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/exporters/{id}", id: "get-exporter", tag: tag, summary: "An exporter with its last 24 hours", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/exporters/{id}", id: "get-exporter", tag: tag, summary: "An exporter with its last 24 hours", access: guard.Staff},
 		func(ctx context.Context, in *struct {
 			ID string `path:"id" maxLength:"200" doc:"Id or name"`
 		}) (bandwidth.ExporterDetail, error) {
 			return bandwidth.FindExporter(ctx, e.Postgres, in.ID, e.Clock.Now())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/collectors", id: "list-collectors", tag: tag, summary: "Collectors and what they could not hold", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/collectors", id: "list-collectors", tag: tag, summary: "Collectors and what they could not hold", access: guard.Staff},
 		func(ctx context.Context, _ *struct{}) (query.List[bandwidth.Collector], error) {
 			return bandwidth.ListCollectors(ctx, e.Postgres)
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/unattributed", id: "list-unattributed", tag: tag, summary: "Traffic of addresses that no service owns, the biggest first", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/unattributed", id: "list-unattributed", tag: tag, summary: "Traffic of addresses that no service owns, the biggest first", access: guard.Staff},
 		func(ctx context.Context, in *struct {
 			Hours int `query:"hours" minimum:"1" maximum:"744" default:"24"`
 			Limit int `query:"limit" minimum:"1" maximum:"500" default:"50"`
@@ -184,15 +185,15 @@ func (e *edge) networkOperations(api huma.API) {
 }
 
 func (e *edge) catalogOperations(api huma.API) {
-	serve(e, api, operation{method: http.MethodGet, path: "/plans", id: "list-plans", tag: "catalog", summary: "Plans by name", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/plans", id: "list-plans", tag: "catalog", summary: "Plans by name", access: guard.Staff},
 		func(ctx context.Context, in *pageInput) (query.List[query.Plan], error) {
 			return catalog.ListPlans(ctx, e.Postgres, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/customers", id: "list-customers", tag: "identity", summary: "Customers by mail address", access: staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/customers", id: "list-customers", tag: "identity", summary: "Customers by mail address", access: guard.Staff},
 		func(ctx context.Context, in *struct {
 			pageInput
 			Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address"`
 		}) (query.List[identity.Customer], error) {
-			return identity.ListCustomers(ctx, e.Postgres, scopeOf(ctx), in.Search, in.page())
+			return identity.ListCustomers(ctx, e.Postgres, guard.ScopeOf(ctx), in.Search, in.page())
 		})
 }

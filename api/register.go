@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/internal/observe"
 )
 
@@ -23,7 +24,7 @@ type operation struct {
 	id      string
 	tag     string
 	summary string
-	access  access
+	access  guard.Access
 	status  int // of success; 0: 200, or 204 without a body
 }
 
@@ -51,25 +52,25 @@ func serveRaw[I, O any](e *edge, api huma.API, op operation, fn func(context.Con
 		defer cancel()
 		out, err := fn(ctx, in)
 		if err != nil {
-			return nil, e.problem(ctx, where, err)
+			return nil, e.guard.Problem(ctx, where, err)
 		}
 		return out, nil
 	})
 }
 
 func (op operation) huma(api huma.API) huma.Operation {
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[guard.Problem](), true, "Problem")
 	o := huma.Operation{
 		Method: op.method, Path: prefix + op.path, OperationID: op.id, Summary: op.summary, Tags: []string{op.tag},
-		DefaultStatus: op.status, MaxBodyBytes: maxBodyBytes, RejectUnknownQueryParameters: true,
-		Metadata: map[string]any{accessKey: op.access},
+		DefaultStatus: op.status, MaxBodyBytes: guard.MaxBodyBytes, RejectUnknownQueryParameters: true,
+		Metadata: op.access.Metadata(),
 		Responses: map[string]*huma.Response{"default": {Description: "A problem",
-			Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}},
+			Content: map[string]*huma.MediaType{guard.ProblemType: {Schema: schema}}}},
 	}
-	if op.access != anyone {
+	if op.access != guard.Anyone {
 		o.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
-	if op.access == staff {
+	if op.access == guard.Staff {
 		o.Description = "For staff."
 	}
 	return o
@@ -83,7 +84,7 @@ func (e *edge) routes() (http.Handler, error) {
 	if err := router.SetTrustedProxies(nil); err != nil {
 		return nil, err
 	}
-	router.Use(identify, e.observe, e.recover, protect, sameOrigin(), bound, e.authenticate)
+	router.Use(e.guard.Middleware()...)
 	if err := e.operations(humagin.New(router, openAPIConfig())); err != nil {
 		return nil, err
 	}
@@ -99,17 +100,17 @@ func openAPIConfig() huma.Config {
 		"Every write takes an Idempotency-Key: the same key and input give the first answer again, another input is a conflict."
 	config.DocsPath, config.SchemasPath, config.OpenAPIPath = "", "", "" // /openapi.json is ours, the docs page would load from outside
 	config.CreateHooks = nil                                             // no $schema in answers
-	config.Transformers = []huma.Transformer{asProblem}
+	config.Transformers = []huma.Transformer{guard.AsProblem}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", Description: "The operator's token"},
-		"session": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "Development login"},
+		"session": {Type: "apiKey", In: "cookie", Name: guard.SessionCookie, Description: "Development login"},
 	}
 	return config
 }
 
 // operations registers every operation; api/openapi.json is what it says in development.
 func (e *edge) operations(api huma.API) (err error) {
-	api.UseMiddleware(e.authorise)
+	api.UseMiddleware(e.guard.Authorise)
 	e.sessionOperations(api)
 	e.serviceOperations(api)
 	e.billingOperations(api)
@@ -120,7 +121,7 @@ func (e *edge) operations(api huma.API) (err error) {
 		e.developmentOperations(api)
 	}
 	schemas := api.OpenAPI().Components.Schemas.Map()
-	delete(schemas, "ErrorModel") // huma's own shape, which asProblem replaces
+	delete(schemas, "ErrorModel") // huma's own shape, which guard.AsProblem replaces
 	delete(schemas, "ErrorDetail")
 	e.document, err = json.MarshalIndent(api.OpenAPI(), "", "  ")
 	return err
@@ -158,16 +159,16 @@ func (e *edge) ready(c *gin.Context) {
 // pages answers everything else: an unknown operation is a problem, any other path is the pages' to route.
 func (e *edge) pages(router *gin.Engine) {
 	router.NoMethod(func(c *gin.Context) {
-		writeProblem(c.Writer, newProblem(c.Request.Context(), http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take "+c.Request.Method))
+		guard.NewProblem(c.Request.Context(), http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take "+c.Request.Method).Write(c.Writer)
 	})
 	var pages http.Handler
 	if e.Web != nil {
-		pages = e.Web(nonceOf)
+		pages = e.Web(guard.NonceOf)
 	}
 	router.NoRoute(func(c *gin.Context) {
 		reads := slices.Contains([]string{http.MethodGet, http.MethodHead}, c.Request.Method)
-		if pages == nil || isAPI(c.Request.URL.Path) || !reads {
-			writeProblem(c.Writer, newProblem(c.Request.Context(), http.StatusNotFound, "no_such_address", "there is nothing at this address"))
+		if pages == nil || guard.IsAPI(c.Request.URL.Path) || !reads {
+			guard.NewProblem(c.Request.Context(), http.StatusNotFound, "no_such_address", "there is nothing at this address").Write(c.Writer)
 			return
 		}
 		pages.ServeHTTP(c.Writer, c.Request)

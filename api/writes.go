@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/bandwidth"
 	"github.com/ezscale/platform/command/identity"
@@ -34,7 +35,7 @@ type write struct {
 
 // meta is what a command runs with. A key draws the same ids each time, so that a repeated request is the same input.
 func (e *edge) meta(ctx context.Context, w write) (command.Meta, error) {
-	meta := command.Meta{Actor: actorOf(ctx), Key: w.Key, RequestID: requestID(ctx), Now: e.Clock.Now()}
+	meta := command.Meta{Actor: guard.ActorOf(ctx), Key: w.Key, RequestID: guard.RequestID(ctx), Now: e.Clock.Now()}
 	if meta.Key == "" {
 		meta.Key = "fresh:" + uuid.NewString()
 	}
@@ -44,8 +45,8 @@ func (e *edge) meta(ctx context.Context, w write) (command.Meta, error) {
 	}
 	version, err := strconv.ParseInt(strings.Trim(w.Match, `"`), 10, 64)
 	if err != nil || version < 0 {
-		p := newProblem(ctx, http.StatusUnprocessableEntity, "invalid_input", "the input is not valid")
-		p.Errors = []ProblemField{{Location: "header.If-Match", Message: "is not a version"}}
+		p := guard.NewProblem(ctx, http.StatusUnprocessableEntity, "invalid_input", "the input is not valid")
+		p.Errors = []guard.ProblemField{{Location: "header.If-Match", Message: "is not a version"}}
 		return meta, p
 	}
 	meta.ExpectedVersion = &version
@@ -79,10 +80,10 @@ func notFoundAs(err error, field, value string) error {
 
 func (e *edge) writeOperations(api huma.API) {
 	put := func(path, id, tag, summary string) operation {
-		return operation{method: http.MethodPut, path: path, id: id, tag: tag, summary: summary, access: staff}
+		return operation{method: http.MethodPut, path: path, id: id, tag: tag, summary: summary, access: guard.Staff}
 	}
 	post := func(path, id, tag, summary string) operation {
-		return operation{method: http.MethodPost, path: path, id: id, tag: tag, summary: summary, access: staff, status: http.StatusCreated}
+		return operation{method: http.MethodPost, path: path, id: id, tag: tag, summary: summary, access: guard.Staff, status: http.StatusCreated}
 	}
 	serve(e, api, post("/exporters", "register-exporter", "network", "Register an exporter"), e.registerExporter)
 	serve(e, api, put("/exporters/{name}", "change-exporter", "network", "Change an exporter's settings, whole"), e.changeExporter)

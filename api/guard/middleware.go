@@ -1,4 +1,4 @@
-package api
+package guard
 
 import (
 	"context"
@@ -17,9 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// Bounds of what a request may bring.
 const (
+	MaxBodyBytes    = 1 << 20
 	requestIDHeader = "X-Request-Id"
 	maxRequestID    = 64
+	writeTimeout    = 60 * time.Second
 	nonceBytes      = 16
 )
 
@@ -34,8 +37,16 @@ func requestOf(ctx context.Context) request {
 	return r
 }
 
-func requestID(ctx context.Context) string { return requestOf(ctx).id }
-func isSecure(ctx context.Context) bool    { return requestOf(ctx).secure }
+// RequestID is the id under which the log knows the request of ctx.
+func RequestID(ctx context.Context) string { return requestOf(ctx).id }
+
+// IsSecure tells whether the request of ctx came over TLS.
+func IsSecure(ctx context.Context) bool { return requestOf(ctx).secure }
+
+// Middleware is what every request goes through, in order.
+func (g *Guard) Middleware() []gin.HandlerFunc {
+	return []gin.HandlerFunc{identify, g.observe, g.recover, protect, sameOrigin(), bound, g.authenticate}
+}
 
 // identify gives the request an id: the caller's if it is short and plain, so that it can follow its own logs.
 func identify(c *gin.Context) {
@@ -57,7 +68,7 @@ func isPlain(id string) bool {
 }
 
 // observe logs and counts each request by its route's template: paths and queries hold names and addresses.
-func (e *edge) observe(c *gin.Context) {
+func (g *Guard) observe(c *gin.Context) {
 	start := time.Now()
 	defer func() {
 		route := c.FullPath()
@@ -65,11 +76,11 @@ func (e *edge) observe(c *gin.Context) {
 			route = "page"
 		}
 		took, status := time.Since(start), c.Writer.Status()
-		e.metrics.requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(status)).Inc()
-		e.metrics.seconds.WithLabelValues(c.Request.Method, route).Observe(took.Seconds())
-		e.Log.LogAttrs(c.Request.Context(), levelOf(route, status), "request", slog.String("method", c.Request.Method), slog.String("route", route),
+		g.metrics.requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(status)).Inc()
+		g.metrics.seconds.WithLabelValues(c.Request.Method, route).Observe(took.Seconds())
+		g.log.LogAttrs(c.Request.Context(), levelOf(route, status), "request", slog.String("method", c.Request.Method), slog.String("route", route),
 			slog.Int("status", status), slog.Duration("took", took), slog.Int("bytes", c.Writer.Size()),
-			slog.String("request_id", requestID(c.Request.Context())), slog.String("actor", actorOf(c.Request.Context())))
+			slog.String("request_id", RequestID(c.Request.Context())), slog.String("actor", ActorOf(c.Request.Context())))
 	}()
 	c.Next()
 }
@@ -86,26 +97,27 @@ func levelOf(route string, status int) slog.Level {
 	}
 }
 
-func actorOf(ctx context.Context) string {
-	if p := principalOf(ctx); p != nil {
-		return p.actor
+// ActorOf is who asks, as the audit log has it.
+func ActorOf(ctx context.Context) string {
+	if p := PrincipalOf(ctx); p != nil {
+		return p.Actor
 	}
 	return "nobody"
 }
 
 // recover answers a panic with a problem that tells nothing, and logs everything.
-func (e *edge) recover(c *gin.Context) {
+func (g *Guard) recover(c *gin.Context) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
 			return
 		}
 		ctx := c.Request.Context()
-		e.metrics.panics.Inc()
-		e.Log.ErrorContext(ctx, "handler panicked", "request_id", requestID(ctx), "route", c.FullPath(), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		g.metrics.panics.Inc()
+		g.log.ErrorContext(ctx, "handler panicked", "request_id", RequestID(ctx), "route", c.FullPath(), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		c.Abort()
 		if !c.Writer.Written() {
-			writeProblem(c.Writer, newProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id"))
+			NewProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id").Write(c.Writer)
 		}
 	}()
 	c.Next()
@@ -126,15 +138,16 @@ func protect(c *gin.Context) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-	if isSecure(c.Request.Context()) {
+	if IsSecure(c.Request.Context()) {
 		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	}
-	if isAPI(c.Request.URL.Path) {
+	if IsAPI(c.Request.URL.Path) {
 		h.Set("Cache-Control", "no-store")
 	}
 }
 
-func nonceOf(r *http.Request) string {
+// NonceOf is the value that a page's style elements must carry to pass the policy of this answer.
+func NonceOf(r *http.Request) string {
 	nonce, _ := r.Context().Value(nonceKey).(string)
 	return nonce
 }
@@ -144,7 +157,7 @@ func sameOrigin() gin.HandlerFunc {
 	protection := http.NewCrossOriginProtection()
 	return func(c *gin.Context) {
 		if protection.Check(c.Request) != nil {
-			writeProblem(c.Writer, newProblem(c.Request.Context(), http.StatusForbidden, "cross_origin", "a page of another origin may not do this"))
+			NewProblem(c.Request.Context(), http.StatusForbidden, "cross_origin", "a page of another origin may not do this").Write(c.Writer)
 			c.Abort()
 		}
 	}
@@ -154,11 +167,11 @@ func sameOrigin() gin.HandlerFunc {
 // Streams lift the limit of time for themselves.
 func bound(c *gin.Context) {
 	if strings.ContainsRune(c.Request.URL.Path, 0) || strings.Contains(c.Request.URL.RawQuery, "%00") {
-		writeProblem(c.Writer, newProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte"))
+		NewProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte").Write(c.Writer)
 		c.Abort()
 		return
 	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, MaxBodyBytes)
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(writeTimeout)) // not every writer can
 }
 
@@ -166,7 +179,6 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	panics   prometheus.Counter
-	streams  prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -174,9 +186,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ezscale_api_requests_total", Help: "Requests answered, by route template."}, []string{"method", "route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ezscale_api_request_seconds", Help: "Time to answer, by route template.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}, []string{"method", "route"}),
-		panics:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ezscale_api_panics_total", Help: "Handlers that panicked."}),
-		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ezscale_api_live_streams", Help: "Live streams open now."}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "ezscale_api_panics_total", Help: "Handlers that panicked."}),
 	}
-	reg.MustRegister(m.requests, m.seconds, m.panics, m.streams)
+	reg.MustRegister(m.requests, m.seconds, m.panics)
 	return m
 }

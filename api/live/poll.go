@@ -1,4 +1,4 @@
-package api
+package live
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // run polls until nobody watches, or the hub is stopped.
-func (h *hub) run() {
+func (h *Hub) run() {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
@@ -28,7 +28,7 @@ func (h *hub) run() {
 }
 
 // watched lists the services to ask for; when there are none the run is over.
-func (h *hub) watched() ([]uuid.UUID, bool) {
+func (h *Hub) watched() ([]uuid.UUID, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	services := make([]uuid.UUID, 0, len(h.topics))
@@ -42,7 +42,7 @@ func (h *hub) watched() ([]uuid.UUID, bool) {
 }
 
 // poll asks once for all and tells each service's viewers what changed.
-func (h *hub) poll(services []uuid.UUID) {
+func (h *Hub) poll(services []uuid.UUID) {
 	ctx, cancel := context.WithTimeout(context.Background(), pollBound)
 	defer cancel()
 	now := h.now()
@@ -61,7 +61,7 @@ func (h *hub) poll(services []uuid.UUID) {
 }
 
 // tellFailure logs when polls begin to fail and when they work again, not each time between.
-func (h *hub) tellFailure(err error) {
+func (h *Hub) tellFailure(err error) {
 	if failing := err != nil; failing != h.failing {
 		h.failing = failing
 		if failing {
@@ -73,7 +73,7 @@ func (h *hub) tellFailure(err error) {
 }
 
 // unchanged tells whether a service needs no look at its cycle: no slot is new and the cycle known is running.
-func (h *hub) unchanged(service uuid.UUID, slots []bandwidth.Slot, now time.Time) bool {
+func (h *Hub) unchanged(service uuid.UUID, slots []bandwidth.Slot, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[service]
@@ -91,7 +91,7 @@ func (h *hub) unchanged(service uuid.UUID, slots []bandwidth.Slot, now time.Time
 	return true
 }
 
-func (h *hub) publish(service uuid.UUID, t *topic, f found, now time.Time) {
+func (h *Hub) publish(service uuid.UUID, t *topic, f found, now time.Time) {
 	changed := t.merge(f.slots[service])
 	cycle, asked := f.cycles[service]
 	if asked {
@@ -102,15 +102,15 @@ func (h *hub) publish(service uuid.UUID, t *topic, f found, now time.Time) {
 		if changed == nil {
 			changed = []bandwidth.Slot{}
 		}
-		h.send(service, t, update{event: "usage", data: LiveUsage{At: now, Slots: changed, Cycle: t.cycle}})
+		h.send(service, t, Update{Event: "usage", Data: LiveUsage{At: now, Slots: changed, Cycle: t.cycle}})
 	}
 	for _, alert := range t.news(f.alerts[service]) {
-		h.send(service, t, update{event: "alert", data: alert})
+		h.send(service, t, Update{Event: "alert", Data: alert})
 	}
 }
 
 // send gives an update to each viewer; one that has fallen too far behind is disconnected, to come back afresh.
-func (h *hub) send(service uuid.UUID, t *topic, u update) {
+func (h *Hub) send(service uuid.UUID, t *topic, u Update) {
 	for v := range t.viewers {
 		select {
 		case v.updates <- u:

@@ -1,4 +1,8 @@
-package api
+// Package live feeds the live streams of a process. Each second it asks the database once for all services that
+// are watched, whoever watches: a thousand viewers of one service cost one poll, and with no viewer there is none.
+// Updates are absolute, so a viewer that missed some is only behind until the next; one that cannot keep up is
+// disconnected and comes back to a fresh start.
+package live
 
 import (
 	"cmp"
@@ -22,13 +26,12 @@ import (
 
 // Bounds of the live streams.
 const (
-	defaultMaxStreams = 2000
-	pollEvery         = time.Second
-	pollBound         = 5 * time.Second
-	quietEvery        = 5 // polls between updates of a service that is silent
-	history           = 10 * time.Minute
-	changeable        = 2 * time.Minute // how far back a poll looks for slots that changed
-	viewerBacklog     = 16              // updates; a viewer that is further behind is disconnected
+	pollEvery     = time.Second
+	pollBound     = 5 * time.Second
+	quietEvery    = 5 // polls between updates of a service that is silent
+	history       = 10 * time.Minute
+	changeable    = 2 * time.Minute // how far back a poll looks for slots that changed
+	viewerBacklog = 16              // updates; a viewer that is further behind is disconnected
 )
 
 // LiveUsage is what changed of a service: at first the last ten minutes, then each change.
@@ -38,15 +41,14 @@ type LiveUsage struct {
 	Cycle *billing.CycleSummary `json:"cycle,omitempty"`
 }
 
-// update is one server-sent event.
-type update struct {
-	event string // usage, alert
-	data  any
+// Update is one server-sent event.
+type Update struct {
+	Event string // usage (LiveUsage), alert (bandwidth.Alert)
+	Data  any
 }
 
-// hub feeds all live streams of the process. Each second it asks the database once for every service that is
-// watched, whoever watches; a thousand viewers of one service cost one poll. It runs while somebody watches.
-type hub struct {
+// Hub feeds viewers. It polls while somebody watches.
+type Hub struct {
 	db      query.Postgres
 	now     func() time.Time
 	log     *slog.Logger
@@ -69,17 +71,22 @@ type topic struct {
 	slots   map[int64]bandwidth.Slot // by start
 	cycle   *billing.CycleSummary
 	alerts  map[string]bool // told already
-	viewers map[*viewer]bool
+	viewers map[*Viewer]bool
 }
 
-type viewer struct{ updates chan update }
-
-func newHub(db query.Postgres, now func() time.Time, log *slog.Logger, limit int, gauge prometheus.Gauge) *hub {
-	return &hub{db: db, now: now, log: log, max: limit, gauge: gauge, stopped: make(chan struct{}), topics: map[uuid.UUID]*topic{}}
+// Viewer receives the updates of one service. The channel is closed when the viewer has fallen too far behind.
+type Viewer struct {
+	Updates <-chan Update
+	updates chan Update
 }
 
-// stop ends every stream. It may be called twice.
-func (h *hub) stop() {
+// New makes a hub for at most limit viewers; gauge shows how many there are.
+func New(db query.Postgres, now func() time.Time, log *slog.Logger, limit int, gauge prometheus.Gauge) *Hub {
+	return &Hub{db: db, now: now, log: log, max: limit, gauge: gauge, stopped: make(chan struct{}), topics: map[uuid.UUID]*topic{}}
+}
+
+// Stop ends every stream. It may be called twice.
+func (h *Hub) Stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.closed {
@@ -88,8 +95,11 @@ func (h *hub) stop() {
 	}
 }
 
-// join adds a viewer, whose first update is the service as it stands. Errors: Unavailable when there are too many.
-func (h *hub) join(ctx context.Context, service uuid.UUID) (*viewer, error) {
+// Stopped is closed by Stop.
+func (h *Hub) Stopped() <-chan struct{} { return h.stopped }
+
+// Join adds a viewer, whose first update is the service as it stands. Errors: Unavailable when there are too many.
+func (h *Hub) Join(ctx context.Context, service uuid.UUID) (*Viewer, error) {
 	_, err, _ := h.loading.Do(service.String(), func() (any, error) { return nil, h.load(ctx, service) })
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
@@ -109,8 +119,9 @@ func (h *hub) join(ctx context.Context, service uuid.UUID) (*viewer, error) {
 	if t == nil {
 		return nil, fault.New(fault.Unavailable, "stream_not_ready", "the live stream could not be opened; try again")
 	}
-	v := &viewer{updates: make(chan update, viewerBacklog)}
-	v.updates <- update{event: "usage", data: LiveUsage{At: h.now(), Slots: t.sorted(), Cycle: t.cycle}}
+	updates := make(chan Update, viewerBacklog)
+	v := &Viewer{Updates: updates, updates: updates}
+	v.updates <- Update{Event: "usage", Data: LiveUsage{At: h.now(), Slots: t.sorted(), Cycle: t.cycle}}
 	t.viewers[v] = true
 	h.viewers++
 	h.gauge.Set(float64(h.viewers))
@@ -121,14 +132,14 @@ func (h *hub) join(ctx context.Context, service uuid.UUID) (*viewer, error) {
 	return v, nil
 }
 
-// leave removes a viewer. A service that nobody watches is forgotten.
-func (h *hub) leave(service uuid.UUID, v *viewer) {
+// Leave removes a viewer. A service that nobody watches is forgotten.
+func (h *Hub) Leave(service uuid.UUID, v *Viewer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.remove(service, v)
 }
 
-func (h *hub) remove(service uuid.UUID, v *viewer) {
+func (h *Hub) remove(service uuid.UUID, v *Viewer) {
 	t := h.topics[service]
 	if t == nil || !t.viewers[v] {
 		return
@@ -140,14 +151,14 @@ func (h *hub) remove(service uuid.UUID, v *viewer) {
 	h.drop(service)
 }
 
-func (h *hub) drop(service uuid.UUID) {
+func (h *Hub) drop(service uuid.UUID) {
 	if t := h.topics[service]; t != nil && len(t.viewers) == 0 {
 		delete(h.topics, service)
 	}
 }
 
 // load makes the topic of a service that nobody watches yet.
-func (h *hub) load(ctx context.Context, service uuid.UUID) error {
+func (h *Hub) load(ctx context.Context, service uuid.UUID) error {
 	h.mu.Lock()
 	_, known := h.topics[service]
 	h.mu.Unlock()
@@ -159,7 +170,7 @@ func (h *hub) load(ctx context.Context, service uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	t := &topic{slots: map[int64]bandwidth.Slot{}, alerts: map[string]bool{}, viewers: map[*viewer]bool{}}
+	t := &topic{slots: map[int64]bandwidth.Slot{}, alerts: map[string]bool{}, viewers: map[*Viewer]bool{}}
 	t.merge(found.slots[service])
 	t.news(found.alerts[service])
 	if cycle, ok := found.cycles[service]; ok {
@@ -182,7 +193,7 @@ type found struct {
 
 // ask reads slots of services since a time, and cycles and alerts of those that changed: unchanged says which
 // did not (nil: all changed).
-func (h *hub) ask(ctx context.Context, services []uuid.UUID, since time.Time, unchanged func(uuid.UUID, []bandwidth.Slot) bool, now time.Time) (found, error) {
+func (h *Hub) ask(ctx context.Context, services []uuid.UUID, since time.Time, unchanged func(uuid.UUID, []bandwidth.Slot) bool, now time.Time) (found, error) {
 	f := found{slots: map[uuid.UUID][]bandwidth.Slot{}, alerts: map[uuid.UUID][]bandwidth.Alert{}}
 	slots, err := bandwidth.LiveSlots(ctx, h.db, services, since)
 	if err != nil {

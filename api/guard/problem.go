@@ -1,4 +1,4 @@
-package api
+package guard
 
 import (
 	"context"
@@ -12,7 +12,8 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 )
 
-const problemType = "application/problem+json"
+// ProblemType is the media type of problems.
+const ProblemType = "application/problem+json"
 
 // Problem is what went wrong (RFC 9457), with a code that a client may match and the id under which the log
 // knows the request.
@@ -38,41 +39,42 @@ func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType makes it a problem document; huma asks for it.
-func (p *Problem) ContentType(string) string { return problemType }
+func (p *Problem) ContentType(string) string { return ProblemType }
 
-func newProblem(ctx context.Context, status int, code, detail string) *Problem {
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, RequestID: requestID(ctx)}
+// NewProblem makes a problem about the request of ctx.
+func NewProblem(ctx context.Context, status int, code, detail string) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, RequestID: RequestID(ctx)}
 }
 
-// problem turns any error into what a stranger may know of it. What is not a fault is logged and told as internal.
-func (e *edge) problem(ctx context.Context, where string, err error) *Problem {
+// Problem turns any error into what a stranger may know of it. What is not a fault is logged and told as internal.
+func (g *Guard) Problem(ctx context.Context, where string, err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p
 	}
 	var f *fault.Error
 	if !errors.As(err, &f) {
-		return e.internal(ctx, err)
+		return g.internal(ctx, err)
 	}
-	p = newProblem(ctx, statusOf(f.Kind), f.Code, f.Message)
+	p = NewProblem(ctx, statusOf(f.Kind), f.Code, f.Message)
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, ProblemField{Location: where + field.Name, Message: field.Message})
 	}
 	if f.Kind == fault.Unavailable {
-		e.Log.WarnContext(ctx, "request refused for now", "request_id", requestID(ctx), "code", f.Code, "error", err)
+		g.log.WarnContext(ctx, "request refused for now", "request_id", RequestID(ctx), "code", f.Code, "error", err)
 	}
 	return p
 }
 
-func (e *edge) internal(ctx context.Context, err error) *Problem {
+func (g *Guard) internal(ctx context.Context, err error) *Problem {
 	if errors.Is(err, context.Canceled) {
-		return newProblem(ctx, 499, "client_gone", "the client went away before the answer was ready")
+		return NewProblem(ctx, 499, "client_gone", "the client went away before the answer was ready")
 	}
-	e.Log.ErrorContext(ctx, "request failed", "request_id", requestID(ctx), "error", err)
+	g.log.ErrorContext(ctx, "request failed", "request_id", RequestID(ctx), "error", err)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return newProblem(ctx, http.StatusServiceUnavailable, "timeout", "the answer took too long; try again later")
+		return NewProblem(ctx, http.StatusServiceUnavailable, "timeout", "the answer took too long; try again later")
 	}
-	return newProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id")
+	return NewProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id")
 }
 
 func statusOf(kind fault.Kind) int {
@@ -92,9 +94,9 @@ func statusOf(kind fault.Kind) int {
 	}
 }
 
-// asProblem is huma's transformer: it gives huma's own refusals (a body that is no JSON, a parameter out of
+// AsProblem is huma's transformer: it gives huma's own refusals (a body that is no JSON, a parameter out of
 // range) the shape of ours. Values are not echoed: they may be secret.
-func asProblem(ctx huma.Context, _ string, body any) (any, error) {
+func AsProblem(ctx huma.Context, _ string, body any) (any, error) {
 	model, ok := body.(*huma.ErrorModel)
 	if !ok {
 		return body, nil
@@ -106,7 +108,7 @@ func asProblem(ctx huma.Context, _ string, body any) (any, error) {
 	case model.Status >= http.StatusInternalServerError:
 		code = "internal"
 	}
-	p := newProblem(ctx.Context(), model.Status, code, model.Detail)
+	p := NewProblem(ctx.Context(), model.Status, code, model.Detail)
 	for _, d := range model.Errors {
 		if d != nil {
 			p.Errors = append(p.Errors, ProblemField{Location: d.Location, Message: d.Message})
@@ -115,9 +117,9 @@ func asProblem(ctx huma.Context, _ string, body any) (any, error) {
 	return p, nil
 }
 
-// writeProblem answers outside of huma: before an operation is found, or after it panicked.
-func writeProblem(w http.ResponseWriter, p *Problem) {
-	w.Header().Set("Content-Type", problemType)
+// Write answers outside of huma: before an operation is found, or after it panicked.
+func (p *Problem) Write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", ProblemType)
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(p.encode())
 }
@@ -127,7 +129,7 @@ func (p *Problem) encode() []byte {
 	return append(text, '\n')
 }
 
-// isAPI tells paths whose answers are for programs: they get problems, not pages.
-func isAPI(path string) bool {
+// IsAPI tells paths whose answers are for programs: they get problems, not pages.
+func IsAPI(path string) bool {
 	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/health/") || path == "/openapi.json" || path == "/metrics"
 }
