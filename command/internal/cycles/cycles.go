@@ -22,9 +22,11 @@ select $1, s.id, p.id, $3, $4, 'open', p.quota_bytes, p.byte_basis, p.direction,
        p.thresholds, p.currency, p.overage_unit_bytes, p.overage_unit_price
 from service s join plan p on p.id = s.plan_id
 where s.id = $2
+for share of s, p
 returning (select customer_id from service where id = $2)`
 
-// Open starts a cycle of a service on the terms its plan has now. Cycles of a service cannot overlap.
+// Open starts a cycle of a service on the terms its plan has now. Cycles of a service cannot overlap. Service and
+// plan are locked against a change meanwhile, which would miss the new cycle.
 func Open(ctx context.Context, tx pgx.Tx, cycleID, serviceID uuid.UUID, p period.Period) (events.CycleOpened, error) {
 	opened := events.CycleOpened{CycleID: cycleID, ServiceID: serviceID, Period: events.Period(p)}
 	if err := tx.QueryRow(ctx, insertCycle, cycleID, serviceID, p.From, p.To).Scan(&opened.CustomerID); err != nil {

@@ -1,0 +1,139 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/internal/period"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// counted is a service's usage in a period, by the books of the meter.
+type counted struct {
+	BytesInL2, BytesOutL2, BytesInL3, BytesOutL3, SamplesIn, SamplesOut int64
+}
+
+// snapshot is the usage that a revision of a cycle is billed on, with what is known to be missing from it.
+type snapshot struct {
+	Revision int
+	counted
+	BillableBytes   int64
+	BillableSamples int64
+	ErrorBound      *string // percent, decimal; nil: no samples
+	DatagramsLost   int64
+	SamplesLost     int64
+	Quarantined     int64
+	KernelDrops     int64
+}
+
+const (
+	selectUsage = `
+select coalesce(sum(bytes_in_l2), 0)::bigint, coalesce(sum(bytes_out_l2), 0)::bigint,
+       coalesce(sum(bytes_in_l3), 0)::bigint, coalesce(sum(bytes_out_l3), 0)::bigint,
+       coalesce(sum(samples_in), 0)::bigint, coalesce(sum(samples_out), 0)::bigint
+from usage_hourly
+where service_id = $1 and hour >= $2 and hour < $3`
+
+	// Loss is known per exporter, so what is told is that of every exporter that metered the service in the period.
+	selectLoss = `
+select greatest(coalesce(sum(datagrams_lost), 0), 0)::bigint, greatest(coalesce(sum(samples_lost), 0), 0)::bigint,
+       coalesce(sum(samples_quarantined), 0)::bigint, coalesce(sum(kernel_drops), 0)::bigint
+from loss_hourly
+where hour >= $2 and hour < $3
+  and exporter_id in (select exporter_id from usage_hourly where service_id = $1 and hour >= $2 and hour < $3)`
+
+	insertSnapshot = `
+insert into cycle_snapshot (cycle_id, revision, event_end, stored_before, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3,
+    samples_in, samples_out, billable_bytes, billable_samples, error_bound_percent, datagrams_lost, samples_lost, samples_quarantined, kernel_drops)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::numeric, $14, $15, $16, $17)`
+
+	// The newest snapshot of a cycle.
+	selectSnapshot = `
+select revision, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3, samples_in, samples_out, billable_bytes, billable_samples,
+       error_bound_percent::text, datagrams_lost, samples_lost, samples_quarantined, kernel_drops
+from cycle_snapshot
+where cycle_id = $1
+order by revision desc
+limit 1`
+)
+
+func readUsage(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, p period.Period) (counted, error) {
+	var u counted
+	err := tx.QueryRow(ctx, selectUsage, serviceID, p.From, p.To).
+		Scan(&u.BytesInL2, &u.BytesOutL2, &u.BytesInL3, &u.BytesOutL3, &u.SamplesIn, &u.SamplesOut)
+	if err != nil {
+		return u, fmt.Errorf("sum the usage of service %s in %s: %w", serviceID, p, err)
+	}
+	return u, nil
+}
+
+// takeSnapshot writes the usage of a cycle as its next revision.
+func takeSnapshot(ctx context.Context, tx pgx.Tx, c cycle, revision int, used counted, now time.Time) (snapshot, events.CycleSnapshotTaken, error) {
+	s := snapshot{Revision: revision, counted: used}
+	s.BillableBytes, s.BillableSamples = used.billable(c.Basis, c.Direction)
+	s.ErrorBound = errorBound(s.BillableSamples)
+	err := tx.QueryRow(ctx, selectLoss, c.ServiceID, c.Period.From, c.Period.To).Scan(&s.DatagramsLost, &s.SamplesLost, &s.Quarantined, &s.KernelDrops)
+	if err != nil {
+		return s, events.CycleSnapshotTaken{}, fmt.Errorf("sum the known loss of cycle %s: %w", c.ID, err)
+	}
+	_, err = tx.Exec(ctx, insertSnapshot, c.ID, revision, c.Period.To, now, s.BytesInL2, s.BytesOutL2, s.BytesInL3, s.BytesOutL3,
+		s.SamplesIn, s.SamplesOut, s.BillableBytes, s.BillableSamples, s.ErrorBound, s.DatagramsLost, s.SamplesLost, s.Quarantined, s.KernelDrops)
+	if err != nil {
+		return s, events.CycleSnapshotTaken{}, fmt.Errorf("write snapshot %d of cycle %s: %w", revision, c.ID, err)
+	}
+	return s, events.CycleSnapshotTaken{CycleID: c.ID, ServiceID: c.ServiceID, CustomerID: c.CustomerID, Revision: revision,
+		EventEnd: c.Period.To, StoredBefore: now.UTC(), BillableBytes: s.BillableBytes}, nil
+}
+
+func lastSnapshot(ctx context.Context, tx pgx.Tx, cycleID uuid.UUID) (snapshot, error) {
+	var s snapshot
+	if err := tx.QueryRow(ctx, selectSnapshot, cycleID).Scan(s.columns()...); err != nil {
+		return s, fmt.Errorf("select the last snapshot of cycle %s: %w", cycleID, err)
+	}
+	return s, nil
+}
+
+// columns are where the columns of selectSnapshot go.
+func (s *snapshot) columns() []any {
+	return []any{&s.Revision, &s.BytesInL2, &s.BytesOutL2, &s.BytesInL3, &s.BytesOutL3, &s.SamplesIn, &s.SamplesOut, &s.BillableBytes, &s.BillableSamples,
+		&s.ErrorBound, &s.DatagramsLost, &s.SamplesLost, &s.Quarantined, &s.KernelDrops}
+}
+
+// of gives the bytes in and out of a basis.
+func (u counted) of(basis string) (in, out int64) {
+	if basis == "l3" {
+		return u.BytesInL3, u.BytesOutL3
+	}
+	return u.BytesInL2, u.BytesOutL2
+}
+
+// billable picks the bytes that are billed, and the samples they were estimated from.
+func (u counted) billable(basis, direction string) (bytes, samples int64) {
+	in, out := u.of(basis)
+	switch {
+	case direction == "in" || direction == "max" && in > out:
+		return in, u.SamplesIn
+	case direction == "out" || direction == "max":
+		return out, u.SamplesOut
+	default:
+		return in + out, u.SamplesIn + u.SamplesOut
+	}
+}
+
+// errorBound is the 95 % relative error of a count estimated from n samples, at most 196/sqrt(n) per cent
+// (sflow.org, packetSamplingBasics), to six places: the integer root of 4 x 196^2 x 10^12 / n, halved and rounded.
+func errorBound(n int64) *string {
+	if n <= 0 {
+		return nil
+	}
+	x := new(big.Int).Exp(big.NewInt(10), big.NewInt(12), nil)
+	x.Mul(x, big.NewInt(4*196*196)).Quo(x, big.NewInt(n))
+	millionths := x.Sqrt(x).Add(x, big.NewInt(1)).Rsh(x, 1).Int64()
+	text := fmt.Sprintf("%d.%06d", millionths/1_000_000, millionths%1_000_000)
+	return &text
+}
