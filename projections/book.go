@@ -16,7 +16,10 @@ import (
 
 const (
 	unlockBound    = 5 * time.Second
-	notImplemented = 48 // ClickHouse's code for what an engine cannot do
+
+	// ClickHouse's codes for what an engine cannot do, and for a table that is not there.
+	notImplemented = 48
+	unknownTable   = 60
 )
 
 // lock keeps two rebuilds of one model apart, for as long as the process lives.
@@ -66,13 +69,18 @@ func (r *rebuild) open(ctx context.Context) error {
 		return fmt.Errorf("begin the rebuild of %s: %w", r.model.Name(), err)
 	}
 	r.book = progressBook{Offsets: map[int]int64{}, Mark: "rebuilt " + started.UTC().Format(time.RFC3339Nano)}
-	_, err = r.pool.Exec(ctx, `insert into rebuild (read_model, table_name, progress, started_at) values ($1, $2, '{}', $3)
-		on conflict (read_model) do update set table_name = excluded.table_name, started_at = excluded.started_at, finished_at = null`,
-		r.model.Name(), r.table, started)
+	fresh, err := json.Marshal(r.book)
+	if err != nil {
+		return fmt.Errorf("write the book of the rebuild: %w", err)
+	}
+	_, err = r.pool.Exec(ctx, `insert into rebuild (read_model, table_name, progress, started_at) values ($1, $2, $3, $4)
+		on conflict (read_model) do update set table_name = excluded.table_name, progress = excluded.progress,
+			started_at = excluded.started_at, finished_at = null`,
+		r.model.Name(), r.table, json.RawMessage(fresh), started)
 	if err != nil {
 		return fmt.Errorf("begin the rebuild of %s: %w", r.model.Name(), err)
 	}
-	return r.note(ctx)
+	return nil
 }
 
 func (r *rebuild) resume(book []byte) error {
@@ -140,7 +148,7 @@ func (r *rebuild) isSwapped(ctx context.Context) (bool, error) {
 func (r *rebuild) swap(ctx context.Context) error {
 	err := r.click.Exec(ctx, fmt.Sprintf("exchange tables %s and %s", r.table, r.model.Table()))
 	var refused *clickhouse.Exception
-	if errors.As(err, &refused) && refused.Code == notImplemented {
+	if errors.As(err, &refused) && (refused.Code == notImplemented || refused.Code == unknownTable) {
 		err = r.rename(ctx)
 	}
 	if err != nil {

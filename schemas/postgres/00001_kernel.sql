@@ -49,6 +49,7 @@ create table outbox (
     schema_version    int         not null,
     vshard            smallint    not null check (vshard between 0 and 1023),
     occurred_at       timestamptz not null,
+    recorded_at       timestamptz not null default now(), -- the server's clock too: how long it has waited
     payload           jsonb       not null,
     primary key (txid, position, recorded_on),
     unique (aggregate_type, aggregate_id, aggregate_version, recorded_on)
