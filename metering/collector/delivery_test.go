@@ -118,7 +118,9 @@ func TestFullQueueDropsTheNewest(t *testing.T) {
 		s.send(t, 20, 1000, "127.0.13.1")
 		time.Sleep(5 * time.Millisecond)
 	}
-	eventually(t, "drops", func() bool { return r.metric(t, "datagrams_total") == 400 && r.metric(t, "dropped_datagrams_total") > 0 })
+	eventually(t, "drops", func() bool {
+		return r.metric(t, "datagrams_total") == 400 && r.metric(t, "dropped_datagrams_total") > 0
+	})
 	g.away.Store(false)
 	got := r.read(t, events.FlowPartitions, func(g reading) bool {
 		return len(g.reports) > 0 && g.reports[len(g.reports)-1].SpoolDrops+int64(len(g.numbers[uuid.UUID{15: 1}])) == 400

@@ -3,10 +3,9 @@ package collector
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +25,8 @@ type receiver struct {
 	socket *socket
 	slots  *slots
 	done   chan struct{}
-	filled bool // the last call filled all slots
+
+	stopping atomic.Bool
 
 	mu      sync.Mutex // guards all below; held through a receive call and the packing of what it gave
 	err     error      // of the last receive call
@@ -65,47 +65,38 @@ func newReceiver(c *Collector, s *socket) (*receiver, error) {
 
 func (r *receiver) start() { go r.run() }
 
-// run waits in the runtime's poller while nothing comes, so an idle collector costs nothing. While datagrams come it
-// pauses between calls: the kernel's buffer holds them, and one call then brings many.
+// run sleeps in the kernel while nothing comes, so an idle collector costs nothing. While datagrams come it pauses
+// between calls: the kernel's buffer holds them, and one call then brings many.
 func (r *receiver) run() {
 	defer close(r.done)
-	for {
-		err := r.socket.raw.Read(r.receive)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err == nil {
-			err = r.lastError()
-		}
-		if err != nil {
+	for !r.stopping.Load() {
+		n, err := r.receive()
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			if !r.socket.wait() {
+				return
+			}
+		case err != nil:
 			r.c.log.Error("receive failed", "error", err)
 			time.Sleep(afterReceiveError)
-		} else if !r.filled {
+		case n < len(r.slots.headers):
 			time.Sleep(r.c.cfg.Pause)
 		}
 	}
 }
 
-// receive makes one call; false lets the poller wait for the next datagram.
-func (r *receiver) receive(fd uintptr) bool {
+// receive makes one call and packs what it gave. EAGAIN when nothing was there.
+func (r *receiver) receive() (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n, err := r.slots.receive(int(fd))
-	if errors.Is(err, unix.EAGAIN) {
-		return false
-	}
-	r.err = err
+	n, err := r.slots.receive(r.socket.fd)
+	r.err = nil
 	if err == nil {
 		r.take(n)
+	} else if !errors.Is(err, unix.EAGAIN) {
+		r.err = err
 	}
-	r.filled = n == len(r.slots.headers)
-	return true
-}
-
-func (r *receiver) lastError() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
+	return n, err
 }
 
 // take packs the first n slots.
@@ -213,7 +204,9 @@ func (r *receiver) upTo(now time.Time) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sealAll()
-	r.readDrops()
+	if drops, ok := socketDrops(r.socket.fd); ok {
+		r.countDrops(drops)
+	}
 	upTo := now.UnixNano()
 	waits := r.socket.readable()
 	if waits {
@@ -228,15 +221,6 @@ func (r *receiver) upTo(now time.Time) int64 {
 		upTo = min(upTo, r.waiting[0].at)
 	}
 	return upTo
-}
-
-func (r *receiver) readDrops() {
-	_ = control(r.socket.raw, func(fd int) error {
-		if drops, ok := socketDrops(fd); ok {
-			r.countDrops(drops)
-		}
-		return nil
-	})
 }
 
 // health says why the socket is not read.
@@ -254,16 +238,14 @@ func (r *receiver) health() error {
 
 // stop ends the reading, after what the socket holds has been read.
 func (r *receiver) stop() {
-	_ = r.socket.conn.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed socket, and then run has ended
+	r.stopping.Store(true)
+	r.socket.interrupt()
 	<-r.done
-	_ = control(r.socket.raw, func(fd int) error {
-		for range finalReads {
-			if !r.receive(uintptr(fd)) || !r.filled {
-				return nil
-			}
+	for range finalReads {
+		if n, err := r.receive(); err != nil || n < len(r.slots.headers) {
+			break
 		}
-		return nil
-	})
+	}
 	r.timer.Stop()
 	r.flush()
 }

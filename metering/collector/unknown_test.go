@@ -4,12 +4,14 @@ import (
 	"errors"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/metering/collector"
+	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -44,13 +46,10 @@ func TestUnknownSourcesAreCountedAndNamed(t *testing.T) {
 	newSender(t, r, "127.0.3.9").send(t, 7, 100, "127.0.3.9")
 	newSender(t, r, "127.0.3.1").send(t, 5, 100, "127.0.3.1")
 	named := func(g reading) bool {
-		for _, report := range g.reports {
-			if len(report.Unknown) == 1 && report.Datagrams == 5 {
-				u := report.Unknown[0]
-				return u.Source == "127.0.3.9" && u.Datagrams == 7 && u.Bytes == 700 && report.UnknownDatagrams == 7
-			}
-		}
-		return false
+		return slices.ContainsFunc(g.reports, func(report envelope.Report) bool {
+			return report.Datagrams == 5 && report.UnknownDatagrams == 7 && len(report.Unknown) == 1 &&
+				report.Unknown[0].Source == "127.0.3.9" && report.Unknown[0].Datagrams == 7 && report.Unknown[0].Bytes == 700
+		})
 	}
 	got := r.read(t, events.FlowPartitions, named)
 	if len(got.numbers) > 1 {
