@@ -16,6 +16,7 @@ import (
 type AllowedExporter struct {
 	ID     uuid.UUID
 	Source netip.Prefix
+	Agent  *netip.Addr // nil: any agent of that source
 }
 
 // AllowList is the exporters as of one snapshot of the database.
@@ -30,7 +31,7 @@ var allowListSQL string
 //go:embed allow_list_changed.sql
 var allowListChangedSQL string
 
-// Exporters reads every exporter's id and source prefix, and the snapshot it saw, in one statement.
+// Exporters reads every exporter's id, source prefix and agent, and the snapshot it saw, in one statement.
 func Exporters(ctx context.Context, db query.Postgres) (AllowList, error) {
 	rows, err := db.Query(ctx, allowListSQL)
 	if err != nil {
@@ -41,11 +42,12 @@ func Exporters(ctx context.Context, db query.Postgres) (AllowList, error) {
 	for rows.Next() {
 		var id *uuid.UUID // null on the one row of an empty table
 		var source *netip.Prefix
-		if err := rows.Scan(&list.Snapshot, &id, &source); err != nil {
+		var agent *netip.Addr
+		if err := rows.Scan(&list.Snapshot, &id, &source, &agent); err != nil {
 			return AllowList{}, fmt.Errorf("read the exporters: %w", err)
 		}
 		if id != nil && source != nil {
-			list.Exporters = append(list.Exporters, AllowedExporter{ID: *id, Source: *source})
+			list.Exporters = append(list.Exporters, AllowedExporter{ID: *id, Source: *source, Agent: agent})
 		}
 	}
 	if err := rows.Err(); err != nil {
