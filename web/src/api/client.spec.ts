@@ -1,0 +1,51 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ApiProblem, createClient, toURL } from './client'
+
+const answer = (status: number, body: unknown) => new Response(body === undefined ? null : JSON.stringify(body), { status })
+const serve = (...answers: (Response | Error)[]) => {
+  const fetched = vi.fn(async (_url: string, _init: RequestInit) => {
+    const next = answers.shift()!
+    if (next instanceof Error) throw next
+    return next
+  })
+  vi.stubGlobal('fetch', fetched)
+  return fetched
+}
+afterEach(() => vi.unstubAllGlobals())
+
+describe('client', () => {
+  it('builds addresses without empty parts', () => expect(toURL('/services', { q: 'a b', customer: '', limit: 5, x: undefined })).toBe('/api/v1/services?q=a+b&limit=5'))
+
+  it('sends an idempotency key with writes only', async () => {
+    const fetched = serve(answer(200, {}), answer(204, undefined))
+    const client = createClient(() => {})
+    await client.request('/services')
+    await client.request('/session', { method: 'DELETE' })
+    const keys = fetched.mock.calls.map(([, init]) => (init.headers as Record<string, string>)['Idempotency-Key'])
+    expect(keys[0]).toBeUndefined()
+    expect(keys[1]).toBeTruthy()
+  })
+
+  it('turns a problem document into an error with its fields', async () => {
+    serve(answer(422, { title: 'Unprocessable', detail: 'advance is not a duration', code: 'invalid', errors: [{ location: 'body.advance', message: 'bad' }] }))
+    const problem = await createClient(() => {}).request('/dev/clock').catch((e: unknown) => e) as ApiProblem
+    expect([problem.status, problem.message, problem.code, problem.fields[0]?.location]).toEqual([422, 'advance is not a duration', 'invalid', 'body.advance'])
+  })
+
+  it('says so when nothing answers, and when what answers is no problem document', async () => {
+    serve(new TypeError('failed'), new Response('<html>', { status: 502 }))
+    const client = createClient(() => {})
+    await expect(client.request('/services')).rejects.toMatchObject({ status: 0, code: 'unreachable' })
+    await expect(client.request('/services')).rejects.toMatchObject({ status: 502, message: 'The server answered 502.' })
+  })
+
+  it('reports a lost session, but not the question whether there is one', async () => {
+    const lost = vi.fn()
+    serve(answer(401, {}), answer(401, {}))
+    const client = createClient(lost)
+    await client.request('/session').catch(() => {})
+    expect(lost).not.toHaveBeenCalled()
+    await client.request('/services').catch(() => {})
+    expect(lost).toHaveBeenCalledOnce()
+  })
+})

@@ -1,0 +1,57 @@
+import type uPlot from 'uplot'
+import { bitRate, clock, date } from '@/lib/format'
+
+export interface PlotColours { in: string; inFill: string; out: string; outFill: string; grid: string; axis: string; gap: string }
+
+export function plotColours(element: HTMLElement): PlotColours {
+  const style = getComputedStyle(element)
+  const read = (name: string) => style.getPropertyValue(name).trim()
+  return {
+    in: read('--graph-in'), inFill: read('--graph-in-fill'), out: read('--graph-out'), outFill: read('--graph-out-fill'),
+    grid: read('--graph-grid'), axis: read('--graph-axis'), gap: read('--graph-gap'),
+  }
+}
+
+const HATCH_PX = 7
+const DAY_SECONDS = 86_400
+
+/** Draws slanted lines over spans of time in which traffic is missing or incomplete. */
+export function drawGaps(u: uPlot, spans: [number, number][], colour: string): void {
+  const { ctx, bbox } = u
+  ctx.save()
+  ctx.beginPath()
+  for (const [from, to] of spans) {
+    const left = Math.max(bbox.left, u.valToPos(from, 'x', true))
+    const right = Math.min(bbox.left + bbox.width, u.valToPos(to, 'x', true))
+    if (right > left) ctx.rect(left, bbox.top, Math.max(right - left, 2), bbox.height)
+  }
+  ctx.clip()
+  ctx.strokeStyle = colour
+  ctx.globalAlpha = 0.6
+  ctx.lineWidth = devicePixelRatio
+  ctx.beginPath()
+  for (let x = bbox.left - bbox.height; spans.length > 0 && x < bbox.left + bbox.width; x += HATCH_PX * devicePixelRatio) {
+    ctx.moveTo(x, bbox.top + bbox.height)
+    ctx.lineTo(x + bbox.height, bbox.top)
+  }
+  ctx.stroke()
+  ctx.restore()
+}
+
+/** UTC labels: times within a day, dates beyond; midnight always shows its date. */
+export function timeLabels(splits: number[], step: number): string[] {
+  return splits.map((t) => {
+    if (step >= DAY_SECONDS || t % DAY_SECONDS === 0) return date(t * 1000).slice(5)
+    return clock(t * 1000, step < 60)
+  })
+}
+
+/** Both halves of a mirrored graph are positive rates. */
+export const rateLabels = (splits: number[]): string[] => splits.map((v) => bitRate(Math.abs(v)).replace('bit/s', 'b/s'))
+
+/** Room above and below for the largest value; an idle service still gets a scale. */
+export function rateRange(min: number | null, max: number | null): [number, number] {
+  const top = Math.max(max ?? 0, 0), bottom = Math.min(min ?? 0, 0)
+  if (top === 0 && bottom === 0) return [0, 1000]
+  return [bottom * 1.1, top * 1.1]
+}

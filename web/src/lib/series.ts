@@ -1,0 +1,87 @@
+import type { Basis, Slot, Usage } from '@/api'
+
+/** One step of the graph: t in Unix seconds at its start, rates in bit/s, null where nothing is known. */
+export interface Point { t: number; in: number | null; out: number | null; gap: boolean; partial?: boolean }
+
+export interface Series { step: number; points: Point[] }
+
+export interface Stats { last: number | null; mean: number | null; max: number | null; bytes: number }
+
+const MIN_ELAPSED_SECONDS = 2
+
+/** What the API answered, oldest first. Steps that lie wholly in the future are dropped. */
+export function fromUsage(usage: Usage, now: number): Series {
+  const points = usage.points
+    .map((p) => ({ t: Date.parse(p.t) / 1000, in: p.in, out: p.out, gap: p.gap }))
+    .filter((p) => p.t < now)
+  return { step: usage.step_seconds, points: partialRates(points, usage.step_seconds, now) }
+}
+
+// The newest step is not over: its bytes are spread over the time that has passed, not over the whole step.
+function partialRates(points: Point[], step: number, now: number): Point[] {
+  const last = points.at(-1)
+  if (!last || last.t + step <= now || last.in === null) return points
+  const stretch = step / Math.min(step, Math.max(MIN_ELAPSED_SECONDS, now - last.t))
+  return [...points.slice(0, -1), { ...last, in: last.in * stretch, out: (last.out ?? 0) * stretch, partial: true }]
+}
+
+/** Bytes of one slot as a rate; the slot that now falls into counts over the time that has passed. */
+export function slotPoint(slot: Slot, basis: Basis, step: number, now: number): Point {
+  const t = Date.parse(slot.t) / 1000
+  const partial = now < t + step
+  const seconds = partial ? Math.min(step, Math.max(MIN_ELAPSED_SECONDS, now - t)) : step
+  const [bytesIn, bytesOut] = basis === 'l2' ? [slot.in_l2, slot.out_l2] : [slot.in_l3, slot.out_l3]
+  return { t, in: bytesIn * 8 / seconds, out: bytesOut * 8 / seconds, gap: false, partial }
+}
+
+/**
+ * Lays live slots over what the API answered. A slot replaces its step but keeps the gap mark: known loss
+ * stays known. Points before `from` leave the graph.
+ */
+export function merge(series: Series, live: Point[], from: number): Series {
+  const byTime = new Map(series.points.map((p) => [p.t, p]))
+  for (const point of live) {
+    const known = byTime.get(point.t)
+    byTime.set(point.t, known?.gap ? { ...point, gap: true } : point)
+  }
+  const points = [...byTime.values()].filter((p) => p.t >= from).sort((a, b) => a.t - b.t)
+  return { step: series.step, points }
+}
+
+/** Half-open spans [from, to) in which the points are marked as gaps or are missing altogether. */
+export function gaps(series: Series): [from: number, to: number][] {
+  const spans: [number, number][] = []
+  const add = (from: number, to: number) => {
+    const last = spans.at(-1)
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to)
+    else spans.push([from, to])
+  }
+  series.points.forEach((p, i) => {
+    const previous = series.points[i - 1]
+    if (previous && p.t > previous.t + series.step) add(previous.t + series.step, p.t)
+    if (p.gap || p.in === null || p.out === null) add(p.t, p.t + series.step)
+  })
+  return spans
+}
+
+/** Columns for the plot. A hole in time gets a null, so that no line is drawn across it. */
+export function columns(series: Series, mirrored: boolean): [number[], (number | null)[], (number | null)[]] {
+  const t: number[] = [], rx: (number | null)[] = [], tx: (number | null)[] = []
+  let previous: Point | undefined
+  for (const p of series.points) {
+    if (previous && p.t > previous.t + series.step) { t.push(previous.t + series.step); rx.push(null); tx.push(null) }
+    t.push(p.t)
+    rx.push(p.in)
+    tx.push(p.out === null ? null : mirrored ? -p.out : p.out)
+    previous = p
+  }
+  return [t, rx, tx]
+}
+
+export function stats(series: Series, direction: 'in' | 'out'): Stats {
+  const known = series.points.filter((p) => p[direction] !== null)
+  if (known.length === 0) return { last: null, mean: null, max: null, bytes: 0 }
+  const rates = known.map((p) => p[direction] as number)
+  const sum = rates.reduce((a, b) => a + b, 0)
+  return { last: rates.at(-1) ?? null, mean: sum / rates.length, max: Math.max(...rates), bytes: sum * series.step / 8 }
+}

@@ -1,0 +1,30 @@
+import ui from '@nuxt/ui/vue-plugin'
+import { createApp } from 'vue'
+import { createApi } from '@/api'
+import { createClient } from '@/api/client'
+import App from '@/App.vue'
+import { apiKey } from '@/composables/useApi'
+import { createServerTime, serverTimeKey } from '@/composables/useServerTime'
+import { createSession, sessionKey } from '@/composables/useSession'
+import { createTheme, themeKey } from '@/composables/useTheme'
+import { createPages } from '@/router'
+import '@/style.css'
+
+const api = createApi(createClient(() => session.lost()))
+const serverTime = createServerTime(api)
+const session = createSession(api, serverTime)
+const router = createPages(session)
+
+session.onLost(() => {
+  const here = router.currentRoute.value
+  if (here.name !== 'login') void router.push({ name: 'login', query: { next: here.fullPath } })
+})
+
+createApp(App)
+  .provide(apiKey, api)
+  .provide(serverTimeKey, serverTime)
+  .provide(sessionKey, session)
+  .provide(themeKey, createTheme())
+  .use(router)
+  .use(ui)
+  .mount('#app')
