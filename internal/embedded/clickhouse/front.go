@@ -25,16 +25,10 @@ const (
 	helloStatement    = "SELECT displayName(), version(), revision(), timezone()"
 )
 
-// runner is the engine as the front sees it.
-type runner interface {
-	query(statement) (outcome, error)
-	insert(statement, io.Reader) (outcome, error)
-}
-
 // front speaks ClickHouse's HTTP protocol. An answer is made whole before its first byte is sent, so an error
 // always has its status and code.
 type front struct {
-	engine         runner
+	engine         *engine
 	user, password string
 	turns          chan struct{} // as many as statements may run at once
 	log            *slog.Logger
