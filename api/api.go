@@ -66,9 +66,7 @@ type Dependencies struct {
 	Registry   prometheus.Registerer
 	Health     func(context.Context) []observe.Part // optional: always ready
 	Metrics    http.Handler                         // optional
-	// Web serves the pages. nonce gives the value that a page's style elements must carry to pass the
-	// Content-Security-Policy of the answer to that request. Optional: no pages.
-	Web func(nonce func(*http.Request) string) http.Handler
+	Web        http.Handler                         // optional: the pages, for every path that is not the API's
 	// Mailbox lists the captured mails and posts, newest first (development only, optional).
 	Mailbox func(context.Context) ([]Message, error)
 	// Sweep drives the cycles that are due, after the clock was advanced (development only, optional).

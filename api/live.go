@@ -32,7 +32,7 @@ func (e *edge) liveOperation(api huma.API) {
 		"Event `alert` carries Alert when a quota threshold is crossed. A comment comes every 15 seconds. The stream ends with the session."
 	op.Responses["200"] = &huma.Response{Description: "Server-sent events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
 		OneOf: []*huma.Schema{schemas.Schema(reflect.TypeFor[live.LiveUsage](), true, "LiveUsage"), schemas.Schema(reflect.TypeFor[bandwidth.Alert](), true, "Alert")}}}}}
-	huma.Register(api, op, func(ctx context.Context, in *serviceInput) (*huma.StreamResponse, error) {
+	huma.Register(api, op, func(ctx context.Context, in *ServiceInput) (*huma.StreamResponse, error) {
 		service, err := e.service(ctx, in.ID)
 		if err != nil {
 			return nil, e.guard.Problem(ctx, "path.", err)

@@ -17,13 +17,13 @@ import (
 	"github.com/ezscale/platform/query/provisioning"
 )
 
-// pageInput cuts a list.
-type pageInput struct {
+// PageInput cuts a list.
+type PageInput struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 }
 
-func (p pageInput) page() query.Page { return query.Page{Limit: p.Limit, Cursor: p.Cursor} }
+func (p PageInput) page() query.Page { return query.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
 // ServiceDetail is a service with the cycle that is running.
 type ServiceDetail struct {
@@ -31,12 +31,12 @@ type ServiceDetail struct {
 	Cycle *billing.CycleSummary `json:"cycle,omitempty" doc:"The running billing cycle"`
 }
 
-type serviceInput struct {
+type ServiceInput struct {
 	ID string `path:"id" maxLength:"200" doc:"Id or name"`
 }
 
 type usageInput struct {
-	serviceInput
+	ServiceInput
 	From  time.Time `query:"from" doc:"Absent: an hour before to"`
 	To    time.Time `query:"to" doc:"Exclusive; absent: now"`
 	Step  string    `query:"step" enum:"10s,1m,5m,1h,1d" doc:"Absent: the finest that gives at most 720 points"`
@@ -63,7 +63,7 @@ func (e *edge) serviceOperations(api huma.API) {
 	const tag = "services"
 	serve(e, api, operation{method: http.MethodGet, path: "/services", id: "list-services", tag: tag, summary: "Services by name", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
-			pageInput
+			PageInput
 			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
 			Search   string `query:"q" maxLength:"200" doc:"Part of a name or mail address, or the beginning of a prefix"`
 		}) (query.List[provisioning.Service], error) {
@@ -73,8 +73,8 @@ func (e *edge) serviceOperations(api huma.API) {
 	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/usage", id: "get-service-usage", tag: tag, summary: "Graph of a service's traffic", access: guard.SignedIn}, e.getUsage)
 	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/cycles", id: "list-service-cycles", tag: tag, summary: "Billing cycles, newest first", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
-			serviceInput
-			pageInput
+			ServiceInput
+			PageInput
 		}) (query.List[billing.CycleSummary], error) {
 			service, err := e.service(ctx, in.ID)
 			if err != nil {
@@ -84,8 +84,8 @@ func (e *edge) serviceOperations(api huma.API) {
 		})
 	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/alerts", id: "list-service-alerts", tag: tag, summary: "Quota alerts of a service, newest first", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
-			serviceInput
-			pageInput
+			ServiceInput
+			PageInput
 		}) (query.List[bandwidth.Alert], error) {
 			service, err := e.service(ctx, in.ID)
 			if err != nil {
@@ -101,7 +101,7 @@ func (e *edge) service(ctx context.Context, reference string) (provisioning.Serv
 	return provisioning.FindService(ctx, e.Postgres, guard.ScopeOf(ctx), reference, e.Clock.Now())
 }
 
-func (e *edge) getService(ctx context.Context, in *serviceInput) (ServiceDetail, error) {
+func (e *edge) getService(ctx context.Context, in *ServiceInput) (ServiceDetail, error) {
 	found, err := e.service(ctx, in.ID)
 	if err != nil {
 		return ServiceDetail{}, err
@@ -140,12 +140,12 @@ func orNil(t time.Time) *time.Time {
 func (e *edge) billingOperations(api huma.API) {
 	const tag = "billing"
 	serve(e, api, operation{method: http.MethodGet, path: "/alerts", id: "list-alerts", tag: tag, summary: "Quota alerts of all services, newest first", access: guard.Staff},
-		func(ctx context.Context, in *pageInput) (query.List[bandwidth.Alert], error) {
+		func(ctx context.Context, in *PageInput) (query.List[bandwidth.Alert], error) {
 			return bandwidth.ListAlerts(ctx, e.Postgres, guard.ScopeOf(ctx), nil, in.page())
 		})
 	serve(e, api, operation{method: http.MethodGet, path: "/invoices", id: "list-invoices", tag: tag, summary: "Invoices and credit notes, newest first", access: guard.SignedIn},
 		func(ctx context.Context, in *struct {
-			pageInput
+			PageInput
 			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
 			Service  string `query:"service" maxLength:"200" doc:"Id or name"`
 		}) (query.List[billing.InvoiceSummary], error) {
@@ -162,7 +162,7 @@ func (e *edge) billingOperations(api huma.API) {
 func (e *edge) networkOperations(api huma.API) {
 	const tag = "network"
 	serve(e, api, operation{method: http.MethodGet, path: "/exporters", id: "list-exporters", tag: tag, summary: "Exporters with their health", access: guard.Staff},
-		func(ctx context.Context, in *pageInput) (query.List[bandwidth.Exporter], error) {
+		func(ctx context.Context, in *PageInput) (query.List[bandwidth.Exporter], error) {
 			return bandwidth.ListExporters(ctx, e.Postgres, e.Clock.Now(), in.page())
 		})
 	serve(e, api, operation{method: http.MethodGet, path: "/exporters/{id}", id: "get-exporter", tag: tag, summary: "An exporter with its last 24 hours", access: guard.Staff},
@@ -186,12 +186,12 @@ func (e *edge) networkOperations(api huma.API) {
 
 func (e *edge) catalogOperations(api huma.API) {
 	serve(e, api, operation{method: http.MethodGet, path: "/plans", id: "list-plans", tag: "catalog", summary: "Plans by name", access: guard.Staff},
-		func(ctx context.Context, in *pageInput) (query.List[query.Plan], error) {
+		func(ctx context.Context, in *PageInput) (query.List[query.Plan], error) {
 			return catalog.ListPlans(ctx, e.Postgres, in.page())
 		})
 	serve(e, api, operation{method: http.MethodGet, path: "/customers", id: "list-customers", tag: "identity", summary: "Customers by mail address", access: guard.Staff},
 		func(ctx context.Context, in *struct {
-			pageInput
+			PageInput
 			Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address"`
 		}) (query.List[identity.Customer], error) {
 			return identity.ListCustomers(ctx, e.Postgres, guard.ScopeOf(ctx), in.Search, in.page())

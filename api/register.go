@@ -161,16 +161,13 @@ func (e *edge) pages(router *gin.Engine) {
 	router.NoMethod(func(c *gin.Context) {
 		guard.NewProblem(c.Request.Context(), http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take "+c.Request.Method).Write(c.Writer)
 	})
-	var pages http.Handler
-	if e.Web != nil {
-		pages = e.Web(guard.NonceOf)
-	}
 	router.NoRoute(func(c *gin.Context) {
 		reads := slices.Contains([]string{http.MethodGet, http.MethodHead}, c.Request.Method)
-		if pages == nil || guard.IsAPI(c.Request.URL.Path) || !reads {
+		if e.Web == nil || guard.IsAPI(c.Request.URL.Path) || !reads {
 			guard.NewProblem(c.Request.Context(), http.StatusNotFound, "no_such_address", "there is nothing at this address").Write(c.Writer)
 			return
 		}
-		pages.ServeHTTP(c.Writer, c.Request)
+		c.Status(http.StatusOK) // gin has put 404 here
+		e.Web.ServeHTTP(c.Writer, c.Request)
 	})
 }

@@ -27,14 +27,14 @@ type Reference struct {
 	Name string    `json:"name"`
 }
 
-// write is what every write takes beside its body.
-type write struct {
+// Write is what every write takes beside its body.
+type Write struct {
 	Key   string `header:"Idempotency-Key" maxLength:"255" doc:"Names the operation, so that it can be repeated safely; absent: a fresh one"`
 	Match string `header:"If-Match" maxLength:"22" doc:"Version of the object that the change is meant for; absent: any"`
 }
 
 // meta is what a command runs with. A key draws the same ids each time, so that a repeated request is the same input.
-func (e *edge) meta(ctx context.Context, w write) (command.Meta, error) {
+func (e *edge) meta(ctx context.Context, w Write) (command.Meta, error) {
 	meta := command.Meta{Actor: guard.ActorOf(ctx), Key: w.Key, RequestID: guard.RequestID(ctx), Now: e.Clock.Now()}
 	if meta.Key == "" {
 		meta.Key = "fresh:" + uuid.NewString()
@@ -120,10 +120,10 @@ func (s ExporterSettings) named(name string) bandwidth.Settings {
 }
 
 func (e *edge) registerExporter(ctx context.Context, in *struct {
-	write
+	Write
 	Body ExporterBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -132,11 +132,11 @@ func (e *edge) registerExporter(ctx context.Context, in *struct {
 }
 
 func (e *edge) changeExporter(ctx context.Context, in *struct {
-	write
+	Write
 	Name string `path:"name" maxLength:"200" doc:"Name or id"`
 	Body ExporterSettings
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -160,10 +160,10 @@ type CustomerSettings struct {
 }
 
 func (e *edge) registerCustomer(ctx context.Context, in *struct {
-	write
+	Write
 	Body CustomerBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -173,11 +173,11 @@ func (e *edge) registerCustomer(ctx context.Context, in *struct {
 }
 
 func (e *edge) changeCustomer(ctx context.Context, in *struct {
-	write
+	Write
 	Email string `path:"email" maxLength:"254" doc:"Mail address or id"`
 	Body  CustomerSettings
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -218,11 +218,11 @@ func orZero(t *time.Time) time.Time {
 }
 
 func (e *edge) assignPrefix(ctx context.Context, in *struct {
-	write
-	serviceInput
+	Write
+	ServiceInput
 	Body PrefixBody
 }) (bandwidth.Assigned, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return bandwidth.Assigned{}, err
 	}
@@ -235,11 +235,11 @@ func (e *edge) assignPrefix(ctx context.Context, in *struct {
 }
 
 func (e *edge) releasePrefix(ctx context.Context, in *struct {
-	write
-	serviceInput
+	Write
+	ServiceInput
 	Body ReleaseBody
 }) (bandwidth.Assigned, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return bandwidth.Assigned{}, err
 	}
@@ -251,10 +251,10 @@ func (e *edge) releasePrefix(ctx context.Context, in *struct {
 }
 
 func (e *edge) movePrefix(ctx context.Context, in *struct {
-	write
+	Write
 	Body MoveBody
 }) (bandwidth.Assigned, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return bandwidth.Assigned{}, err
 	}

@@ -73,10 +73,10 @@ func inPlan(err error) error {
 }
 
 func (e *edge) createPlan(ctx context.Context, in *struct {
-	write
+	Write
 	Body PlanBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -89,11 +89,11 @@ func (e *edge) createPlan(ctx context.Context, in *struct {
 }
 
 func (e *edge) changePlan(ctx context.Context, in *struct {
-	write
+	Write
 	Name string `path:"name" maxLength:"200" doc:"Name or id"`
 	Body PlanTerms
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -110,10 +110,10 @@ func (e *edge) changePlan(ctx context.Context, in *struct {
 }
 
 func (e *edge) createService(ctx context.Context, in *struct {
-	write
+	Write
 	Body ServiceBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -135,11 +135,11 @@ func (e *edge) createService(ctx context.Context, in *struct {
 }
 
 func (e *edge) changeServicePlan(ctx context.Context, in *struct {
-	write
-	serviceInput
+	Write
+	ServiceInput
 	Body ServiceSettings
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.write)
+	meta, err := e.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}

@@ -2,8 +2,6 @@ package guard
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,7 +21,6 @@ const (
 	requestIDHeader = "X-Request-Id"
 	maxRequestID    = 64
 	writeTimeout    = 60 * time.Second
-	nonceBytes      = 16
 )
 
 // request is what the middleware knows of one request.
@@ -123,16 +120,11 @@ func (g *Guard) recover(c *gin.Context) {
 	c.Next()
 }
 
-// protect sets what every answer carries. Pages may use their own scripts, styles, fonts and images, connect back
-// to us, and hold the style elements that carry this answer's nonce; nothing else, and nobody may frame them.
+// protect sets what every answer carries. An answer for programs may load and frame nothing; pages bring a policy
+// of their own for this origin and no other.
 func protect(c *gin.Context) {
-	raw := make([]byte, nonceBytes)
-	_, _ = rand.Read(raw) // never fails, as crypto/rand promises
-	nonce := base64.RawURLEncoding.EncodeToString(raw)
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), nonceKey, nonce))
 	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-"+nonce+"'; img-src 'self' data:; "+
-		"font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -144,12 +136,6 @@ func protect(c *gin.Context) {
 	if IsAPI(c.Request.URL.Path) {
 		h.Set("Cache-Control", "no-store")
 	}
-}
-
-// NonceOf is the value that a page's style elements must carry to pass the policy of this answer.
-func NonceOf(r *http.Request) string {
-	nonce, _ := r.Context().Value(nonceKey).(string)
-	return nonce
 }
 
 // sameOrigin refuses what another site's page sends in a visitor's name.

@@ -62,7 +62,6 @@ type contextKey int
 const (
 	principalKey contextKey = iota
 	requestKey
-	nonceKey
 )
 
 // PrincipalOf is who asks, nil for nobody.

@@ -1,0 +1,191 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type list[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next_cursor"`
+}
+
+func TestAnEmptyPlatformAnswersEverything(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for _, path := range []string{"services", "invoices", "alerts", "exporters", "collectors", "unattributed", "plans", "customers", "dev/mailbox"} {
+		if a := e.must(200, "GET", "/api/v1/"+path, ""); a.body != `{"items":[]}`+"\n" {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	if a := e.must(200, "GET", "/api/v1/usage", ""); a.body != "[]\n" {
+		t.Errorf("usage: %s", a.body)
+	}
+}
+
+func TestServiceWithItsCycle(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	e.meter("svc-a", start.Add(-time.Minute), 900_000_000, 200_000_000)
+	e.hear(start.Add(-time.Minute), 3)
+	type cycle struct {
+		Status    string
+		Billable  int64    `json:"billable_bytes"`
+		Projected int64    `json:"projected_bytes"`
+		Bound     *float64 `json:"error_bound_percent"`
+		Lost      int64    `json:"datagrams_lost"`
+		Overage   struct {
+			Bytes  int64
+			Amount struct{ Amount, Currency string }
+		}
+	}
+	got := decode[struct {
+		Name     string
+		Customer struct{ Name, Email string }
+		Plan     struct {
+			Name  string
+			Price struct{ Amount string }
+		}
+		Prefixes []struct{ Prefix, From string }
+		Cycle    *cycle
+		Version  int64
+	}](t, e.must(200, "GET", "/api/v1/services/svc-a", ""))
+	if got.Cycle == nil {
+		t.Fatal("no cycle")
+	}
+	bound := 138.592929
+	want := cycle{Status: "open", Billable: 1_100_000_000, Projected: 1_100_000_000 * 2678400 / 822600, Bound: &bound, Lost: 3}
+	want.Overage.Bytes = 100_000_000
+	want.Overage.Amount.Amount, want.Overage.Amount.Currency = "1.00", "USD"
+	if diff := cmp.Diff(want, *got.Cycle); diff != "" {
+		t.Error(diff)
+	}
+	if got.Plan.Price.Amount != "5.00" || got.Customer.Email != "a@example.com" || got.Version == 0 {
+		t.Errorf("got %+v", got)
+	}
+	if len(got.Prefixes) != 1 || got.Prefixes[0].Prefix != "10.20.0.1/32" || got.Prefixes[0].From != "2026-03-01T00:00:00Z" {
+		t.Errorf("prefixes %+v", got.Prefixes)
+	}
+}
+
+func TestUsageTotalsAreExactAndOrdered(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	hour := start.Truncate(time.Hour)
+	e.meter("svc-b", hour.Add(-2*time.Hour), 9_007_199_254_740_993, 100) // more than a float holds
+	e.meter("svc-b", hour, 50, 60)
+	e.hear(hour, 7)
+	e.hear(hour.Add(-2*time.Hour), 1)
+	want := `[{"service":"svc-a","bytes_in_l2":0,"bytes_out_l2":0,"bytes_in_l3":0,"bytes_out_l3":0,"packets_in":0,"packets_out":0,"samples":0,"error_bound_percent":null,"datagrams_lost":0},` +
+		`{"service":"svc-b","bytes_in_l2":9007199254741043,"bytes_out_l2":160,"bytes_in_l3":9007199254741007,"bytes_out_l3":124,"packets_in":2,"packets_out":2,"samples":4,"error_bound_percent":98,"datagrams_lost":8}]` + "\n"
+	if a := e.must(200, "GET", "/api/v1/usage?all=true", ""); a.body != want {
+		t.Errorf("got  %s\nwant %s", a.body, want)
+	}
+	ranged := decode[[]map[string]any](t, e.must(200, "GET", "/api/v1/usage?service=svc-b&from="+hour.Format(time.RFC3339), ""))
+	if len(ranged) != 1 || ranged[0]["bytes_in_l2"] != 50.0 || ranged[0]["datagrams_lost"] != 7.0 {
+		t.Errorf("range: %v", ranged)
+	}
+	if a := e.call("GET", "/api/v1/usage?service=nothing", "", operator); a.status != 404 {
+		t.Errorf("unknown service: %d %s", a.status, a.body)
+	}
+	if a := e.call("GET", "/api/v1/usage?from=2026-03-01T00:30:00Z", "", operator); a.status != 422 {
+		t.Errorf("half an hour: %d %s", a.status, a.body)
+	}
+}
+
+func TestListsAreCutByCursor(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	type named struct{ Name string }
+	first := decode[list[named]](t, e.must(200, "GET", "/api/v1/services?limit=1", ""))
+	if len(first.Items) != 1 || first.Items[0].Name != "svc-a" || first.Next == "" {
+		t.Fatalf("first page %+v", first)
+	}
+	second := decode[list[named]](t, e.must(200, "GET", "/api/v1/services?limit=1&cursor="+first.Next, ""))
+	if len(second.Items) != 1 || second.Items[0].Name != "svc-b" || second.Next != "" {
+		t.Fatalf("second page %+v", second)
+	}
+	for _, bad := range []string{"x", "!!!!", "WzFd", "WyJhXHUwMDAwIl0"} {
+		if a := e.call("GET", "/api/v1/services?cursor="+bad, "", operator); a.status != 422 {
+			t.Errorf("cursor %q: %d %s", bad, a.status, a.body)
+		}
+	}
+	for query, want := range map[string]int{"?q=SVC-B": 1, "?q=10.20.0.1": 1, "?q=example": 2, "?customer=a@example.com": 1, "?customer=nobody": 0} {
+		if got := decode[list[named]](t, e.must(200, "GET", "/api/v1/services"+query, "")); len(got.Items) != want {
+			t.Errorf("%s: %d services, want %d", query, len(got.Items), want)
+		}
+	}
+}
+
+func TestExportersWithHealth(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	state := func() (string, float64, float64) {
+		got := decode[list[map[string]any]](t, e.must(200, "GET", "/api/v1/exporters", ""))
+		x := got.Items[0]
+		return x["state"].(string), x["datagrams_per_second"].(float64), x["samples_per_second"].(float64)
+	}
+	if s, _, _ := state(); s != "never_seen" {
+		t.Errorf("at first: %s", s)
+	}
+	e.hear(start.Add(-time.Minute), 0)
+	if s, d, n := state(); s != "receiving" || d != 1 || n != 7 {
+		t.Errorf("after a datagram a second: %s %v %v", s, d, n)
+	}
+	e.hear(start.Add(-5*time.Minute), 4)
+	if s, _, _ := state(); s != "losing" {
+		t.Errorf("after a gap: %s", s)
+	}
+	e.exec(`insert into port (exporter_id, if_index, if_type, speed, octets_in, octets_out, read_at, rate) select id, 3, 6, 10000000000, 18446744073709551615, 5, $1, 1000 from exporter`, start)
+	detail := decode[struct {
+		Ports []map[string]any
+		Hours []map[string]any
+	}](t, e.must(200, "GET", "/api/v1/exporters/leaf-0", ""))
+	if len(detail.Ports) != 1 || len(detail.Hours) != 1 || detail.Hours[0]["datagrams_lost"] != 4.0 {
+		t.Errorf("detail %+v", detail)
+	}
+	e.clock.ahead.Store(int64(time.Hour))
+	if s, _, _ := state(); s != "silent" {
+		t.Errorf("an hour later: %s", s)
+	}
+}
+
+func TestSeriesMarksWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	minute := start.Truncate(time.Minute).Add(-5 * time.Minute)
+	for i, lost := range []int64{0, 2, -1, 0} { // minute 2 was not heard, minute 1 lost two
+		if i != 2 {
+			e.hear(minute.Add(time.Duration(i)*time.Minute), lost)
+		}
+	}
+	e.meter("svc-a", minute, 600, 60)
+	e.meter("svc-a", minute.Add(30*time.Second), 400, 40)
+	type point struct {
+		In, Out *int64
+		Gap     bool
+	}
+	n := func(v int64) *int64 { return &v }
+	got := decode[struct {
+		Step   int64 `json:"step_seconds"`
+		Points []point
+	}](t, e.must(200, "GET", "/api/v1/services/svc-a/usage?step=1m&from="+minute.Format(time.RFC3339), ""))
+	want := []point{{n(1000), n(100), false}, {n(0), n(0), true}, {nil, nil, true}, {n(0), n(0), false}, {n(0), n(0), false}}
+	if diff := cmp.Diff(want, got.Points); diff != "" {
+		t.Error(diff)
+	}
+	bits := decode[struct{ Points []point }](t, e.must(200, "GET", "/api/v1/services/svc-a/usage?step=10s&unit=bit/s&basis=l3&from="+minute.Format(time.RFC3339), ""))
+	if len(bits.Points) != 30 || *bits.Points[0].In != 466 || *bits.Points[3].In != 306 || *bits.Points[1].In != 0 || bits.Points[12].In != nil {
+		t.Errorf("bits: %+v", bits.Points[:13])
+	}
+	if a := e.call("GET", "/api/v1/services/svc-a/usage?step=10s&from=2026-03-01T00:00:00Z", "", operator); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("too many points: %d %s", a.status, a.body)
+	}
+	days := decode[struct{ Points []point }](t, e.must(200, "GET", "/api/v1/services/svc-a/usage?step=1d&from=2026-03-10T00:00:00Z", ""))
+	if diff := cmp.Diff([]point{{n(1000), n(100), true}}, days.Points); diff != "" {
+		t.Error(diff)
+	}
+}
