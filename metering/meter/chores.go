@@ -1,0 +1,161 @@
+package meter
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// elapsed is the time since at. A clock that was set back counts as long ago.
+func (s *session) elapsed(at time.Time) time.Duration {
+	d := s.cfg.Now().Sub(at)
+	if d < 0 {
+		return time.Duration(1<<63 - 1)
+	}
+	return d
+}
+
+// flushAfter is how long to gather before the next flush. Behind, fewer and larger flushes cost Postgres less.
+func (s *session) flushAfter() time.Duration {
+	switch {
+	case !s.counted:
+		return s.cfg.IdleInterval
+	case s.reader.HighWater() > s.position:
+		return s.cfg.BehindFlush
+	}
+	return s.cfg.FlushInterval
+}
+
+// fetchWait lets a fetch wait for messages no longer than the next flush may.
+func (s *session) fetchWait() time.Duration {
+	if s.position == s.committed {
+		return longestFetch
+	}
+	return min(max(s.flushAfter()-s.elapsed(s.flushedAt), shortestFetch), longestFetch)
+}
+
+func (s *session) stateDue() bool {
+	return s.stateAt.IsZero() || s.elapsed(s.stateAt) >= s.cfg.StateInterval
+}
+
+// chores are what is due between two fetches.
+func (s *session) chores(ctx context.Context) error {
+	due := s.position > s.committed && (s.counter.Tally.Full() || s.elapsed(s.flushedAt) >= s.flushAfter())
+	if err := s.flushIf(ctx, due); err != nil {
+		return err
+	}
+	if s.hasUnemitted() && s.elapsed(s.emittedAt) >= s.cfg.EmitInterval {
+		s.tryEmit(ctx)
+	}
+	if s.elapsed(s.renewedAt) < s.cfg.LeaseTTL/3 {
+		return nil
+	}
+	s.renewedAt = s.cfg.Now()
+	if err := s.lease.Renew(ctx); err != nil && ctx.Err() == nil {
+		return s.afterFailure(ctx, err)
+	}
+	return nil
+}
+
+func (s *session) flushIf(ctx context.Context, due bool) error {
+	if !due {
+		return nil
+	}
+	return s.flush(ctx)
+}
+
+// flushed takes note of a committed flush.
+func (s *session) flushed(began time.Time, alerts int) {
+	tally, now := s.counter.Tally, s.cfg.Now()
+	s.committed = s.position
+	s.flushes++
+	if at, ok := s.counter.Book.Watermark(); ok && at.After(s.watermark) {
+		s.watermark = at
+	}
+	if s.settles() {
+		s.settled = s.view.version
+	}
+	s.pending = s.pending || len(s.rows.pending.keys) > 0
+	if s.stateDue() {
+		s.stateAt = now
+	}
+	s.touch()
+	s.metrics.committed(tally)
+	s.metrics.flushSeconds.Observe(now.Sub(began).Seconds())
+	s.metrics.flushCells.Observe(float64(tally.Cells()))
+	s.metrics.lateSlots.Add(float64(s.rows.late))
+	s.metrics.pending.Add(float64(len(s.rows.pending.keys)))
+	s.metrics.alerts.Add(float64(alerts))
+	if alerts > 0 {
+		s.waker.Wake()
+	}
+	tally.Reset()
+	s.counted, s.flushedAt, s.renewedAt = false, now, now
+	clear(s.reports)
+}
+
+// touch remembers the minutes that the flush changed.
+func (s *session) touch() {
+	for _, k := range s.rows.slots.keys {
+		s.touched[serviceTime{k.service, k.time / slotsPerMinute}] = struct{}{}
+	}
+	if s.rows.oldest > 0 && (s.unemittedFrom == 0 || s.rows.oldest < s.unemittedFrom) {
+		s.unemittedFrom = s.rows.oldest
+	}
+	if len(s.touched) > maxTouched {
+		clear(s.touched)
+		s.backlog = true
+	}
+}
+
+func (s *session) hasUnemitted() bool { return s.backlog || len(s.touched) > 0 }
+
+// oldestUnemitted is what a start after a crash right behind this flush must look at.
+func (s *session) oldestUnemitted() pgtype.Timestamptz {
+	oldest := s.unemittedFrom
+	if s.rows.oldest > 0 && (oldest == 0 || s.rows.oldest < oldest) {
+		oldest = s.rows.oldest
+	}
+	if oldest == 0 {
+		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	}
+	return pgtype.Timestamptz{Time: slotTime(oldest), Valid: true}
+}
+
+// finish writes down what is left when the meter is stopped.
+func (s *session) finish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, finishBound)
+	defer cancel()
+	s.stateAt = time.Time{} // so that the next start has nothing to read again
+	if err := s.flushIf(ctx, s.position > s.committed); err != nil {
+		return fmt.Errorf("last flush: %w", err)
+	}
+	if s.hasUnemitted() {
+		s.tryEmit(ctx)
+	}
+	if s.hasUnemitted() {
+		return nil // the next start does it
+	}
+	_, err := s.pool.Exec(ctx, "update meter set emitted = $2, unemitted_from = 'infinity' where partition = $1 and flush = $2", s.partition, s.emitted)
+	if err != nil {
+		return fmt.Errorf("note what is emitted: %w", err)
+	}
+	return nil
+}
+
+func (s *session) close() {
+	if s.reader != nil {
+		_ = s.reader.Close() // only read from
+	}
+}
+
+// prune deletes old slots and minutes from time to time, one process at a time.
+func (s *shared) prune(ctx context.Context) {
+	for pause(ctx, pruneEvery) == nil {
+		if err := s.pruneOnce(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("old slots not pruned", "error", err)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package meter
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/ezscale/platform/command/outbox"
+	"github.com/ezscale/platform/internal/consumer"
+	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+var (
+	//go:embed sql/usage_cycle.sql
+	usageCycleSQL string
+	//go:embed sql/settle.sql
+	settleSQL string
+	//go:embed sql/quota_alert.sql
+	quotaAlertSQL string
+	//go:embed sql/collector.sql
+	collectorSQL string
+	//go:embed sql/meter.sql
+	meterSQL string
+	//go:embed sql/meter_state.sql
+	meterStateSQL string
+)
+
+// errUnknown is a commit whose answer never came. What holds is in the database.
+var errUnknown = errors.New("the outcome of a commit is not known")
+
+// flush writes everything counted so far, and repeats that until it has succeeded, the lease is lost, a commit's
+// outcome is unknown, or ctx ends. After an error nothing in memory may be used any more, but for ctx's.
+func (s *session) flush(ctx context.Context) error {
+	began := s.cfg.Now()
+	s.rows.gather(s.counter.Tally, s.view, s.keepFrom())
+	wait := firstRetryWait
+	for {
+		alerts, err := s.write(ctx)
+		if err == nil {
+			s.flushed(began, alerts)
+			return nil
+		}
+		if errors.Is(err, consumer.ErrFenced) || errors.Is(err, errUnknown) || ctx.Err() != nil {
+			return err
+		}
+		s.metrics.retries.Inc()
+		s.progress.failed(err)
+		s.log.Warn("flush failed, will be repeated", "partition", s.partition, "error", err, "wait", wait)
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+		wait = min(2*wait, maxRetryWait)
+	}
+}
+
+// keepFrom is the first slot that pruning cannot have reached: it never passes any meter's committed watermark
+// by more than the retention.
+func (s *session) keepFrom() int64 {
+	if s.watermark.IsZero() {
+		return 0
+	}
+	return s.watermark.Add(-s.cfg.SlotRetention).UnixNano()/int64(count.SlotLength) + 1
+}
+
+// write is the one transaction.
+func (s *session) write(ctx context.Context) (alerts int, err error) {
+	s.cfg.Step("flush")
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("begin a flush: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // of no effect after the commit
+	if err := s.lease.Advance(ctx, tx, s.committed, s.position); err != nil {
+		return 0, err
+	}
+	if alerts, err = s.writeRows(ctx, tx); err != nil {
+		return 0, err
+	}
+	s.cfg.Step("flush written")
+	if err := tx.Commit(ctx); err != nil {
+		return 0, commitError(err)
+	}
+	s.cfg.Step("flush committed")
+	return alerts, nil
+}
+
+// commitError tells a commit that the server refused from one whose answer is lost.
+func commitError(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) || errors.Is(err, pgx.ErrTxCommitRollback) {
+		return fmt.Errorf("commit a flush: %w", err)
+	}
+	return fmt.Errorf("%w: %w", errUnknown, err)
+}
+
+func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err error) {
+	if s.settles() {
+		if err := s.settle(ctx, tx); err != nil {
+			return 0, err
+		}
+	}
+	b := &pgx.Batch{}
+	s.view.queueUsage(b, &s.rows, s.partition, s.flushes+1)
+	s.view.queueBooks(b, s.counter.Tally)
+	s.queueCollectors(b)
+	s.queueMeter(b)
+	var crossings []crossing
+	s.queueCycles(b, &crossings)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return 0, fmt.Errorf("write a flush: %w", err)
+	}
+	return s.alert(ctx, tx, crossings)
+}
+
+// settles tells whether usage waits for a cycle and there may be new ones.
+func (s *session) settles() bool { return s.pending && s.settled != s.view.version }
+
+// settle takes usage whose cycle has come out of usage_pending and adds it to this flush's.
+func (s *session) settle(ctx context.Context, tx pgx.Tx) error {
+	found, err := tx.Query(ctx, settleSQL, s.partition)
+	if err != nil {
+		return fmt.Errorf("settle pending usage: %w", err)
+	}
+	var key cycleKey
+	var u count.Usage
+	s.waiting.reset()
+	_, err = pgx.ForEachRow(found, append([]any{&key.cycle, &key.service}, fields(&u)...), func() error {
+		s.waiting.add(key, &u)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("settle pending usage: %w", err)
+	}
+	return nil
+}
+
+func fields(u *count.Usage) []any {
+	return []any{&u.BytesInL2, &u.BytesOutL2, &u.BytesInL3, &u.BytesOutL3, &u.PacketsIn, &u.PacketsOut, &u.SamplesIn, &u.SamplesOut}
+}
+
+// crossing is a threshold that this flush took a cycle over.
+type crossing struct {
+	service, customer, cycle uuid.UUID
+	threshold                int16
+	quota, bytes             int64
+	event                    uuid.UUID
+}
+
+// queueCycles adds to the cycles' totals and finds the thresholds between before and after.
+func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
+	sums := &s.rows.cycles
+	if s.settles() {
+		sums = &grouping[cycleKey]{}
+		for _, from := range []*grouping[cycleKey]{&s.rows.cycles, &s.waiting} {
+			for i, key := range from.keys {
+				sums.add(key, &from.sums[i])
+			}
+		}
+	}
+	if len(sums.keys) == 0 {
+		return
+	}
+	arguments := append([]any{
+		array(sums.keys, func(k cycleKey) uuid.UUID { return k.cycle }),
+		array(sums.keys, func(k cycleKey) uuid.UUID { return k.service }),
+	}, columns(sums.sums)...)
+	b.Queue(usageCycleSQL, arguments...).Query(func(found pgx.Rows) error {
+		var key cycleKey
+		var before, after count.Usage
+		_, err := pgx.ForEachRow(found, append(append([]any{&key.cycle, &key.service}, fields(&before)...), fields(&after)...), func() error {
+			*crossings = append(*crossings, s.crossings(key, &before, &after)...)
+			return nil
+		})
+		return err
+	})
+}
+
+func (s *session) crossings(key cycleKey, before, after *count.Usage) []crossing {
+	t, ok := s.view.byID[key.cycle]
+	if !ok {
+		return nil // closed long ago: what comes now is late usage, for billing to see
+	}
+	var all []crossing
+	for _, percent := range t.crossed(before, after) {
+		all = append(all, crossing{key.service, t.customer, key.cycle, percent, t.quota, t.billable(after), s.cfg.NewID()})
+	}
+	return all
+}
+
+// alert writes crossings that are the first of their kind, and their events.
+func (s *session) alert(ctx context.Context, tx pgx.Tx, all []crossing) (int, error) {
+	if len(all) == 0 {
+		return 0, nil
+	}
+	at := nanoTime(s.counter.Tally.Newest)
+	if s.counter.Tally.Newest == 0 {
+		at = s.watermark // only settled usage: nothing was received in this flush
+	}
+	inserted, err := tx.Query(ctx, quotaAlertSQL,
+		array(all, func(c crossing) uuid.UUID { return c.service }), array(all, func(c crossing) uuid.UUID { return c.cycle }),
+		array(all, func(c crossing) int16 { return c.threshold }), array(all, func(c crossing) int64 { return c.quota }),
+		array(all, func(c crossing) int64 { return c.bytes }), at, array(all, func(c crossing) uuid.UUID { return c.event }))
+	if err != nil {
+		return 0, fmt.Errorf("write quota alerts: %w", err)
+	}
+	first, err := pgx.CollectRows(inserted, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return 0, fmt.Errorf("write quota alerts: %w", err)
+	}
+	byEvent := map[uuid.UUID]crossing{}
+	for _, c := range all {
+		byEvent[c.event] = c
+	}
+	evs := make([]events.Event, 0, len(first))
+	for _, id := range first {
+		evs = append(evs, s.event(byEvent[id], at))
+	}
+	next := -1
+	newID := func() uuid.UUID { next++; return first[next] }
+	return len(evs), outbox.Append(ctx, tx, at, newID, evs)
+}
+
+func (s *session) event(c crossing, at time.Time) events.Event {
+	return events.QuotaThresholdReached{
+		AlertID: s.cfg.NewID(), ServiceID: c.service, CustomerID: c.customer, CycleID: c.cycle,
+		Threshold: int(c.threshold), QuotaBytes: c.quota, BillableBytes: c.bytes, ReachedAt: at,
+	}
+}
+
+// queueCollectors writes down the collectors' last words. Every partition hears the same; the first keeps them.
+func (s *session) queueCollectors(b *pgx.Batch) {
+	if s.partition != 0 {
+		return
+	}
+	for id, o := range s.reports {
+		r := o.Report
+		b.Queue(collectorSQL, id, r.Host, o.Boot, r.At, r.Listen, r.ReceiveBuffer, r.Datagrams, r.Bytes, r.KernelDrops, r.SpoolDrops,
+			r.UnknownDatagrams, r.Unknown)
+	}
+}
+
+func (s *session) queueMeter(b *pgx.Batch) {
+	watermark := pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	if at, ok := s.counter.Book.Watermark(); ok {
+		watermark = pgtype.Timestamptz{Time: at, Valid: true}
+	}
+	b.Queue(meterSQL, s.partition, s.flushes+1, s.emitted, s.oldestUnemitted(), watermark)
+	if s.stateDue() {
+		s.counter.Book.Forget(s.counter.Tally.Newest)
+		s.state = s.counter.Book.Encode(s.state[:0])
+		s.metrics.stateBytes.Set(float64(len(s.state)))
+		b.Queue(meterStateSQL, s.partition, s.position, s.state)
+	}
+}
