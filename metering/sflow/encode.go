@@ -43,6 +43,14 @@ func (e *Encoder) Finish() []byte {
 	return e.b
 }
 
+// Swap is Finish for a sender that keeps what it gets: it returns the datagram's own buffer and goes on in spare.
+func (e *Encoder) Swap(spare []byte) []byte {
+	e.close()
+	b := e.b
+	e.b = spare[:0]
+	return b
+}
+
 // Sample writes a whole sample of any format.
 func (e *Encoder) Sample(format uint32, body []byte) {
 	e.open(format)
@@ -73,12 +81,14 @@ func (e *Encoder) Record(format uint32, body []byte) {
 }
 
 // RawHeader adds a raw packet header record: the first bytes of a frame of frameLength bytes, of which the agent
-// removed stripped at the end.
-func (e *Encoder) RawHeader(protocol, frameLength, stripped uint32, frame []byte) {
+// removed stripped at the end. The bytes' copy in the datagram is returned, to be changed before the next call.
+func (e *Encoder) RawHeader(protocol, frameLength, stripped uint32, frame []byte) []byte {
 	e.record(recordRawHeader, rawFixedBytes+padded(len(frame)))
 	e.put(protocol, frameLength, stripped, uint32(len(frame)))
+	at := len(e.b)
 	e.b = append(e.b, frame...)
 	e.pad()
+	return e.b[at : at+len(frame)]
 }
 
 // Counters writes a counter sample with one generic interface counters record.

@@ -62,7 +62,6 @@ type agent struct {
 
 	datagramBytes int
 	flush         time.Duration
-	header        [maxHeaderBytes]byte
 }
 
 func newAgent(s *Scenario, index int, tally *AgentTruth) *agent {
@@ -204,15 +203,14 @@ func (a *agent) sampled(f *flow, c *class, p *port, n uint64, entry bool) {
 
 func (a *agent) sample(f *flow, c *class, p *port, entry bool) {
 	d := a.room(p.sub, sampleBytes+len(c.header))
-	header := a.header[:copy(a.header[:], c.header)]
-	f.fill(header, c.family, &a.random)
 	p.sequence++
 	s := sflow.FlowSample{
 		Sequence: p.sequence, SourceIndex: p.Index, Rate: p.Rate, Pool: p.pool,
 		Input: f.entry.Index, Output: f.exit.Index,
 	}
 	p.sub.encoder.Flow(&s, a.Expanded)
-	p.sub.encoder.RawHeader(headerEthernet, c.frame, checkBytes, header)
+	header := p.sub.encoder.RawHeader(headerEthernet, c.frame, checkBytes, c.header)
+	f.fill(header, c.family, &a.random)
 	r := record{flow: f, frame: c.frame, ip: c.ipLength, rate: p.Rate, counted: entry}
 	if f.owner < 0 {
 		r.address = f.ownAddress(header, c.family)
@@ -263,7 +261,7 @@ func (a *agent) room(sub *subAgent, bytes int) *datagram {
 // send puts the open datagram on the way.
 func (a *agent) send(sub *subAgent, safe bool) {
 	d := sub.open
-	d.bytes = append(d.bytes[:0], sub.encoder.Finish()...)
+	d.bytes = sub.encoder.Swap(d.bytes)
 	sub.open = nil
 	sub.sequence++
 	sub.sent++
