@@ -83,7 +83,7 @@ func (s *Stack) Start(ctx context.Context) error {
 		return err
 	}
 	if err := s.takePorts(); err != nil {
-		return errors.Join(err, s.lock.Release())
+		return errors.Join(err, s.giveData())
 	}
 	store := parts.New(parts.Config{Dir: s.cfg.Parts, Registry: s.cfg.Registry, Progress: s.cfg.Progress})
 	servers, starting := errgroup.WithContext(ctx)
@@ -102,11 +102,7 @@ func (s *Stack) Stop(ctx context.Context) error {
 	for _, stop := range s.stops() {
 		servers.Go(func() error { return stop(ctx) })
 	}
-	err := servers.Wait()
-	if s.lock == nil {
-		return err
-	}
-	return errors.Join(err, s.lock.Release())
+	return errors.Join(servers.Wait(), s.giveData())
 }
 
 // PostgresDSN is the owner's URL of the platform's database, with its password: not for logs.
@@ -169,6 +165,15 @@ func (s *Stack) takeData() error {
 		return fmt.Errorf("%w: %w", ErrInUse, err)
 	}
 	return err
+}
+
+func (s *Stack) giveData() error {
+	lock := s.lock
+	s.lock = nil
+	if lock == nil {
+		return nil
+	}
+	return lock.Release()
 }
 
 func (s *Stack) startPostgres(ctx context.Context, store *parts.Store) error {
