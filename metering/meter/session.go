@@ -114,6 +114,9 @@ func (s *session) observe(ctx context.Context, from int64) (err error) {
 	if s.reader, err = s.kafka.OpenReader(ctx, s.cfg.Topic, s.partition, min(from, s.committed)); err != nil {
 		return err
 	}
+	if last := s.reader.HighWater(); s.committed > last {
+		return fmt.Errorf("%d is committed, the log ends at %d, it was cut or replaced: %w", s.committed, last, kafka.ErrOffsetOutOfRange)
+	}
 	for s.reader.Offset() < s.committed {
 		s.viewed = false
 		_, err := s.reader.Fetch(ctx, longestFetch, func(r kafka.Record) error { return s.recount(ctx, r) })
