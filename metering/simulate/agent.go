@@ -216,6 +216,9 @@ func (a *agent) sample(f *flow, c *class, p *port, entry bool) {
 		r.address = f.ownAddress(header, c.family)
 	}
 	d.records = append(d.records, r)
+	if len(d.records) == a.Samples {
+		a.send(p.sub, false)
+	}
 }
 
 // ownAddress reads the background's own end out of a filled header.

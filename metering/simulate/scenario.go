@@ -47,6 +47,7 @@ type Agent struct {
 	Expanded      bool          `yaml:"expanded,omitempty"`       // expanded sample formats
 	Sides         string        `yaml:"sides,omitempty"`          // ingress or both; ingress
 	HeaderBytes   int           `yaml:"header_bytes,omitempty"`   // of the sampled frame; 128
+	Samples       int           `yaml:"samples,omitempty"`        // flow samples in one datagram at most; as many as fit
 	Counters      time.Duration `yaml:"counters,omitempty"`       // counter polling interval; 20s
 	Ports         []Port        `yaml:"ports"`
 	Network       *Network      `yaml:"network,omitempty"`

@@ -73,6 +73,7 @@ func (a *Agent) validate(datagramBytes int) []error {
 	bad(a.SubAgents > maxSubAgents, "sub_agents: at most %d", maxSubAgents)
 	bad(a.Sides != SidesIngress && a.Sides != SidesBoth, "sides: %q is neither %s nor %s", a.Sides, SidesIngress, SidesBoth)
 	bad(a.HeaderBytes < minHeaderBytes || a.HeaderBytes > min(maxHeaderBytes, datagramBytes-150), "header_bytes: %d to %d, and a sample must fit", minHeaderBytes, maxHeaderBytes)
+	bad(a.Samples < 0, "samples: %d", a.Samples)
 	bad(a.Counters < time.Second, "counters: at least a second")
 	bad(a.Uptime < 0, "uptime: %v", a.Uptime)
 	n := a.Network
