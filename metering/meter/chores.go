@@ -85,7 +85,7 @@ func (s *session) flushed(began time.Time, alerts int) {
 	s.metrics.committed(tally)
 	s.metrics.flushSeconds.Observe(now.Sub(began).Seconds())
 	s.metrics.flushCells.Observe(float64(tally.Cells()))
-	s.metrics.lateSlots.Add(float64(s.rows.late))
+	s.metrics.lateHours.Add(float64(len(s.rows.late.keys)))
 	s.metrics.pending.Add(float64(len(s.rows.pending.keys)))
 	s.metrics.alerts.Add(float64(alerts))
 	if alerts > 0 {

@@ -212,6 +212,10 @@ func TestLateSlotsAndPruning(t *testing.T) {
 	if n := one[int](w, "select count(*) from usage_slot"); n != slots || slots == 0 {
 		t.Errorf("%d slots, %d before the late ones", n, slots)
 	}
+	kept := one[int64](w, "select (select sum(samples_in) from usage_slot) + (select sum(samples_in) from usage_late)")
+	if sum := one[int64](w, "select sum(samples_in)::bigint from usage_hourly"); kept != sum {
+		t.Errorf("%d samples in slots and late ones, %d in hours", kept, sum)
+	}
 	want, _ := w.direct()
 	if diff := cmp.Diff(want, w.books()); diff != "" {
 		t.Error(diff)

@@ -16,7 +16,7 @@ type metrics struct {
 	drops         *prometheus.CounterVec
 	untracked     prometheus.Counter
 	forgotten     prometheus.Counter
-	lateSlots     prometheus.Counter
+	lateHours     prometheus.Counter
 	pending       prometheus.Counter
 	windows       prometheus.Counter
 	alerts        prometheus.Counter
@@ -41,7 +41,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		drops:         counters("drops_total", "Lost datagrams that collectors' drops explain.", "where"),
 		untracked:     counter("samples_untracked_total", "Samples of sources over the bound of tracked ones; counted all the same."),
 		forgotten:     counter("quarantine_rows_over_bound_total", "Quarantined samples without a row of their own."),
-		lateSlots:     counter("late_slots_total", "Slots too late for the graph; their usage is in the hourly counters."),
+		lateHours:     counter("late_hours_total", "Hours that got usage too late for the graph; it is in the hourly counters."),
 		pending:       counter("pending_hours_total", "Hours of usage put aside because no cycle covers them."),
 		windows:       counter("windows_emitted_total", "Usage windows written to Kafka."),
 		alerts:        counter("alerts_total", "Quota thresholds crossed."),
@@ -55,7 +55,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		behind:        prometheus.NewGaugeVec(options("lag_messages", "Messages not yet counted."), []string{"partition"}),
 		behindSeconds: prometheus.NewGaugeVec(options("lag_seconds", "Age of the newest datagram counted, while messages wait."), []string{"partition"}),
 	}
-	reg.MustRegister(m.envelopes, m.missing, m.datagrams, m.samples, m.restarts, m.drops, m.untracked, m.forgotten, m.lateSlots, m.pending,
+	reg.MustRegister(m.envelopes, m.missing, m.datagrams, m.samples, m.restarts, m.drops, m.untracked, m.forgotten, m.lateHours, m.pending,
 		m.windows, m.alerts, m.retries, m.reloads, m.pruned, m.flushSeconds, m.flushCells, m.emitSeconds, m.stateBytes, m.behind, m.behindSeconds)
 	return m
 }

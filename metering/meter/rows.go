@@ -79,7 +79,7 @@ type rows struct {
 	slots   grouping[serviceTime]
 	cycles  grouping[cycleKey]
 	pending grouping[serviceTime]
-	late    int // slots that are pruned already
+	late    grouping[serviceTime] // hours, of slots that are pruned already
 	oldest  int64
 }
 
@@ -93,7 +93,8 @@ func (r *rows) reset() {
 	r.slots.reset()
 	r.cycles.reset()
 	r.pending.reset()
-	r.late, r.oldest = 0, 0
+	r.late.reset()
+	r.oldest = 0
 }
 
 // gather sorts a tally's cells into tables. Slots before keepFrom may be pruned and are not written.
@@ -108,7 +109,7 @@ func (r *rows) gather(t *count.Tally, v *view, keepFrom int64) {
 			r.pending.add(serviceTime{service, hour}, u)
 		}
 		if c.Slot < keepFrom {
-			r.late++
+			r.late.add(serviceTime{service, hour}, u)
 			return
 		}
 		r.slots.add(serviceTime{service, c.Slot}, u)

@@ -23,6 +23,8 @@ var (
 	usageSlotSQL string
 	//go:embed sql/usage_pending.sql
 	usagePendingSQL string
+	//go:embed sql/usage_late.sql
+	usageLateSQL string
 	//go:embed sql/loss_hourly.sql
 	lossHourlySQL string
 	//go:embed sql/loss_minute.sql
@@ -56,12 +58,14 @@ func (v *view) queueUsage(b *pgx.Batch, r *rows, partition int, flush int64) {
 		}, columns(r.slots.sums)...)
 		b.Queue(usageSlotSQL, append(arguments, partition, flush)...)
 	}
+	hours := func(keys []serviceTime) []time.Time {
+		return array(keys, func(k serviceTime) time.Time { return hourTime(k.time) })
+	}
 	if keys := r.pending.keys; len(keys) > 0 {
-		b.Queue(usagePendingSQL, append([]any{
-			partition,
-			array(keys, serviceOf),
-			array(keys, func(k serviceTime) time.Time { return hourTime(k.time) }),
-		}, columns(r.pending.sums)...)...)
+		b.Queue(usagePendingSQL, append([]any{partition, array(keys, serviceOf), hours(keys)}, columns(r.pending.sums)...)...)
+	}
+	if keys := r.late.keys; len(keys) > 0 {
+		b.Queue(usageLateSQL, append([]any{array(keys, serviceOf), hours(keys)}, columns(r.late.sums)...)...)
 	}
 }
 

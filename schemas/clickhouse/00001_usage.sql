@@ -10,7 +10,9 @@
 --   select addSeconds(start, 10 * (n - 1)) as t, slot_bytes_in_l2[n] as bytes_in
 --   from usage_minute final array join [1, 2, 3, 4, 5, 6] as n
 --   where service_id = {service:UUID} and start >= {from:DateTime('UTC')} and start < {to:DateTime('UTC')}
--- A rebuild brings back what the topic still holds (90 days); older usage is in usage_hour.
+-- A rebuild brings back what Postgres' usage_slot (a day) and the topic (90 days) still hold. Steps of an hour and
+-- more read Postgres' usage_hourly, which is kept for ever and exact by nature: a year of one service is 8,760
+-- neighbouring index entries, and a second copy of them here would only be one more thing to keep equal.
 create table if not exists usage_minute (
     service_id        UUID,
     start             DateTime('UTC'),        -- whole minute
@@ -30,25 +32,6 @@ create table if not exists usage_minute (
 ) engine = ReplacingMergeTree(version)
 partition by toYYYYMMDD(start)
 order by (service_id, start);
-
--- One row per service and hour that had traffic, all exporters together, copied from Postgres' usage_hourly
--- whenever a window of that hour arrives: steps of one hour and more read this. A year of one service is 8,760
--- neighbouring rows. The version is the number of samples, which only grows.
-create table if not exists usage_hour (
-    service_id   UUID,
-    hour         DateTime('UTC'),
-    version      UInt64,
-    bytes_in_l2  Int64,
-    bytes_out_l2 Int64,
-    bytes_in_l3  Int64,
-    bytes_out_l3 Int64,
-    packets_in   Int64,
-    packets_out  Int64,
-    samples_in   Int64,
-    samples_out  Int64
-) engine = ReplacingMergeTree(version)
-partition by toYYYYMM(hour)
-order by (service_id, hour);
 
 -- +goose Down
 -- Forward only.

@@ -21,7 +21,7 @@ create index usage_hourly_hour on usage_hourly (hour);
 
 -- Ten-second slots of the last day or so: the live graph, and the source of the absolute minute windows
 -- that go to ClickHouse. version grows with each change of the row. Usage that arrives when its slots are
--- pruned already is in usage_hourly alone.
+-- pruned already is in usage_hourly and usage_late alone.
 create table usage_slot (
     service_id   uuid        not null,
     slot         timestamptz not null,
@@ -40,6 +40,21 @@ create table usage_slot (
 ) with (fillfactor = 70);
 -- No index holds a column that an update changes, so that updates stay in their page.
 create index usage_slot_slot on usage_slot (slot);
+
+-- The part of usage_hourly that came when its slots were pruned already, and is therefore in no window.
+create table usage_late (
+    service_id   uuid        not null,
+    hour         timestamptz not null,
+    bytes_in_l2  bigint      not null default 0,
+    bytes_out_l2 bigint      not null default 0,
+    bytes_in_l3  bigint      not null default 0,
+    bytes_out_l3 bigint      not null default 0,
+    packets_in   bigint      not null default 0,
+    packets_out  bigint      not null default 0,
+    samples_in   bigint      not null default 0,
+    samples_out  bigint      not null default 0,
+    primary key (service_id, hour)
+);
 
 -- Totals of one billing cycle; quota thresholds compare its billable bytes before and after a flush.
 create table usage_cycle (
