@@ -3,6 +3,7 @@ package collector_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -180,10 +181,7 @@ func (r *rig) read(t testing.TB, partitions int, enough func(reading) bool) read
 	defer cancel()
 	var readers []*kafka.Reader
 	for p := range partitions {
-		reader, err := r.client.OpenReader(ctx, r.topic, p, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		reader := r.reader(ctx, t, p)
 		defer reader.Close()
 		readers = append(readers, reader)
 	}
@@ -197,6 +195,21 @@ func (r *rig) read(t testing.TB, partitions int, enough func(reading) bool) read
 		}
 	}
 	return got
+}
+
+// reader opens a partition at its start. A new topic's leaders may still be unknown to the broker itself.
+func (r *rig) reader(ctx context.Context, t testing.TB, partition int) *kafka.Reader {
+	t.Helper()
+	for {
+		reader, err := r.client.OpenReader(ctx, r.topic, partition, 0)
+		if err == nil {
+			return reader
+		}
+		if !errors.Is(err, kafka.ErrUnavailable) || ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func counts(numbers map[uuid.UUID][]int) map[byte]int {

@@ -177,9 +177,7 @@ func TestUnhealthyWhenKafkaTakesNothing(t *testing.T) {
 	g.away.Store(true)
 	eventually(t, "failures", func() bool { return r.metric(t, "produce_errors_total") > 0 })
 	ahead.Store(int64(time.Minute))
-	if err := r.Health(t.Context()); !errors.Is(err, errAway) {
-		t.Errorf("health: %v", err)
-	}
+	eventually(t, "unhealthy, with the reason", func() bool { return errors.Is(r.Health(t.Context()), errAway) })
 	g.away.Store(false)
 	eventually(t, "healthy", func() bool { return r.Health(t.Context()) == nil })
 }
@@ -216,10 +214,7 @@ func TestWatermarkHolds(t *testing.T) {
 	partition := events.Partition(events.VirtualShard(uuid.UUID{15: 1}), events.FlowPartitions)
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
-	reader, err := r.client.OpenReader(ctx, r.topic, partition, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	reader := r.reader(ctx, t, partition)
 	defer reader.Close()
 	var watermark time.Time
 	for seen := 0; seen < 2000; {
