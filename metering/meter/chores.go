@@ -108,6 +108,9 @@ func (s *session) touch() {
 		clear(s.touched)
 		s.backlog = true
 	}
+	if !s.hasUnemitted() {
+		s.emitted = s.flushes
+	}
 }
 
 func (s *session) hasUnemitted() bool { return s.backlog || len(s.touched) > 0 }

@@ -91,8 +91,10 @@ func (s *session) restore(ctx context.Context) (stateOffset int64, err error) {
 	if watermark.InfinityModifier == pgtype.Finite {
 		s.watermark = watermark.Time
 	}
-	if s.backlog = s.emitted < s.flushes; s.backlog && unemitted.InfinityModifier == pgtype.Finite {
+	if s.backlog = unemitted.InfinityModifier == pgtype.Finite; s.backlog {
 		s.unemittedFrom = unemitted.Time.UnixNano() / int64(count.SlotLength)
+	} else {
+		s.emitted = s.flushes
 	}
 	book, err := track.Decode(state)
 	if err != nil {
