@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/ezscale/platform/internal/client"
+)
+
+// clientFlags say where the platform is: a data directory of `ezscale up` on this machine, or an address.
+type clientFlags struct {
+	data string
+	url  string
+}
+
+func (f *clientFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.data, "data", "./var", "data directory of `ezscale up`; address and token are found there")
+	cmd.Flags().StringVar(&f.url, "url", "", "address of the platform instead, with the token in EZSCALE_TOKEN")
+	cmd.MarkFlagsMutuallyExclusive("data", "url")
+}
+
+// connect makes the client. EZSCALE_TOKEN goes before the token of the data directory.
+func (f *clientFlags) connect() (*client.Client, error) {
+	cfg := client.Config{URL: f.url}
+	if f.url == "" {
+		found, err := client.Find(f.data)
+		if err != nil {
+			return nil, err
+		}
+		cfg = found
+	}
+	if token := os.Getenv("EZSCALE_TOKEN"); token != "" {
+		cfg.Token = token
+	}
+	if cfg.Token == "" {
+		return nil, fmt.Errorf("set EZSCALE_TOKEN to the operator's token of %s", cfg.URL)
+	}
+	return client.New(cfg)
+}
+
+// isTerminal tells whether a person watches: only then are there progress bars.
+func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
