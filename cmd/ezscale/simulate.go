@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ezscale/platform/metering/simulate"
+	"github.com/ezscale/platform/metering/simulate/scenario"
 )
 
 func newSimulateCommand() *cobra.Command {
@@ -79,16 +80,16 @@ registers them.`,
 }
 
 func simulateSwitch(cmd *cobra.Command, o switchOptions) error {
-	scenario, err := o.build(cmd.Flags().Changed)
+	play, err := o.build(cmd.Flags().Changed)
 	if err != nil {
 		return err
 	}
-	simulation, err := simulate.New(scenario)
+	simulation, err := simulate.New(play)
 	if err != nil {
 		return err
 	}
 	if o.manifest {
-		text, err := simulation.Manifest()
+		text, err := play.Manifest()
 		if err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ func simulateSwitch(cmd *cobra.Command, o switchOptions) error {
 		return err
 	}
 	player := simulate.NewPlayer(cfg, simulation)
-	if err := playWithProgress(cmd.Context(), player, scenario.Duration, os.Stderr); err != nil {
+	if err := playWithProgress(cmd.Context(), player, play.Duration, os.Stderr); err != nil {
 		return err
 	}
 	if p := player.Progress(); p.Refused > 0 {
@@ -110,7 +111,7 @@ func simulateSwitch(cmd *cobra.Command, o switchOptions) error {
 }
 
 // build makes the scenario that the flags describe; changed tells which of them were given.
-func (o switchOptions) build(changed func(string) bool) (simulate.Scenario, error) {
+func (o switchOptions) build(changed func(string) bool) (scenario.Scenario, error) {
 	s, err := o.base(changed)
 	if err != nil {
 		return s, err
@@ -137,7 +138,7 @@ func (o switchOptions) build(changed func(string) bool) (simulate.Scenario, erro
 			address = address.Next()
 		}
 		for _, at := range o.rebootAt {
-			a.Events = append(a.Events, simulate.Event{At: at, Kind: simulate.EventReboot})
+			a.Events = append(a.Events, scenario.Event{At: at, Kind: scenario.EventReboot})
 		}
 		for p := range a.Ports {
 			if changed("rate") {
@@ -151,45 +152,45 @@ func (o switchOptions) build(changed func(string) bool) (simulate.Scenario, erro
 }
 
 // base is the scenario before the other flags change it.
-func (o switchOptions) base(changed func(string) bool) (simulate.Scenario, error) {
+func (o switchOptions) base(changed func(string) bool) (scenario.Scenario, error) {
 	switch {
 	case changed("agents") || changed("services"):
 		if changed("scenario") {
-			return simulate.Scenario{}, errors.New("--scenario says which agents and services there are: leave out --agents and --services")
+			return scenario.Scenario{}, errors.New("--scenario says which agents and services there are: leave out --agents and --services")
 		}
 		return o.synthetic()
 	case changed("in") || changed("out"):
-		return simulate.Scenario{}, errors.New("--in and --out are for services made by --services")
+		return scenario.Scenario{}, errors.New("--in and --out are for services made by --services")
 	case o.scenario == "demo":
-		return simulate.Demo(), nil
+		return scenario.Demo(), nil
 	}
 	text, err := os.ReadFile(o.scenario)
 	if err != nil {
-		return simulate.Scenario{}, fmt.Errorf("--scenario: %w", err)
+		return scenario.Scenario{}, fmt.Errorf("--scenario: %w", err)
 	}
-	return simulate.Parse(text)
+	return scenario.Parse(text)
 }
 
-func (o switchOptions) synthetic() (simulate.Scenario, error) {
+func (o switchOptions) synthetic() (scenario.Scenario, error) {
 	if o.agents < 1 || o.services < 0 {
-		return simulate.Scenario{}, errors.New("--agents: at least 1; --services: not negative")
+		return scenario.Scenario{}, errors.New("--agents: at least 1; --services: not negative")
 	}
-	var traffic simulate.Traffic
+	var traffic scenario.Traffic
 	if err := traffic.In.UnmarshalText([]byte(o.in)); err != nil {
-		return simulate.Scenario{}, fmt.Errorf("--in: %w", err)
+		return scenario.Scenario{}, fmt.Errorf("--in: %w", err)
 	}
 	if err := traffic.Out.UnmarshalText([]byte(o.out)); err != nil {
-		return simulate.Scenario{}, fmt.Errorf("--out: %w", err)
+		return scenario.Scenario{}, fmt.Errorf("--out: %w", err)
 	}
 	first, err := netip.ParseAddr(o.sourceBase)
 	if err != nil {
-		return simulate.Scenario{}, fmt.Errorf("--source-base: %w", err)
+		return scenario.Scenario{}, fmt.Errorf("--source-base: %w", err)
 	}
-	return simulate.Synthetic(simulate.Size{Agents: o.agents, Services: o.services, Rate: o.rate, First: first, Traffic: traffic}), nil
+	return scenario.Synthetic(scenario.Size{Agents: o.agents, Services: o.services, Rate: o.rate, First: first, Traffic: traffic}), nil
 }
 
 // disturb sets what the network does, where a flag says so.
-func (o switchOptions) disturb(changed func(string) bool, n *simulate.Network) {
+func (o switchOptions) disturb(changed func(string) bool, n *scenario.Network) {
 	if n == nil {
 		return
 	}

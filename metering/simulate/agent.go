@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ezscale/platform/metering/sflow"
+	"github.com/ezscale/platform/metering/simulate/scenario"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 
 // port is a port at work.
 type port struct {
-	Port
+	scenario.Port
 	sub      *subAgent
 	tally    *PortTruth
 	skip     uint64 // packets to the next sample
@@ -49,13 +50,13 @@ type subAgent struct {
 
 // agent is an agent at work. All times are virtual, since the start of the simulation.
 type agent struct {
-	Agent
+	scenario.Agent
 	random  random
 	ports   []*port
 	flows   []flow
 	subs    []*subAgent
 	network network
-	events  []Event // still to come
+	events  []scenario.Event // still to come
 	booted  time.Duration
 	now     time.Duration
 	tally   *AgentTruth
@@ -64,7 +65,7 @@ type agent struct {
 	flush         time.Duration
 }
 
-func newAgent(s *Scenario, index int, tally *AgentTruth) *agent {
+func newAgent(s *scenario.Scenario, index int, tally *AgentTruth) *agent {
 	a := &agent{
 		Agent: s.Agents[index], tally: tally, datagramBytes: s.DatagramBytes, flush: s.Flush,
 		random: newRandom(s.Seed, index, forTraffic),
@@ -72,7 +73,7 @@ func newAgent(s *Scenario, index int, tally *AgentTruth) *agent {
 	a.booted = -a.Uptime
 	a.network = network{Network: *a.Network, random: newRandom(s.Seed, index, forNetwork), tally: tally}
 	a.events = slices.Clone(a.Events)
-	slices.SortStableFunc(a.events, func(x, y Event) int { return int(x.At - y.At) })
+	slices.SortStableFunc(a.events, func(x, y scenario.Event) int { return int(x.At - y.At) })
 	for i := range a.SubAgents {
 		a.subs = append(a.subs, &subAgent{id: i, sequence: a.FirstSequence})
 	}
@@ -128,13 +129,13 @@ func (a *agent) tick(now time.Duration, start time.Time, length time.Duration) {
 	}
 }
 
-func (a *agent) happen(e Event) {
+func (a *agent) happen(e scenario.Event) {
 	switch e.Kind {
-	case EventReboot:
+	case scenario.EventReboot:
 		a.reboot()
-	case EventLose:
+	case scenario.EventLose:
 		a.network.lose += e.Count
-	case EventRate:
+	case scenario.EventRate:
 		for _, p := range a.ports {
 			if e.Port == 0 || e.Port == p.Index {
 				p.Rate = e.Rate
@@ -184,7 +185,7 @@ func (a *agent) forward(f *flow, c *class, n uint64) {
 	f.exit.packetsOut += n
 	f.exit.tally.OctetsOut += octets
 	a.sampled(f, c, f.entry, n, true)
-	if a.Sides == SidesBoth {
+	if a.Sides == scenario.SidesBoth {
 		a.sampled(f, c, f.exit, n, false)
 	}
 }

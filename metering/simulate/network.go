@@ -1,6 +1,10 @@
 package simulate
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/ezscale/platform/metering/simulate/scenario"
+)
 
 // datagram is one on its way, with what it is worth to a meter.
 type datagram struct {
@@ -25,7 +29,7 @@ type record struct {
 
 // network loses, doubles and delays one agent's datagrams.
 type network struct {
-	Network
+	scenario.Network
 	random  random
 	lose    int // so many of the next
 	passed  uint64
@@ -36,7 +40,7 @@ type network struct {
 }
 
 // maxFree bounds the datagrams kept for reuse.
-const maxFree = 2 * maxDelay
+const maxFree = 2 * scenario.MaxDelay
 
 // take gives an empty datagram.
 func (n *network) take() *datagram {

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// burst is how many datagrams go between two looks at the clock when their number a second is set.
-	burst = 32
+	// When their number a second is set, the datagrams of a 250th of a second go at once, at most maxBurst.
+	burstsPerSecond = 250
+	maxBurst        = 256
 
 	// A wait shorter than that costs more than it orders.
 	shortestWait = 200 * time.Microsecond
@@ -52,7 +53,9 @@ type Player struct {
 
 // NewPlayer prepares a player. It opens nothing yet.
 func NewPlayer(cfg PlayerConfig, simulation *Simulation) *Player {
-	set(&cfg.Speed, 1)
+	if cfg.Speed == 0 {
+		cfg.Speed = 1
+	}
 	return &Player{cfg: cfg, simulation: simulation}
 }
 
@@ -154,6 +157,7 @@ func (p *Player) pace(ctx context.Context, at time.Time, sent int) error {
 func (p *Player) due(at time.Time, sent int) (time.Duration, bool) {
 	switch {
 	case p.cfg.PerSecond > 0:
+		burst := min(max(1, p.cfg.PerSecond/burstsPerSecond), maxBurst)
 		return time.Duration(sent) * time.Second / time.Duration(p.cfg.PerSecond), sent%burst == 0
 	case p.cfg.Unpaced || at.Equal(p.last):
 		return 0, false

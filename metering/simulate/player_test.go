@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ezscale/platform/metering/simulate/scenario"
 )
 
 // listen opens a socket that takes what a player sends.
@@ -84,7 +86,7 @@ func TestPlayerStops(t *testing.T) {
 	t.Parallel()
 	needSources(t)
 	conn, target := listen(t)
-	s := Demo()
+	s := scenario.Demo()
 	simulation, err := New(s)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +121,7 @@ func TestPlayerStops(t *testing.T) {
 // TestDue holds when datagrams have to go, by virtual time and by number.
 func TestDue(t *testing.T) {
 	t.Parallel()
-	simulation, err := New(Demo())
+	simulation, err := New(scenario.Demo())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +137,8 @@ func TestDue(t *testing.T) {
 		"the clock":     {PlayerConfig{}, []answer{{0, false}, {time.Second, true}, {0, false}, {3 * time.Second, true}}},
 		"twice as fast": {PlayerConfig{Speed: 2}, []answer{{0, false}, {time.Second / 2, true}, {0, false}, {3 * time.Second / 2, true}}},
 		"unpaced":       {PlayerConfig{Unpaced: true}, make([]answer, 4)},
-		"100 a second":  {PlayerConfig{PerSecond: 100}, []answer{{0, true}, {310 * time.Millisecond, false}, {320 * time.Millisecond, true}, {330 * time.Millisecond, false}}},
+		"100 a second":  {PlayerConfig{PerSecond: 100}, []answer{{0, true}, {310 * time.Millisecond, true}, {320 * time.Millisecond, true}, {330 * time.Millisecond, true}}},
+		"8000 a second": {PlayerConfig{PerSecond: 8000}, []answer{{0, true}, {3875 * time.Microsecond, false}, {4 * time.Millisecond, true}, {4125 * time.Microsecond, false}}},
 	} {
 		p := NewPlayer(tc.cfg, simulation)
 		p.last = start
@@ -152,7 +155,7 @@ func TestDue(t *testing.T) {
 
 func TestPlayerWithoutSource(t *testing.T) {
 	t.Parallel()
-	s := Demo()
+	s := scenario.Demo()
 	s.Agents[1].Source = netip.MustParseAddr("192.0.2.1")
 	simulation, err := New(s)
 	if err != nil {
@@ -170,7 +173,7 @@ func TestPlayerNobodyListens(t *testing.T) {
 	needSources(t)
 	conn, target := listen(t)
 	_ = conn.Close()
-	s := Demo()
+	s := scenario.Demo()
 	s.Duration = time.Second
 	simulation, err := New(s)
 	if err != nil {
@@ -193,7 +196,7 @@ func BenchmarkPlayer(b *testing.B) {
 			}
 		}
 	}()
-	s := Synthetic(Size{Agents: 4, Services: 1000, Rate: 64, First: netip.MustParseAddr("127.1.0.1"), Traffic: Traffic{In: 50e6, Out: 50e6}})
+	s := scenario.Synthetic(scenario.Size{Agents: 4, Services: 1000, Rate: 64, First: netip.MustParseAddr("127.1.0.1"), Traffic: scenario.Traffic{In: 50e6, Out: 50e6}})
 	for i := range s.Agents {
 		s.Agents[i].Samples = 7
 	}

@@ -4,31 +4,29 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"hash/crc32"
 	"io"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ezscale/platform/metering/sflow"
+	"github.com/ezscale/platform/metering/simulate/scenario"
 )
 
 // rough is the demonstration with everything that can go wrong.
-func rough() Scenario {
-	s := Demo()
+func rough() scenario.Scenario {
+	s := scenario.Demo()
 	s.Seed, s.Duration = 7, 40*time.Second
-	s.Network = Network{Loss: 0.02, Duplicate: 0.03, Reorder: 0.05}
-	s.Agents[0].Sides = SidesBoth
-	s.Agents[0].Events = []Event{
-		{At: 9 * time.Second, Kind: EventRate, Port: 1, Rate: 2048}, {At: 11 * time.Second, Kind: EventReboot},
-		{At: 20 * time.Second, Kind: EventLose, Count: 12}, {At: 31 * time.Second, Kind: EventReboot},
+	s.Network = scenario.Network{Loss: 0.02, Duplicate: 0.03, Reorder: 0.05}
+	s.Agents[0].Sides = scenario.SidesBoth
+	s.Agents[0].Events = []scenario.Event{
+		{At: 9 * time.Second, Kind: scenario.EventRate, Port: 1, Rate: 2048}, {At: 11 * time.Second, Kind: scenario.EventReboot},
+		{At: 20 * time.Second, Kind: scenario.EventLose, Count: 12}, {At: 31 * time.Second, Kind: scenario.EventReboot},
 	}
 	s.Agents[1].FirstSequence = 1<<32 - 20
 	for i := range s.Services {
@@ -39,7 +37,7 @@ func rough() Scenario {
 	return s
 }
 
-func play(t testing.TB, s Scenario, each func(Datagram)) Truth {
+func play(t testing.TB, s scenario.Scenario, each func(Datagram)) Truth {
 	t.Helper()
 	simulation, err := New(s)
 	if err != nil {
@@ -51,7 +49,7 @@ func play(t testing.TB, s Scenario, each func(Datagram)) Truth {
 	return simulation.Truth()
 }
 
-func digest(t testing.TB, s Scenario) (string, Truth) {
+func digest(t testing.TB, s scenario.Scenario) (string, Truth) {
 	t.Helper()
 	h := sha256.New()
 	truth := play(t, s, func(d Datagram) { _, _ = io.WriteString(h, d.Source.String()+d.At.String()+string(d.Bytes)) })
@@ -81,8 +79,8 @@ func TestSameSeedSameBytes(t *testing.T) {
 func TestLossChangesNoSample(t *testing.T) {
 	t.Parallel()
 	clean := rough()
-	clean.Network = Network{}
-	clean.Agents[0].Events = slices.DeleteFunc(clean.Agents[0].Events, func(e Event) bool { return e.Kind == EventLose })
+	clean.Network = scenario.Network{}
+	clean.Agents[0].Events = slices.DeleteFunc(clean.Agents[0].Events, func(e scenario.Event) bool { return e.Kind == scenario.EventLose })
 	sent := map[string]bool{}
 	play(t, clean, func(d Datagram) { sent[string(d.Bytes)] = true })
 	play(t, rough(), func(d Datagram) {
@@ -182,7 +180,7 @@ func (m *meter) count(a *AgentTruth, s *sflow.FlowSample) {
 	}
 }
 
-func newMeter(t testing.TB, s Scenario) *meter {
+func newMeter(t testing.TB, s scenario.Scenario) *meter {
 	m := &meter{t: t, services: map[string]*ServiceTruth{}, subs: map[subKey]*sub{}, other: map[netip.Addr]int64{}}
 	type assignment struct {
 		prefix netip.Prefix
@@ -252,8 +250,8 @@ func TestTruth(t *testing.T) {
 // TestEstimate holds the sampled estimate against the real octets of each port, within four standard errors.
 func TestEstimate(t *testing.T) {
 	t.Parallel()
-	s := Demo()
-	s.Duration, s.Network, s.Tick = 5*time.Minute, Network{}, 100*time.Millisecond
+	s := scenario.Demo()
+	s.Duration, s.Network, s.Tick = 5*time.Minute, scenario.Network{}, 100*time.Millisecond
 	truth := play(t, s, func(Datagram) {})
 	for _, a := range truth.Agents {
 		for _, p := range a.Ports {
@@ -322,7 +320,7 @@ func TestBreak(t *testing.T) {
 // TestDatagramsFit holds that no datagram is longer than allowed, and that seven usual samples fit into one.
 func TestDatagramsFit(t *testing.T) {
 	t.Parallel()
-	s := Synthetic(Size{Agents: 1, Services: 10, Rate: 1, First: netip.MustParseAddr("127.1.0.1"), Traffic: Traffic{In: 1e6, Out: 1e6}})
+	s := scenario.Synthetic(scenario.Size{Agents: 1, Services: 10, Rate: 1, First: netip.MustParseAddr("127.1.0.1"), Traffic: scenario.Traffic{In: 1e6, Out: 1e6}})
 	s.Duration = time.Second
 	var d sflow.Decoder
 	most := 0
@@ -340,96 +338,8 @@ func TestDatagramsFit(t *testing.T) {
 	}
 }
 
-func TestYAML(t *testing.T) {
-	t.Parallel()
-	text, err := yaml.Marshal(rough())
-	if err != nil {
-		t.Fatal(err)
-	}
-	back, err := Parse(text)
-	if err != nil {
-		t.Fatalf("%v in\n%s", err, text)
-	}
-	if diff := cmp.Diff(rough(), back, same(), cmpopts.EquateComparable(netip.Prefix{}), cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("scenario after YAML (-before +after):\n%s", diff)
-	}
-	_, err = Parse([]byte("seed: 1\nagents:\n  - nmae: leaf\n"))
-	if err == nil || !strings.Contains(err.Error(), "nmae") {
-		t.Errorf("an unknown field: %v", err)
-	}
-}
-
-func TestValidate(t *testing.T) {
-	t.Parallel()
-	for want, change := range map[string]func(*Scenario){
-		"agents":               func(s *Scenario) { s.Agents = nil },
-		"name \"leaf-0\"":      func(s *Scenario) { s.Agents[1].Name = "leaf-0" },
-		"tick":                 func(s *Scenario) { s.Tick = 3 * time.Millisecond },
-		"sides":                func(s *Scenario) { s.Agents[0].Sides = "egress" },
-		"loss":                 func(s *Scenario) { s.Network.Loss = 1.5 },
-		"rate 0":               func(s *Scenario) { s.Agents[0].Ports[2].Rate = 0 },
-		"an uplink":            func(s *Scenario) { s.Agents[0].Ports[0].Uplink = false },
-		"event 0 (explode)":    func(s *Scenario) { s.Agents[0].Events = []Event{{Kind: "explode"}} },
-		"share addresses":      func(s *Scenario) { s.Services[0].Prefixes = s.Services[1].Prefixes },
-		"bits behind its mask": func(s *Scenario) { s.Services[0].Prefixes = []netip.Prefix{netip.MustParsePrefix("10.9.9.9/8")} },
-		"no agent \"spine\"":   func(s *Scenario) { s.Services[0].Agent = "spine" },
-		"mix: \"video\"":       func(s *Scenario) { s.Services[0].Traffic.Mix = "video" },
-		"peers and service":    func(s *Scenario) { s.Peers = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
-	} {
-		s := rough()
-		change(&s)
-		_, err := New(s)
-		if !errors.Is(err, ErrScenario) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", want, err)
-		}
-	}
-}
-
-func TestManifest(t *testing.T) {
-	t.Parallel()
-	simulation, err := New(Demo())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := simulation.Manifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"name: leaf-0", "source: 127.1.0.1/32", "agent: 127.1.0.1", "count: ingress", "name: vps-s", "amount: \"5.00\"",
-		"thresholds: [75, 90, 100]", "email: jo@jo-codes.example", "since: 2026-01-01T00:00:00Z", "10.20.1.16/32",
-	} {
-		if !strings.Contains(string(text), want) {
-			t.Errorf("no %q in\n%s", want, text)
-		}
-	}
-	bare, err := New(Synthetic(Size{Agents: 3, Services: 100, Rate: 512, First: netip.MustParseAddr("127.1.0.1"), Traffic: Traffic{In: 1e6}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, err = bare.Manifest(); err != nil || !strings.Contains(string(text), "svc-10.20.0.100") || !strings.Contains(string(text), "customer: simulated@example.com") {
-		t.Errorf("%v\n%s", err, text)
-	}
-}
-
-func TestBits(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]Bits{"1Gbit": 1e9, "1.5Mbit": 1500000, "64k": 64000, "0": 0, "12345": 12345} {
-		var b Bits
-		if err := b.UnmarshalText([]byte(text)); err != nil || b != want {
-			t.Errorf("%s: %d, %v", text, b, err)
-		}
-	}
-	for _, text := range []string{"", "fast", "-1", "2Tbit", "NaN", "1e300", "1GB"} {
-		var b Bits
-		if b.UnmarshalText([]byte(text)) == nil {
-			t.Errorf("%q was read as %d", text, b)
-		}
-	}
-}
-
 func BenchmarkDatagrams(b *testing.B) {
-	s := Synthetic(Size{Agents: 4, Services: 1000, Rate: 64, First: netip.MustParseAddr("127.1.0.1"), Traffic: Traffic{In: 50e6, Out: 50e6}})
+	s := scenario.Synthetic(scenario.Size{Agents: 4, Services: 1000, Rate: 64, First: netip.MustParseAddr("127.1.0.1"), Traffic: scenario.Traffic{In: 50e6, Out: 50e6}})
 	simulation, err := New(s)
 	if err != nil {
 		b.Fatal(err)

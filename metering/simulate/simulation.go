@@ -5,6 +5,8 @@ import (
 	"iter"
 	"net/netip"
 	"time"
+
+	"github.com/ezscale/platform/metering/simulate/scenario"
 )
 
 // Datagram is one that arrives. Bytes is good until the next step of the iteration.
@@ -17,7 +19,7 @@ type Datagram struct {
 
 // Simulation plays a scenario once.
 type Simulation struct {
-	scenario Scenario
+	scenario scenario.Scenario
 	agents   []*agent
 	now      time.Duration
 	yield    func(Datagram) bool // nil when nobody listens any more
@@ -29,32 +31,32 @@ type Simulation struct {
 }
 
 // New checks a scenario and sets up everything in it. Nothing happens before Datagrams is iterated. Errors wrap
-// ErrScenario.
-func New(scenario Scenario) (*Simulation, error) {
-	scenario = scenario.withDefaults()
-	if err := scenario.validate(); err != nil {
+// scenario.Err.
+func New(play scenario.Scenario) (*Simulation, error) {
+	play, err := play.Complete()
+	if err != nil {
 		return nil, err
 	}
-	s := &Simulation{scenario: scenario, addresses: map[addressKey]*AddressTruth{}}
-	s.agentTruth = make([]AgentTruth, len(scenario.Agents))
+	s := &Simulation{scenario: play, addresses: map[addressKey]*AddressTruth{}}
+	s.agentTruth = make([]AgentTruth, len(play.Agents))
 	byName := map[string]int{}
-	for i := range scenario.Agents {
-		a := newAgent(&scenario, i, &s.agentTruth[i])
+	for i := range play.Agents {
+		a := newAgent(&play, i, &s.agentTruth[i])
 		a.tally.Agent, a.tally.Address = a.Name, a.Address
 		a.network.deliver = func(d *datagram) { s.deliver(i, d) }
 		s.agents = append(s.agents, a)
 		byName[a.Name] = i
 	}
-	for i := range scenario.Services {
-		s.services = append(s.services, ServiceTruth{Service: scenario.Services[i].Name})
-		s.home = append(s.home, byName[scenario.Services[i].Agent])
+	for i := range play.Services {
+		s.services = append(s.services, ServiceTruth{Service: play.Services[i].Name})
+		s.home = append(s.home, byName[play.Services[i].Agent])
 	}
 	s.connect()
 	return s, nil
 }
 
 // Scenario gives the scenario with its defaults filled in.
-func (s *Simulation) Scenario() Scenario { return s.scenario }
+func (s *Simulation) Scenario() scenario.Scenario { return s.scenario }
 
 // Datagrams gives what arrives, in the order of arrival, until the scenario's duration is over or ctx is done; either
 // way all agents end with a datagram that shows what was lost before it. It can be iterated once.
@@ -110,26 +112,27 @@ func (s *Simulation) connectService(i, next int, peers [2]pool) {
 	base := flow{owner: i, other: -1, traffic: config.Traffic}
 	neighbour := &s.scenario.Services[next]
 	if neighbour.Port != config.Port && config.Traffic.Local > 0 { // what stays behind one port never reaches the switch
-		local := Bits(float64(out) * config.Traffic.Local)
+		local := scenario.Bits(float64(out) * config.Traffic.Local)
 		out -= local
 		f := base
 		f.other, f.entry, f.exit = next, place, a.port(neighbour.Port)
 		f.src, f.dst = own, pools(neighbour.Prefixes)
-		s.add(a, f, local, mix(config.Traffic.Mix).out)
+		_, sizes := config.Traffic.Sizes()
+		s.add(a, f, local, sizes)
 	}
 	s.addPair(a, base, own, peers, place, a.port(0), config.Traffic.In, out)
 }
 
-func (s *Simulation) addPair(a *agent, f flow, own, peers [2]pool, place, uplink *port, in, out Bits) {
-	sizes := mix(f.traffic.Mix)
+func (s *Simulation) addPair(a *agent, f flow, own, peers [2]pool, place, uplink *port, in, out scenario.Bits) {
+	sizesIn, sizesOut := f.traffic.Sizes()
 	inward, outward := f, f
 	inward.inward, inward.entry, inward.exit, inward.src, inward.dst = true, uplink, place, peers, own
 	outward.entry, outward.exit, outward.src, outward.dst = place, uplink, own, peers
-	s.add(a, inward, in, sizes.in)
-	s.add(a, outward, out, sizes.out)
+	s.add(a, inward, in, sizesIn)
+	s.add(a, outward, out, sizesOut)
 }
 
-func (s *Simulation) add(a *agent, f flow, rate Bits, sizes []size) {
+func (s *Simulation) add(a *agent, f flow, rate scenario.Bits, sizes []scenario.PacketSize) {
 	if rate > 0 {
 		a.flows = append(a.flows, newFlow(f, rate, sizes, s.scenario.Tick, a.HeaderBytes))
 	}

@@ -7,31 +7,8 @@ import (
 	"time"
 
 	"github.com/ezscale/platform/metering/sflow"
+	"github.com/ezscale/platform/metering/simulate/scenario"
 )
-
-// size is one packet length of a mix: the IPv4 total length, and its share of the packets.
-type size struct {
-	length uint16
-	share  int64
-}
-
-// mixture is what sizes go in to a service and out of it.
-type mixture struct{ in, out []size }
-
-func mix(name string) *mixture {
-	imix := []size{{40, 7}, {576, 4}, {1500, 1}}
-	switch name {
-	case "imix":
-		return &mixture{imix, imix}
-	case "web":
-		return &mixture{[]size{{52, 12}, {420, 4}, {1500, 1}}, []size{{1500, 14}, {640, 2}, {52, 4}}}
-	case "bulk":
-		return &mixture{[]size{{52, 9}, {1500, 1}}, []size{{1500, 24}, {52, 1}}}
-	case "game":
-		return &mixture{[]size{{74, 6}, {110, 3}, {250, 1}}, []size{{96, 4}, {210, 4}, {520, 2}}}
-	}
-	return nil
-}
 
 const (
 	unit        = 1024 // of factors: unit is times one
@@ -72,12 +49,12 @@ type flow struct {
 	classes     []class
 	link        int // bytes before the IP header
 
-	traffic Traffic
+	traffic scenario.Traffic
 	factor  uint64
 }
 
 // wave gives the day's factor at a time of day. It is a whole number, rounded once from the cosine.
-func (t *Traffic) wave(at time.Time) int64 {
+func wave(t *scenario.Traffic, at time.Time) int64 {
 	minute := at.Hour()*60 + at.Minute()
 	angle := 2 * math.Pi * float64(minute-t.Peak*60) / (24 * 60)
 	return unit + int64(math.Round(t.Wave*unit))*int64(math.Round(math.Cos(angle)*unit))/unit
@@ -85,7 +62,7 @@ func (t *Traffic) wave(at time.Time) int64 {
 
 // turn sets the factor for the next second.
 func (f *flow) turn(at time.Time, r *random) {
-	factor := f.traffic.wave(at)
+	factor := wave(&f.traffic, at)
 	if spread := int64(math.Round(f.traffic.Jitter * unit)); spread > 0 {
 		factor = factor * (unit - spread + int64(r.below(uint64(2*spread+1)))) / unit
 	}
@@ -93,7 +70,7 @@ func (f *flow) turn(at time.Time, r *random) {
 }
 
 // newFlow makes the classes of a flow of rate bits a second.
-func newFlow(f flow, rate Bits, sizes []size, tick time.Duration, headerBytes int) flow {
+func newFlow(f flow, rate scenario.Bits, sizes []scenario.PacketSize, tick time.Duration, headerBytes int) flow {
 	f.link = (&sflow.Frame{VLANs: f.traffic.VLANs}).LinkBytes()
 	shares := f.families()
 	var weights []int64
@@ -105,8 +82,8 @@ func newFlow(f flow, rate Bits, sizes []size, tick time.Duration, headerBytes in
 			}
 			c := f.class(family, s, headerBytes)
 			f.classes = append(f.classes, c)
-			weights = append(weights, share*s.share)
-			total.Add(total, big.NewInt(share*s.share*int64(c.frame)))
+			weights = append(weights, share*s.Share)
+			total.Add(total, big.NewInt(share*s.Share*int64(c.frame)))
 		}
 	}
 	for i, weight := range weights {
@@ -135,10 +112,10 @@ func (f *flow) families() [2]int64 {
 	return [2]int64{}
 }
 
-func (f *flow) class(family int, s size, headerBytes int) class {
-	frame := sflow.Frame{VLANs: f.traffic.VLANs, Protocol: protocolTCP, IPLength: s.length, Src: netip.IPv4Unspecified()}
+func (f *flow) class(family int, s scenario.PacketSize, headerBytes int) class {
+	frame := sflow.Frame{VLANs: f.traffic.VLANs, Protocol: protocolTCP, IPLength: s.Length, Src: netip.IPv4Unspecified()}
 	if family == 1 {
-		frame.Src, frame.IPLength = netip.IPv6Unspecified(), min(s.length+ipv6Excess, maxMTU)
+		frame.Src, frame.IPLength = netip.IPv6Unspecified(), min(s.Length+ipv6Excess, maxMTU)
 	}
 	frame.Dst = frame.Src
 	c := class{family: family, ipLength: uint32(frame.IPLength)}

@@ -1,4 +1,4 @@
-package simulate
+package scenario
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 
 // The shapes of an `ezscale apply` file.
 type (
-	manifest struct {
+	manifestFile struct {
 		Exporters []manifestExporter `yaml:"exporters"`
 		Plans     []Plan             `yaml:"plans"`
 		Customers []Customer         `yaml:"customers"`
@@ -38,19 +38,23 @@ const (
 )
 
 // Manifest gives the file for `ezscale apply` that makes a platform know the scenario's agents and services.
-func (s *Simulation) Manifest() ([]byte, error) {
-	m := manifest{Plans: s.scenario.Plans, Customers: s.scenario.Customers}
-	for _, a := range s.scenario.Agents {
+func (s Scenario) Manifest() ([]byte, error) {
+	s, err := s.Complete()
+	if err != nil {
+		return nil, err
+	}
+	m := manifestFile{Plans: s.Plans, Customers: s.Customers}
+	for _, a := range s.Agents {
 		m.Exporters = append(m.Exporters, manifestExporter{
 			Name: a.Name, Source: netip.PrefixFrom(a.Source, a.Source.BitLen()), Agent: a.Address, Count: SidesIngress,
 		})
 	}
 	var planless, ownerless bool
-	for _, v := range s.scenario.Services {
+	for _, v := range s.Services {
 		planless, ownerless = planless || v.Plan == "", ownerless || v.Customer == ""
 		set(&v.Plan, defaultPlan)
 		set(&v.Customer, defaultCustomer)
-		m.Services = append(m.Services, manifestService{v.Name, v.Customer, v.Plan, s.scenario.Since, v.Prefixes})
+		m.Services = append(m.Services, manifestService{v.Name, v.Customer, v.Plan, s.Since, v.Prefixes})
 	}
 	if planless {
 		m.Plans = append(m.Plans[:len(m.Plans):len(m.Plans)], plan(defaultPlan, "5.00", "1TB"))

@@ -1,4 +1,4 @@
-package simulate
+package scenario
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ErrScenario is what every fault found in a scenario wraps.
-var ErrScenario = errors.New("scenario")
+// Err is what every fault found in a scenario wraps.
+var Err = errors.New("scenario")
 
 // Bounds of a scenario.
 const (
@@ -25,8 +25,10 @@ const (
 	maxHeaderBytes   = 256
 	minTick          = 100 * time.Microsecond
 	maxTick          = time.Second
-	maxDelay         = 1024 // datagrams, well inside what meters can put in order
 )
+
+// MaxDelay bounds by how many datagrams one may be late: well inside what meters can put in order.
+const MaxDelay = 1024
 
 // Which samples an agent takes.
 const (
@@ -35,7 +37,13 @@ const (
 )
 
 func fault(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrScenario, fmt.Errorf(format, args...))
+	return fmt.Errorf("%w: %w", Err, fmt.Errorf(format, args...))
+}
+
+// Complete fills in the defaults and says everything that is wrong. Errors wrap Err.
+func (s Scenario) Complete() (Scenario, error) {
+	s = s.withDefaults()
+	return s, s.validate()
 }
 
 // validate says everything that is wrong with a scenario that has its defaults.
@@ -80,7 +88,7 @@ func (a *Agent) validate(datagramBytes int) []error {
 	for name, p := range map[string]float64{"loss": n.Loss, "duplicate": n.Duplicate, "reorder": n.Reorder} {
 		bad(!(p >= 0 && p <= 1), "%s: %v is no probability", name, p)
 	}
-	bad(n.Delay < 1 || n.Delay > maxDelay, "delay: 1 to %d datagrams", maxDelay)
+	bad(n.Delay < 1 || n.Delay > MaxDelay, "delay: 1 to %d datagrams", MaxDelay)
 	bad(len(a.Ports) > maxPorts || !slices.ContainsFunc(a.Ports, func(p Port) bool { return p.Uplink }), "ports: at most %d, one of them an uplink", maxPorts)
 	seen := map[uint32]bool{}
 	for _, p := range a.Ports {
@@ -164,11 +172,11 @@ func (t *Traffic) validate(of string) []error {
 			errs = append(errs, fault("%s: %s: %v is not between 0 and 1", of, name, share))
 		}
 	}
-	if mix(t.Mix) == nil {
+	if in, _ := t.Sizes(); in == nil {
 		errs = append(errs, fault("%s: mix: %q is none of imix, web, bulk, game", of, t.Mix))
 	}
-	if t.Peak < 0 || t.Peak > 23 || len(t.VLANs) > maxVLANs {
-		errs = append(errs, fault("%s: peak is an hour from 0 to 23, vlans at most %d", of, maxVLANs))
+	if t.Peak < 1 || t.Peak > 24 || len(t.VLANs) > maxVLANs {
+		errs = append(errs, fault("%s: peak is an hour from 1 to 24, vlans at most %d", of, maxVLANs))
 	}
 	return errs
 }

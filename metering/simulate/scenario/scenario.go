@@ -1,4 +1,4 @@
-package simulate
+package scenario
 
 import (
 	"bytes"
@@ -103,7 +103,7 @@ type Traffic struct {
 	Out    Bits     `yaml:"out"`
 	Mix    string   `yaml:"mix,omitempty"`    // packet sizes: imix, web, bulk or game; imix
 	Wave   float64  `yaml:"wave,omitempty"`   // how far the day's wave goes up and down, 0 to 1
-	Peak   int      `yaml:"peak,omitempty"`   // hour of the day (UTC) when it is highest; 20
+	Peak   int      `yaml:"peak,omitempty"`   // hour of the day (UTC) when it is highest, 24 for midnight; 20
 	Jitter float64  `yaml:"jitter,omitempty"` // how far each second's rate may be off, 0 to 1
 	IPv6   float64  `yaml:"ipv6,omitempty"`   // share of the packets, when there is an IPv6 prefix
 	Local  float64  `yaml:"local,omitempty"`  // share of out that goes to the next service of the same agent, if it is on another port
