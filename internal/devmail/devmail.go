@@ -55,8 +55,8 @@ type Mailbox struct {
 	smtp *smtp.Server
 	http *http.Server
 
-	smtpAddr, httpAddr net.Addr
-	serving            sync.WaitGroup
+	listeners [2]net.Listener // mail, webhooks
+	serving   sync.WaitGroup
 
 	mu   sync.Mutex
 	kept []stored // oldest first
@@ -92,19 +92,19 @@ func (m *Mailbox) Start(context.Context) error {
 		mailListener.Close()
 		return fmt.Errorf("mailbox for webhooks: %w", err)
 	}
-	m.smtpAddr, m.httpAddr = mailListener.Addr(), hookListener.Addr()
+	m.listeners = [2]net.Listener{mailListener, hookListener}
 	m.smtp = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{mailbox: m}, nil }))
 	m.smtp.Domain, m.smtp.MaxMessageBytes, m.smtp.MaxRecipients = "localhost", maxMessageBytes, maxRecipients
 	m.smtp.ReadTimeout, m.smtp.WriteTimeout, m.smtp.EnableSMTPUTF8 = ioTimeout, ioTimeout, true
 	m.http = &http.Server{Handler: m.webhook(), ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, MaxHeaderBytes: 16 << 10}
-	m.serve("mail", func() error { return m.smtp.Serve(mailListener) })
-	m.serve("webhooks", func() error { return m.http.Serve(hookListener) })
+	m.serve("mail", m.smtp.Serve, mailListener)
+	m.serve("webhooks", m.http.Serve, hookListener)
 	return nil
 }
 
-func (m *Mailbox) serve(what string, run func() error) {
+func (m *Mailbox) serve(what string, serve func(net.Listener) error, listener net.Listener) {
 	m.serving.Go(func() {
-		if err := run(); err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(listener); err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, http.ErrServerClosed) {
 			m.log.Error("the development mailbox stopped", "for", what, "error", err)
 		}
 	})
@@ -116,17 +116,22 @@ func (m *Mailbox) Stop(ctx context.Context) error {
 		return nil
 	}
 	err := errors.Join(m.smtp.Close(), m.http.Shutdown(ctx))
+	for _, l := range m.listeners { // a server that had not yet begun to serve does not know its listener
+		if closed := l.Close(); !errors.Is(closed, net.ErrClosed) {
+			err = errors.Join(err, closed)
+		}
+	}
 	m.serving.Wait()
 	m.smtp, m.http = nil, nil
 	return err
 }
 
 // SMTPAddr is the address of the SMTP server, once started.
-func (m *Mailbox) SMTPAddr() netip.AddrPort { return m.smtpAddr.(*net.TCPAddr).AddrPort() }
+func (m *Mailbox) SMTPAddr() netip.AddrPort { return m.listeners[0].Addr().(*net.TCPAddr).AddrPort() }
 
 // DiscordURL is the webhook that posts are caught at, once started.
 func (m *Mailbox) DiscordURL() string {
-	return "http://" + m.httpAddr.String() + "/api/webhooks/1/development"
+	return "http://" + m.listeners[1].Addr().String() + "/api/webhooks/1/development"
 }
 
 // List gives the messages that are kept, newest first.
