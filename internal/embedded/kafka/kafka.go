@@ -1,8 +1,9 @@
 // Package kafka is the embedded broker: franz-go's kfake in a process of its own, with a data directory and
 // synced writes, so that what it has acknowledged is on the disk.
 //
-// kfake keeps record batches in segment files and only their positions in memory, so its size follows the
-// number of batches, not their bytes. It speaks the protocol of one broker; topics are made by request only,
+// kfake keeps record batches in segment files and only their positions in memory, about 80 bytes a batch, so
+// its size follows the number of batches kept, not their bytes: a topic that gets a batch per partition and
+// second should not be kept for weeks here. It speaks the protocol of one broker; topics are made by request only,
 // and a batch may have 1 MiB, as with Apache Kafka's defaults. Its cluster id, topics, offsets and producer
 // numbers survive restarts.
 //
@@ -32,7 +33,9 @@ const (
 	softMemoryBytes = 128 << 20 // the collector of garbage works harder above it
 	garbagePercent  = 50
 	predecessorWait = 15 * time.Second
-	clusterID       = "ezscale-embedded"
+
+	retentionInterval = 2 * time.Minute
+	clusterID         = "ezscale-embedded"
 )
 
 // Config of the broker.
@@ -69,9 +72,24 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return fmt.Errorf("start the embedded Kafka: %w", err)
 	}
 	log.Info("serving", "port", cfg.Port)
-	<-ctx.Done()
+	retain(ctx, cluster)
 	cluster.Close()
 	return nil
+}
+
+// retain drops what is older or more than its topic keeps, until the context ends. kfake does it by itself
+// only once an hour.
+func retain(ctx context.Context, cluster *kfake.Cluster) {
+	due := time.NewTicker(retentionInterval)
+	defer due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-due.C:
+			cluster.ApplyRetention()
+		}
+	}
 }
 
 // Probe asks the broker which requests it knows.
