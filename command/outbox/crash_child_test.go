@@ -99,6 +99,7 @@ func (r role) strike() func(string) {
 		if !r.Stop {
 			select {} // the signal is on its way
 		}
+		time.Sleep(100 * time.Millisecond) // so that the stop strikes here, and not after what follows
 	}
 }
 
