@@ -1,6 +1,6 @@
 import type { Client, RequestOptions } from './client'
 import type {
-  Alert, Basis, Clock, Collector, Customer, CycleSummary, Exporter, Invoice, List, Message, Role, Service, Session, Step, Unattributed, Usage,
+  Alert, Basis, Clock, Collector, Customer, CycleSummary, Exporter, ExporterDetail, Invoice, InvoiceSummary, List, ListedService, Message, Role, Service, Session, Step, Unattributed, Usage,
 } from './types'
 
 export * from './types'
@@ -19,7 +19,7 @@ export function createApi(client: Client) {
     login: (role: Role, customer?: string) => client.request<Session>('/session', { method: 'POST', body: { role, customer } }),
     logout: () => client.request<void>('/session', { method: 'DELETE' }),
 
-    services: (query: Query, signal?: Signal) => page<Service>('/services', signal, query),
+    services: (query: Query, signal?: Signal) => page<ListedService>('/services', signal, query),
     service: (id: string, signal?: Signal) => get<Service>(`/services/${encodeURIComponent(id)}`, signal),
     usage: (id: string, q: UsageQuery, signal?: Signal) =>
       get<Usage>(`/services/${encodeURIComponent(id)}/usage`, signal, { ...q, unit: 'bit/s' }),
@@ -27,12 +27,12 @@ export function createApi(client: Client) {
     cycles: (id: string, signal?: Signal) => page<CycleSummary>(`/services/${encodeURIComponent(id)}/cycles`, signal),
     serviceAlerts: (id: string, signal?: Signal) => page<Alert>(`/services/${encodeURIComponent(id)}/alerts`, signal),
     alerts: (query: Query, signal?: Signal) => page<Alert>('/alerts', signal, query),
-    invoices: (query: Query, signal?: Signal) => page<Invoice>('/invoices', signal, query),
+    invoices: (query: Query, signal?: Signal) => page<InvoiceSummary>('/invoices', signal, query),
     invoice: (id: string, signal?: Signal) => get<Invoice>(`/invoices/${encodeURIComponent(id)}`, signal),
     customers: (query: Query, signal?: Signal) => page<Customer>('/customers', signal, query),
 
     exporters: (signal?: Signal) => page<Exporter>('/exporters', signal),
-    exporter: (id: string, signal?: Signal) => get<Exporter>(`/exporters/${encodeURIComponent(id)}`, signal),
+    exporter: (id: string, signal?: Signal) => get<ExporterDetail>(`/exporters/${encodeURIComponent(id)}`, signal),
     collectors: (signal?: Signal) => page<Collector>('/collectors', signal),
     unattributed: (hours: number, signal?: Signal) => page<Unattributed>('/unattributed', signal, { hours }),
 

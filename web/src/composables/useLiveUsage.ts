@@ -13,12 +13,14 @@ export interface LiveUsage {
 
 export interface LiveHooks {
   url: string
+  onTime?: (at: string) => void // the platform's time, with each update
   onBack?: () => void // after a break: what happened meanwhile must be asked for
   onAlert?: (alert: Alert) => void
 }
 
 const FIRST_WAIT_MS = 1000
 const LONGEST_WAIT_MS = 15_000
+const QUIET_MS = 20_000 // the server speaks every five seconds, so a longer silence is a dead connection
 const SLOTS_KEPT = 120 // twenty minutes of ten seconds
 const HIDDEN_FOR_MS = 30_000
 
@@ -45,10 +47,12 @@ export function useLiveUsage(hooks: LiveHooks): LiveUsage {
   const cycle = shallowRef<CycleSummary>()
   const alert = shallowRef<Alert>()
   let source: EventSource | undefined
-  let timer = 0, attempt = 0
+  let timer = 0, watchdog = 0, attempt = 0
 
   function onUsage(event: MessageEvent<string>) {
+    watch()
     const update = JSON.parse(event.data) as LiveUpdate
+    hooks.onTime?.(update.at)
     slots.value = withSlots(slots.value, update.slots)
     if (update.cycle) cycle.value = update.cycle
   }
@@ -61,7 +65,17 @@ export function useLiveUsage(hooks: LiveHooks): LiveUsage {
     source.addEventListener('open', onOpen)
     source.addEventListener('usage', onUsage)
     source.addEventListener('alert', onAlert)
-    source.addEventListener('error', () => { close(); lose('reconnecting'); timer = window.setTimeout(open, backoff(attempt++)) })
+    source.addEventListener('error', retry)
+    watch()
+  }
+  function retry() {
+    close()
+    lose('reconnecting')
+    timer = window.setTimeout(open, backoff(attempt++))
+  }
+  function watch() {
+    clearTimeout(watchdog)
+    watchdog = window.setTimeout(retry, QUIET_MS)
   }
   function onOpen() {
     const wasAway = since.value !== undefined
@@ -72,6 +86,7 @@ export function useLiveUsage(hooks: LiveHooks): LiveUsage {
   }
   function close() {
     clearTimeout(timer)
+    clearTimeout(watchdog)
     source?.close()
     source = undefined
   }

@@ -6,12 +6,15 @@ import { must } from '@/lib/inject'
 export interface ServerTime {
   offsetMs: Ref<number>
   now(): number
+  hear(at: string): void // the platform's time, just received
   sync(): Promise<void>
 }
 
 export const serverTimeKey: InjectionKey<ServerTime> = Symbol('server time')
 
 export const useServerTime = (): ServerTime => must(serverTimeKey)
+
+const JITTER_MS = 3000 // a message may have been on its way for so long
 
 export function createServerTime(api: Api): ServerTime {
   const offsetMs = ref(0)
@@ -21,5 +24,9 @@ export function createServerTime(api: Api): ServerTime {
     const heard = Date.now()
     offsetMs.value = Math.round(Date.parse(now) - (asked + heard) / 2)
   }
-  return { offsetMs, now: () => Date.now() + offsetMs.value, sync }
+  function hear(at: string) {
+    const offset = Date.parse(at) - Date.now()
+    if (Math.abs(offset - offsetMs.value) > JITTER_MS) offsetMs.value = offset
+  }
+  return { offsetMs, now: () => Date.now() + offsetMs.value, hear, sync }
 }

@@ -35,6 +35,7 @@ export function useUsageGraph(service: string, firstBasis: Basis, slots: Readonl
   const edge = setInterval(() => { now.value = time.now() }, matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_EDGE_MS : EDGE_MS)
   onScopeDispose(() => clearInterval(edge))
   watch(slots, () => { now.value = time.now() })
+  watch(time.offsetMs, () => { now.value = time.now(); void resource.reload() }) // the clock was moved
 
   const live = computed(() => range.value === 'live')
   const window = computed(() => {

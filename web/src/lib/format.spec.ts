@@ -26,8 +26,8 @@ describe('shares and counts', () => {
 
 describe('money', () => {
   it.each([['0.01', '0.01 USD'], ['1234567.89', '1,234,567.89 USD'], ['-12.30', '−12.30 USD'], ['1500', '1,500 USD']])(
-    '%s', (amount, text) => expect(money(amount, 'USD')).toBe(text))
-  it('keeps more digits than a double has', () => expect(money('90071992547409931.07', 'USD')).toBe('90,071,992,547,409,931.07 USD'))
+    '%s', (amount, text) => expect(money({ amount, currency: 'USD' })).toBe(text))
+  it('keeps more digits than a double has', () => expect(money({ amount: '90071992547409931.07', currency: 'USD' })).toBe('90,071,992,547,409,931.07 USD'))
   it.each([['0.010000', '0.01'], ['5.000', '5'], ['100', '100']])('decimal %s is %s', (value, text) => expect(decimal(value)).toBe(text))
 })
 

@@ -46,7 +46,7 @@ export function share(part: number, whole: number, digits = 1): string {
 }
 
 /** The amount stays the decimal string it came as: money is never put through a float. */
-export function money(amount: string, currency: string): string {
+export function money({ amount, currency }: { amount: string; currency: string }): string {
   const [whole = '0', fraction] = amount.split('.')
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',')
   return `${grouped}${fraction ? '.' + fraction : ''} ${currency}`.replace(/^-/, '−')

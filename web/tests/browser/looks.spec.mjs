@@ -1,0 +1,59 @@
+// Every page, light and dark, wide and narrow: no serious finding of axe-core, nothing wider than the window,
+// nothing in the console, and a picture to look at.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { busyCustomer, findings, launch, open, PHONE, session, settled, shoot, WIDE } from './browser.mjs'
+
+let browser, staff, customer, busy, exporter
+before(async () => {
+  browser = await launch()
+  staff = await session(browser, 'staff')
+  busy = await busyCustomer(staff)
+  customer = await session(browser, 'customer', busy.customer)
+  exporter = (await staff.get('/exporters')).items[0]
+})
+after(() => browser?.close())
+
+const LOOKS = [
+  { name: 'wide-light', size: WIDE, dark: false },
+  { name: 'wide-dark', size: WIDE, dark: true },
+  { name: 'phone-light', size: PHONE, dark: false },
+  { name: 'phone-dark', size: PHONE, dark: true },
+]
+const pages = () => [
+  ['login', '/login', undefined],
+  ['customer-services', '/services', customer],
+  ['customer-service', `/services/${busy.service.id}`, customer],
+  ['customer-invoices', '/invoices', customer],
+  ...(busy.invoice ? [['customer-invoice', `/invoices/${busy.invoice.id}`, customer]] : []),
+  ['missing', '/nothing/here', customer],
+  ['staff-services', '/services', staff],
+  ['staff-exporters', '/exporters', staff],
+  ...(exporter ? [['staff-exporter', `/exporters/${exporter.id}`, staff]] : []),
+  ['staff-collectors', '/collectors', staff],
+  ['staff-unattributed', '/unattributed', staff],
+  ['staff-alerts', '/alerts', staff],
+  ['staff-mailbox', '/mailbox', staff],
+  ['staff-clock', '/clock', staff],
+]
+
+for (const look of LOOKS) {
+  test(look.name, async (t) => {
+    const tabs = new Map() // one for each session
+    for (const [name, path, who] of pages()) {
+      if (!tabs.has(who)) tabs.set(who, await open(browser, { ...look, cookies: who?.cookies }))
+      const { page, wrong } = tabs.get(who)
+      await t.test(name, async () => {
+        wrong.length = 0
+        await page.goto(path)
+        await settled(page)
+        if (name === 'customer-service') await page.getByTestId('graph').locator('canvas').waitFor()
+        await shoot(page, `${name}-${look.name}`)
+        assert.deepEqual(await findings(page), [])
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'wider than the window')
+        assert.deepEqual(wrong, [])
+      })
+    }
+    for (const tab of tabs.values()) await tab.close()
+  })
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { launch, open, session, settled } from './browser.mjs'
+
+let browser, staff
+before(async () => {
+  browser = await launch()
+  staff = await session(browser, 'staff')
+})
+after(() => browser?.close())
+
+test('staff log in and see their exporters', async () => {
+  const { page, wrong, close } = await open(browser)
+  await page.goto('/login')
+  await page.getByRole('button', { name: 'Log in as staff' }).click()
+  await page.waitForURL(/\/exporters$/)
+  const exporters = (await staff.get('/exporters')).items
+  await page.getByTestId('exporter-row').first().waitFor()
+  assert.equal(await page.getByTestId('exporter-row').count(), exporters.length)
+  await page.getByRole('link', { name: exporters[0].name, exact: true }).click()
+  await page.getByRole('heading', { level: 1, name: exporters[0].name }).waitFor()
+  await page.getByRole('heading', { name: 'Hours', exact: true }).waitFor()
+  assert.deepEqual(wrong, [])
+  await close()
+})
+
+test('customers can be listed and picked at the login', async () => {
+  const { page, wrong, close } = await open(browser)
+  await page.goto('/login')
+  await page.getByTestId('list-customers').click()
+  const first = page.getByTestId('customer').first()
+  const name = await first.locator('span').first().textContent()
+  await first.click()
+  await page.waitForURL(/\/services$/)
+  await page.getByText(name).first().waitFor()
+  assert.deepEqual(wrong, [])
+  await close()
+})
+
+test('collectors, unattributed traffic, mailbox and clock answer', async () => {
+  const { page, wrong, close } = await open(browser, { cookies: staff.cookies })
+  for (const [path, title] of [['/collectors', 'Collectors'], ['/unattributed', 'Unattributed traffic'], ['/mailbox', 'Mailbox'], ['/clock', 'Clock'], ['/alerts', 'Alerts'], ['/invoices', 'Invoices'], ['/services', 'Services']]) {
+    await page.goto(path)
+    await page.getByRole('heading', { level: 1, name: title }).waitFor()
+    await settled(page)
+    assert.equal(await page.getByRole('alert').count(), 0, path)
+  }
+  assert.deepEqual(wrong, [])
+  await close()
+})
+
+test('searching narrows the services', async () => {
+  const { page, close } = await open(browser, { cookies: staff.cookies })
+  const [service] = (await staff.get('/services?limit=1')).items
+  await page.goto('/services')
+  await page.getByLabel('Search services').fill(service.name)
+  await page.getByRole('link', { name: service.name, exact: true }).waitFor()
+  await page.getByLabel('Search services').fill('no such thing at all')
+  await page.getByText('Nothing matches').waitFor()
+  await close()
+})
+
+test('a wrong span of the clock is explained', async () => {
+  const { page, close } = await open(browser, { cookies: staff.cookies })
+  await page.goto('/clock')
+  await page.getByLabel(/^How far/).fill('soon')
+  await page.getByRole('button', { name: 'Advance' }).click()
+  await page.getByRole('alert').waitFor()
+  await close()
+})
+
+test('logging out ends it', async () => {
+  const mine = await session(browser, 'staff')
+  const { page, close } = await open(browser, { cookies: mine.cookies })
+  await page.goto('/exporters')
+  await page.getByRole('button', { name: 'Log out' }).click()
+  await page.waitForURL(/\/login/)
+  await page.goto('/exporters')
+  await page.waitForURL(/\/login\?next=\/exporters/)
+  await close()
+})
