@@ -20,7 +20,7 @@ import (
 const (
 	maxStatementBytes = 32 << 20
 	maxInsertBytes    = 512 << 20
-	maxResultBytes    = 64 << 20
+	maxResultBytes    = 32 << 20
 	queueTime         = 30 * time.Second // a statement waits for its turn
 	helloStatement    = "SELECT displayName(), version(), revision(), timezone()"
 )

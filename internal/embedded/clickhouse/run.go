@@ -5,7 +5,7 @@
 // What it promises is what clickhouse-go/v2 with Protocol HTTP needs: statements with settings and param_
 // values in the URL, results in any format (Native without block headers), inserts streamed from the body,
 // errors with their code, basic authentication, gzip and ClickHouse's own compression. Not there: sessions,
-// external tables, progress headers, and results of more than 64 MiB.
+// external tables, progress headers, and results of more than 32 MiB.
 //
 // An insert is acknowledged when its part and the part's directory are synced to the disk (fsync_after_insert,
 // fsync_part_directory), so a kill loses nothing acknowledged. The memory of the engine is bounded.
