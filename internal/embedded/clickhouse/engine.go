@@ -65,7 +65,6 @@ func openEngine(cfg Config) (*engine, error) {
 	e := &engine{library: library, path: "--path=" + filepath.Join(cfg.Dir, "data"), defaults: map[string]string{
 		"async_insert": "0", "max_execution_time": strconv.Itoa(int(cfg.QueryTime.Seconds())),
 		"max_memory_usage": strconv.FormatInt(cfg.MemoryBytes/2, 10),
-		"max_result_bytes": strconv.Itoa(maxResultBytes), "result_overflow_mode": "throw",
 	}}
 	e.root, err = library.open([]string{"clickhouse", e.path, "--config-file=" + config})
 	if err != nil {

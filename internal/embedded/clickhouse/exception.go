@@ -15,6 +15,7 @@ const (
 	codeNotImplemented           = 48  // NOT_IMPLEMENTED
 	codeTooLarge                 = 307 // TOO_MANY_BYTES
 	codeCannotDecompress         = 271 // CANNOT_DECOMPRESS
+	codeResultTooLarge           = 396 // TOO_MANY_ROWS_OR_BYTES
 	codeUnknown                  = 1002
 )
 

@@ -138,7 +138,11 @@ func (l *library) take(result uintptr) (outcome, error) {
 		return outcome{}, newException(said)
 	}
 	o := outcome{readRows: l.resultRead(result), writtenRows: l.resultWritten(result)}
-	if length := l.resultLength(result); length > 0 {
+	length := l.resultLength(result)
+	if length > maxResultBytes {
+		return outcome{}, refuse(codeResultTooLarge, "a result of more than %d bytes. (TOO_MANY_ROWS_OR_BYTES)", maxResultBytes)
+	}
+	if length > 0 {
 		o.data = bytes.Clone(unsafe.Slice((*byte)(l.resultBuffer(result)), int(length)))
 	}
 	return o, nil
