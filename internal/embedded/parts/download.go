@@ -106,6 +106,9 @@ func (t *transfer) attempt(ctx context.Context) error {
 
 func (t *transfer) ask(ctx context.Context) (*http.Response, error) {
 	base := strings.TrimSuffix(t.store.cfg.Registry, "/")
+	if base == "" {
+		return nil, permanent{errors.New("no npm registry is named, and the part is not in the cache")}
+	}
 	url := base + "/" + t.part.Package + "/-/" + path.Base(t.part.Package) + "-" + t.part.Version + ".tgz"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -228,6 +228,14 @@ func TestEnsureWithoutANetwork(t *testing.T) {
 	}
 }
 
+func TestEnsureWithoutARegistry(t *testing.T) {
+	t.Parallel()
+	s := parts.New(parts.Config{Dir: t.TempDir()})
+	if _, err := s.Ensure(t.Context(), pinned([]byte("x"))); err == nil || !strings.Contains(err.Error(), "no npm registry is named") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestPinnedParts(t *testing.T) {
 	t.Parallel()
 	for _, arch := range []string{"amd64", "arm64"} {
