@@ -54,8 +54,13 @@ func (r *reader) expect(ok bool, path, format string, args ...any) {
 	}
 }
 
-// refused tells whether a field was found faulty already: one fault is enough.
+// refused tells whether a field was found faulty already, or cannot be there: one fault is enough.
 func (r *reader) refused(path string) bool {
+	for at := above(path); at != ""; at = above(at) {
+		if r.broken[at] {
+			return true
+		}
+	}
 	return slices.ContainsFunc(r.errs, func(e Error) bool { return e.Path == path })
 }
 

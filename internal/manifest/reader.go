@@ -25,12 +25,13 @@ type reader struct {
 	file    *File
 	errs    Errors
 	anchors map[string]ast.Node
+	broken  map[string]bool // paths that hold something else than fields: nothing below them is missed
 }
 
 // Parse reads a manifest. name is what the errors call the file. The error is Errors.
 func Parse(name string, text []byte) (*File, error) {
 	f := &File{name: name, places: map[string]place{}, lines: strings.Split(string(text), "\n")}
-	r := &reader{file: f, anchors: map[string]ast.Node{}}
+	r := &reader{file: f, anchors: map[string]ast.Node{}, broken: map[string]bool{}}
 	if err := r.bounds(text); err != nil {
 		return nil, err
 	}
@@ -156,6 +157,7 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 		pairs = []*ast.MappingValueNode{v}
 	default:
 		r.refuse(n, path, "must be a set of fields: %s", strings.Join(known, ", "))
+		r.broken[path] = true
 		return nil
 	}
 	found := make(map[string]ast.Node, len(pairs))
