@@ -4,7 +4,7 @@ import { useApi } from '@/composables/useApi'
 import { useResource, type Resource } from '@/composables/useResource'
 import { useServerTime } from '@/composables/useServerTime'
 import { iso, LIVE_SECONDS, rangeOf, type RangeName } from '@/lib/range'
-import { fromUsage, merge, slotPoint, type Series } from '@/lib/series'
+import { eased, fromUsage, merge, slotPoint, type Series } from '@/lib/series'
 
 export interface UsageGraph {
   range: Ref<RangeName>
@@ -46,10 +46,11 @@ export function useUsageGraph(service: string, firstBasis: Basis, slots: Readonl
   const series = computed(() => {
     const usage = resource.data.value
     if (!usage) return undefined
-    const base = fromUsage(usage, (live.value ? now.value : time.now()) / 1000)
-    if (!live.value) return base
-    const points = slots.value.map((slot) => slotPoint(slot, basis.value, base.step, now.value / 1000))
-    return merge(base, points, window.value.from - base.step)
+    const seconds = (live.value ? now.value : time.now()) / 1000
+    const base = fromUsage(usage, seconds)
+    if (!live.value) return eased(base, seconds)
+    const points = slots.value.map((slot) => slotPoint(slot, basis.value, base.step))
+    return eased(merge(base, points, window.value.from - base.step), seconds)
   })
   return { range, basis, series, window, note: computed(() => resource.data.value?.resolution_note), resource }
 }

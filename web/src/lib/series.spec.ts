@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Slot, Usage } from '@/api'
-import { columns, fromUsage, gaps, merge, slotPoint, stats, type Point, type Series } from './series'
+import { columns, eased, fromUsage, gaps, merge, slotPoint, stats, type Point, type Series } from './series'
 
 const T = Date.parse('2026-01-01T00:00:00Z') / 1000
 const at = (seconds: number) => new Date((T + seconds) * 1000).toISOString()
@@ -10,24 +10,26 @@ const usage = (points: Usage['points']): Usage =>
 const slot = (seconds: number, bytes: number): Slot => ({ t: at(seconds), in_l2: bytes, out_l2: bytes, in_l3: bytes / 2, out_l3: bytes / 2 })
 
 describe('fromUsage', () => {
-  it('drops the future and spreads the running step over the time that has passed', () => {
-    const series = fromUsage(usage([
-      { t: at(0), in: 80, out: 40, gap: false }, { t: at(10), in: 40, out: 20, gap: false }, { t: at(20), in: 0, out: 0, gap: false },
-    ]), T + 15)
-    expect(series.points.map((p) => [p.in, p.out])).toEqual([[80, 40], [80, 40]])
-    expect(series.points[1]!.partial).toBe(true)
-  })
-  it('leaves the unknown unknown', () => {
-    const series = fromUsage(usage([{ t: at(0), in: null, out: null, gap: true }]), T + 5)
-    expect(series.points[0]).toEqual({ t: T, in: null, out: null, gap: true })
+  it('drops the future and leaves the unknown unknown', () => {
+    const series = fromUsage(usage([{ t: at(0), in: null, out: null, gap: true }, { t: at(10), in: 40, out: 20, gap: false }, { t: at(20), in: 0, out: 0, gap: false }]), T + 15)
+    expect(series.points).toEqual([{ t: T, in: null, out: null, gap: true }, { t: T + 10, in: 40, out: 20, gap: false }])
   })
 })
 
 describe('slotPoint', () => {
-  it('is a rate over the whole slot once that is over', () => expect(slotPoint(slot(0, 1000), 'l2', 10, T + 60).in).toBe(800))
-  it('takes the basis asked for', () => expect(slotPoint(slot(0, 1000), 'l3', 10, T + 60).in).toBe(400))
-  it('is a rate over the time passed while it runs', () => expect(slotPoint(slot(0, 1000), 'l2', 10, T + 5).in).toBe(1600))
-  it('does not explode in the first moment', () => expect(slotPoint(slot(0, 1000), 'l2', 10, T + 0.1).in).toBe(4000))
+  it('is a rate over the whole slot', () => expect(slotPoint(slot(0, 1000), 'l2', 10)).toEqual(point(0, 800)))
+  it('takes the basis asked for', () => expect(slotPoint(slot(0, 1000), 'l3', 10).in).toBe(400))
+})
+
+describe('eased', () => {
+  const series: Series = { step: 10, points: [point(0, 1000), point(10, 350)] }
+  it('lets the step before speak for what is to come', () => expect(eased(series, T + 15).points[1]!.in).toBe(350 + 1000 * 0.65))
+  it('leaves a whole step alone', () => expect(eased(series, T + 20)).toBe(series))
+  it('spreads over the time passed where nothing is before it', () => {
+    expect(eased({ step: 10, points: [point(10, 350)] }, T + 15).points[0]!.in).toBe(700)
+    expect(eased({ step: 10, points: [point(0, null), point(10, 350)] }, T + 10.1).points[1]!.in).toBe(1750)
+  })
+  it('does not count twice in sums', () => expect(stats(eased(series, T + 15), 'in').bytes).toBe((1000 + 350) * 10 / 8))
 })
 
 describe('merge', () => {

@@ -1,37 +1,48 @@
 import type { Basis, Slot, Usage } from '@/api'
 
 /** One step of the graph: t in Unix seconds at its start, rates in bit/s, null where nothing is known. */
-export interface Point { t: number; in: number | null; out: number | null; gap: boolean; partial?: boolean }
+export interface Point {
+  t: number
+  in: number | null
+  out: number | null
+  gap: boolean
+  whole?: { in: number; out: number } // of a step that is not over: its rates over the whole step
+}
 
 export interface Series { step: number; points: Point[] }
 
 export interface Stats { last: number | null; mean: number | null; max: number | null; bytes: number }
 
 const MIN_ELAPSED_SECONDS = 2
+const LAG_SECONDS = 1.5 // what the pipeline holds at any moment
 
-/** What the API answered, oldest first. Steps that lie wholly in the future are dropped. */
+/** What the API answered, oldest first, as rates over whole steps. Steps that lie in the future are dropped. */
 export function fromUsage(usage: Usage, now: number): Series {
-  const points = usage.points
-    .map((p) => ({ t: Date.parse(p.t) / 1000, in: p.in, out: p.out, gap: p.gap }))
-    .filter((p) => p.t < now)
-  return { step: usage.step_seconds, points: partialRates(points, usage.step_seconds, now) }
+  const points = usage.points.map((p) => ({ t: Date.parse(p.t) / 1000, in: p.in, out: p.out, gap: p.gap }))
+  return { step: usage.step_seconds, points: points.filter((p) => p.t < now) }
 }
 
-// The newest step is not over: its bytes are spread over the time that has passed, not over the whole step.
-function partialRates(points: Point[], step: number, now: number): Point[] {
-  const last = points.at(-1)
-  if (!last || last.t + step <= now || last.in === null) return points
-  const stretch = step / Math.min(step, Math.max(MIN_ELAPSED_SECONDS, now - last.t))
-  return [...points.slice(0, -1), { ...last, in: last.in * stretch, out: (last.out ?? 0) * stretch, partial: true }]
-}
-
-/** Bytes of one slot as a rate; the slot that now falls into counts over the time that has passed. */
-export function slotPoint(slot: Slot, basis: Basis, step: number, now: number): Point {
-  const t = Date.parse(slot.t) / 1000
-  const partial = now < t + step
-  const seconds = partial ? Math.min(step, Math.max(MIN_ELAPSED_SECONDS, now - t)) : step
+/** Bytes of one slot as a rate over the whole slot. */
+export function slotPoint(slot: Slot, basis: Basis, step: number): Point {
   const [bytesIn, bytesOut] = basis === 'l2' ? [slot.in_l2, slot.out_l2] : [slot.in_l3, slot.out_l3]
-  return { t, in: bytesIn * 8 / seconds, out: bytesOut * 8 / seconds, gap: false, partial }
+  return { t: Date.parse(slot.t) / 1000, in: bytesIn * 8 / step, out: bytesOut * 8 / step, gap: false }
+}
+
+/**
+ * The newest step is not over. For the part of it that is to come, the step before speaks; where there is none,
+ * its bytes are spread over the time that has passed. Without this every graph would end in a fall.
+ */
+export function eased(series: Series, now: number): Series {
+  const last = series.points.at(-1), { step } = series
+  if (!last || last.t + step <= now || last.in === null || last.out === null) return series
+  const before = series.points.at(-2)
+  const gone = Math.min(1, Math.max(0, (now - last.t - LAG_SECONDS) / step))
+  const stretch = step / Math.min(step, Math.max(MIN_ELAPSED_SECONDS, now - last.t))
+  const known = before !== undefined && before.t === last.t - step
+  const ease = (rate: number, previous: number | null | undefined) =>
+    known && typeof previous === 'number' ? rate + previous * (1 - gone) : rate * stretch
+  const point = { ...last, in: ease(last.in, before?.in), out: ease(last.out, before?.out), whole: { in: last.in, out: last.out } }
+  return { step, points: [...series.points.slice(0, -1), point] }
 }
 
 /**
@@ -82,6 +93,7 @@ export function stats(series: Series, direction: 'in' | 'out'): Stats {
   const known = series.points.filter((p) => p[direction] !== null)
   if (known.length === 0) return { last: null, mean: null, max: null, bytes: 0 }
   const rates = known.map((p) => p[direction] as number)
-  const sum = rates.reduce((a, b) => a + b, 0)
-  return { last: rates.at(-1) ?? null, mean: sum / rates.length, max: Math.max(...rates), bytes: sum * series.step / 8 }
+  const sum = (values: number[]) => values.reduce((a, b) => a + b, 0)
+  const whole = known.map((p) => p.whole?.[direction] ?? p[direction] as number)
+  return { last: rates.at(-1) ?? null, mean: sum(rates) / rates.length, max: Math.max(...rates), bytes: sum(whole) * series.step / 8 }
 }
