@@ -49,6 +49,7 @@ type Config struct {
 	ClickHousePort        int
 	PostgresMaxConns      int   // default 200
 	ClickHouseMemoryBytes int64 // bound of the engine; default 384 MiB
+	Throwaway             bool  // Postgres syncs nothing to the disk: for tests, see postgres.Config
 	// ChildArgs make this program call RunChild; the part's name comes last. Default: "embedded".
 	ChildArgs []string
 	Log       *slog.Logger
@@ -187,7 +188,7 @@ func (s *Stack) startPostgres(ctx context.Context, store *parts.Store) error {
 	}
 	server := postgres.New(postgres.Config{
 		Dir: filepath.Join(s.cfg.Data, "postgres"), Part: dir, Port: s.cfg.PostgresPort,
-		MaxConns: s.cfg.PostgresMaxConns, Log: s.cfg.Log,
+		MaxConns: s.cfg.PostgresMaxConns, Throwaway: s.cfg.Throwaway, Log: s.cfg.Log,
 	})
 	s.keep(func() { s.postgres = server })
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)

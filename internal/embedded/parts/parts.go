@@ -120,7 +120,7 @@ func (s *Store) Ensure(ctx context.Context, p Part) (string, error) {
 	if found, err := isDir(dir); found || err != nil {
 		return dir, err
 	}
-	if err := os.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+	if err := makeOpen(s.cfg.Dir); err != nil {
 		return "", fmt.Errorf("make the cache of parts: %w", err)
 	}
 	lock, err := flock.Wait(ctx, dir+".lock")

@@ -100,7 +100,7 @@ func extractOne(header *tar.Header, body io.Reader, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeOpen(filepath.Dir(path)); err != nil {
 		return err
 	}
 	mode := fs.FileMode(0o644)
@@ -113,6 +113,21 @@ func extractOne(header *tar.Header, body io.Reader, to string) error {
 	}
 	_, err = io.Copy(file, body)
 	return errors.Join(err, file.Chmod(mode), file.Close())
+}
+
+// makeOpen makes a directory and those above it that are missing, for everybody to read whatever the umask.
+func makeOpen(dir string) error {
+	if found, err := isDir(dir); found || err != nil {
+		return err
+	}
+	if err := makeOpen(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another process was faster
+	}
+	return errors.Join(err, os.Chmod(dir, 0o755))
 }
 
 // linkAll makes the symbolic links that the part lists.

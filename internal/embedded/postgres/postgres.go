@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,7 +47,10 @@ type Config struct {
 	Part     string // the unpacked Postgres part
 	Port     int    // on 127.0.0.1
 	MaxConns int    // default 200
-	Log      *slog.Logger
+	// Throwaway leaves out the syncs to the disk: the data survives a kill, not a crash of the machine. For tests,
+	// whose databases come and go by the hundred.
+	Throwaway bool
+	Log       *slog.Logger
 }
 
 // Server is one embedded PostgreSQL.
@@ -125,18 +129,30 @@ func (s *Server) initialise(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, initTimeout)
 	defer cancel()
 	work := filepath.Join(s.cfg.Dir, "data.new")
-	err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700), s.runner.own(work))
-	if err != nil {
+	if err := s.makeEmpty(work); err != nil {
 		return fmt.Errorf("make the Postgres data directory: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(s.cfg.Part, "native/bin/initdb"), "--pgdata", work, "--username", superuser,
 		"--pwfile", s.passwordFile(), "--auth", "scram-sha-256", "--encoding", "UTF8",
 		"--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8")
 	s.runner.prepare(cmd)
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL // of the thread, which therefore waits with us
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initialise Postgres: %w: %s", err, strings.TrimSpace(string(said)))
 	}
 	return os.Rename(work, s.data())
+}
+
+// makeEmpty makes the directory in the place of what an interrupted initialisation left.
+func (s *Server) makeEmpty(work string) error {
+	if _, err := os.Stat(work); err == nil {
+		if err := endLeftovers(work, s.cfg.Log); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700), s.runner.own(work))
 }
 
 func (s *Server) command() (*exec.Cmd, error) {
@@ -158,11 +174,15 @@ func (s *Server) settings() []string {
 	if len(socket) > maxSocketDirBytes || s.runner.drops() {
 		socket = "" // too long, or not the server's own directory: loopback only
 	}
+	sync := "fsync=on"
+	if s.cfg.Throwaway {
+		sync = "fsync=off"
+	}
 	return []string{
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(s.cfg.Port),
 		"unix_socket_directories=" + socket, "unix_socket_permissions=0700",
 		"max_connections=" + strconv.Itoa(s.cfg.MaxConns), "superuser_reserved_connections=3",
-		"fsync=on", "synchronous_commit=on", "full_page_writes=on", "password_encryption=scram-sha-256",
+		sync, "synchronous_commit=on", "full_page_writes=on", "password_encryption=scram-sha-256",
 		"shared_buffers=64MB", "work_mem=8MB", "maintenance_work_mem=64MB", "effective_cache_size=512MB",
 		"wal_level=replica", "max_wal_senders=0", "wal_buffers=4MB", "max_wal_size=1GB", "min_wal_size=80MB",
 		"checkpoint_timeout=5min", "io_workers=1", "max_worker_processes=4", "max_parallel_workers=2", "jit=off",

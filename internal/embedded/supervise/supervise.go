@@ -9,6 +9,8 @@
 // Between deaths the pause doubles up to a cap and falls back to the start once a child has served. Until
 // the child has served for the first time, a few deaths in a row are the end: then something is wrong that a
 // person must mend, and the child's last words are in the error.
+//
+// Death signals are Linux's own, and so is this package.
 package supervise
 
 import (
@@ -28,7 +30,7 @@ const (
 	maxEarlyDeaths  = 5 // before the child has ever served
 	probePause      = 20 * time.Millisecond
 	healthPause     = 2 * time.Second // between probes of a child that serves
-	probeTimeout    = 2 * time.Second
+	probeTimeout    = 5 * time.Second
 	pipeGrace       = 2 * time.Second // a grandchild may hold the child's output open
 	defaultStopTime = 20 * time.Second
 )
