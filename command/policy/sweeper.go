@@ -16,6 +16,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/billing"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/jobs"
 )
 
 // ActorSweeper is who orders the commands of a sweep.
@@ -70,9 +71,19 @@ type Sweeper struct {
 	log     *slog.Logger
 	metrics sweepMetrics
 
+	running  sync.Mutex // of the periodic job
 	mu       sync.Mutex
 	lateSeen time.Time // when late usage was last looked for
 }
+
+// SweepCycles is the periodic job that sweeps.
+type SweepCycles struct{}
+
+// Kind is the job's name.
+func (SweepCycles) Kind() string { return "billing.sweep" }
+
+// DefaultSweepEvery is how often cycles are swept when nothing else is configured.
+const DefaultSweepEvery = 15 * time.Second
 
 type sweepMetrics struct {
 	runs     prometheus.Counter
@@ -92,6 +103,23 @@ func NewSweeper(cfg SweeperConfig, db *command.DB, read billing.Reader, now func
 	}
 	reg.MustRegister(m.runs, m.steps, m.failures, m.waiting)
 	return &Sweeper{cfg: cfg.withDefaults(), db: db, read: read, now: now, newID: newID, log: log, metrics: m}
+}
+
+// Register makes a job runner sweep at an interval; 0: 15 s. A sweep that takes longer is not joined by another
+// of the same process.
+func (s *Sweeper) Register(r *jobs.Runner, every time.Duration) {
+	if every <= 0 {
+		every = DefaultSweepEvery
+	}
+	jobs.Handle(r, func(ctx context.Context, _ jobs.Job[SweepCycles]) error {
+		if !s.running.TryLock() {
+			return nil
+		}
+		defer s.running.Unlock()
+		_, err := s.Run(ctx)
+		return err
+	})
+	r.Every(every, SweepCycles{})
 }
 
 // Run bills late usage of closed cycles and drives all due ones, and returns when nothing more can be done now.

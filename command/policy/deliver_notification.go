@@ -1,0 +1,155 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/notify"
+	"github.com/ezscale/platform/internal/bytesize"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/gateway/discord"
+	"github.com/ezscale/platform/internal/gateway/mail"
+	"github.com/ezscale/platform/internal/jobs"
+)
+
+// Colours of a post's bar: below the quota, and from it on.
+const (
+	colourNear = 0xf59e0b
+	colourOver = 0xdc2626
+)
+
+// DelivererConfig is what delivering needs. A channel without a gateway keeps its notifications queued until the
+// job's attempts are used up, and says so.
+type DelivererConfig struct {
+	DB       *command.DB
+	Renderer *notify.Renderer
+	Mail     *mail.Sender
+	Discord  *discord.Client
+	Now      func() time.Time
+	NewID    func() uuid.UUID
+}
+
+// Deliverer works the jobs that send notifications.
+type Deliverer struct {
+	cfg       DelivererConfig
+	log       *slog.Logger
+	delivered *prometheus.CounterVec
+}
+
+// NewDeliverer makes a deliverer.
+func NewDeliverer(cfg DelivererConfig, log *slog.Logger, reg prometheus.Registerer) *Deliverer {
+	delivered := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ezscale_notify_deliveries_total",
+		Help: "Attempts to deliver notifications, by channel and outcome."}, []string{"channel", "outcome"})
+	reg.MustRegister(delivered)
+	return &Deliverer{cfg: cfg, log: log, delivered: delivered}
+}
+
+// Register makes a job runner work the deliveries.
+func (d *Deliverer) Register(r *jobs.Runner) { jobs.Handle(r, d.work) }
+
+func (d *Deliverer) work(ctx context.Context, job jobs.Job[DeliverNotification]) error {
+	delivery, err := command.Run(ctx, d.cfg.DB, d.meta(), notify.BeginDelivery{NotificationID: job.Args.NotificationID})
+	if fault.Is(err, fault.NotFound) {
+		return jobs.Cancel(err)
+	}
+	if err != nil || delivery.Status != notify.StatusQueued {
+		return err
+	}
+	sent := d.send(ctx, delivery)
+	status := outcome(sent, job.Last())
+	d.delivered.WithLabelValues(delivery.Channel, status).Inc()
+	record := notify.RecordDelivery{NotificationID: delivery.NotificationID, Status: status}
+	if sent != nil {
+		record.Reason = sent.Error()
+	}
+	if _, err := command.Run(ctx, d.cfg.DB, d.meta(), record); err != nil {
+		return errors.Join(sent, err)
+	}
+	return answer(sent, status)
+}
+
+func (d *Deliverer) meta() command.Meta {
+	return command.Meta{Actor: ActorNotify, Now: d.cfg.Now(), NewID: d.cfg.NewID}
+}
+
+// outcome is the status after an attempt. Being asked to wait is no failure, and costs no attempt.
+func outcome(sent error, last bool) string {
+	limited := errors.As(sent, new(discord.RateLimited))
+	switch {
+	case sent == nil:
+		return notify.StatusSent
+	case isFinal(sent) || last && !limited:
+		return notify.StatusFailed
+	default:
+		return notify.StatusQueued
+	}
+}
+
+func isFinal(err error) bool {
+	return errors.Is(err, mail.ErrRefused) || errors.Is(err, discord.ErrRefused) || errors.Is(err, errUnreadable)
+}
+
+// answer is what the job queue is told.
+func answer(sent error, status string) error {
+	var limited discord.RateLimited
+	switch {
+	case sent == nil:
+		return nil
+	case status == notify.StatusFailed:
+		return jobs.Cancel(sent)
+	case errors.As(sent, &limited):
+		return jobs.Snooze(limited.After)
+	default:
+		return sent
+	}
+}
+
+var (
+	errUnreadable = errors.New("the notification cannot be written")
+	errNoGateway  = errors.New("no gateway is configured for this channel")
+)
+
+func (d *Deliverer) send(ctx context.Context, n notify.Delivery) error {
+	m, err := d.cfg.Renderer.Render(n)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	switch {
+	case n.Channel == notify.ChannelMail && d.cfg.Mail != nil:
+		return d.cfg.Mail.Send(ctx, mail.Message{ID: n.NotificationID.String(), To: n.Recipient, ToName: m.CustomerName,
+			Subject: m.Subject, Text: m.Text, HTML: m.HTML, At: n.QueuedAt})
+	case n.Channel == notify.ChannelDiscord && d.cfg.Discord != nil:
+		post, err := postOf(n, m)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUnreadable, err)
+		}
+		return d.cfg.Discord.Post(ctx, post)
+	default:
+		return errNoGateway
+	}
+}
+
+// postOf writes a quota alert for the staff.
+func postOf(n notify.Delivery, m notify.Rendered) (discord.Message, error) {
+	var alert notify.QuotaAlert
+	if err := json.Unmarshal(n.Content, &alert); err != nil {
+		return discord.Message{}, fmt.Errorf("read the content of notification %s: %w", n.NotificationID, err)
+	}
+	colour := colourNear
+	if alert.Threshold >= 100 {
+		colour = colourOver
+	}
+	return discord.Message{Content: m.Subject, Title: alert.ServiceName, URL: m.Link, Colour: colour, At: alert.ReachedAt, Fields: []discord.Field{
+		{Name: "Customer", Value: alert.CustomerName},
+		{Name: "Used", Value: bytesize.Format(alert.BillableBytes) + " of " + bytesize.Format(alert.QuotaBytes)},
+		{Name: "Threshold", Value: fmt.Sprintf("%d %%", alert.Threshold)},
+	}}, nil
+}
