@@ -40,6 +40,7 @@ type world struct {
 	kafka      *kafka.Client
 	topic      string
 	usageTopic string
+	brokers    []string
 	customer   uuid.UUID
 	plan       uuid.UUID
 	exporters  []uuid.UUID
@@ -52,7 +53,7 @@ func newWorld(t testing.TB, exporters, services int) *world {
 	t.Helper()
 	cluster := kafkatest.New(t)
 	w := &world{
-		t: t, db: postgrestest.New(t), kafka: cluster.Client(t), topic: cluster.Topic(t, 1), usageTopic: cluster.Topic(t, events.UsagePartitions),
+		t: t, db: postgrestest.New(t), brokers: cluster.Brokers, kafka: cluster.Client(t), topic: cluster.Topic(t, 1), usageTopic: cluster.Topic(t, events.UsagePartitions),
 		customer: uuid.New(), plan: uuid.New(), collector: metertest.Collector{ID: uuid.New(), Boot: epoch.UnixNano()},
 	}
 	w.owner = w.db.Pool(postgres.RoleOwner)
