@@ -425,3 +425,18 @@ func TestKeyedIDsRepeat(t *testing.T) {
 		t.Errorf("ids %v", first)
 	}
 }
+
+func TestForget(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	c := tally{ID: uuid.New(), Label: "a", Add: 1}
+	if _, err := command.Run(t.Context(), f.db, meta("k"), c); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.db.Forget(t.Context(), startOfTests); n != 0 || err != nil {
+		t.Errorf("forgot %d, %v; want 0", n, err)
+	}
+	if n, err := f.db.Forget(t.Context(), startOfTests.Add(time.Second)); n != 1 || err != nil {
+		t.Errorf("forgot %d, %v; want 1", n, err)
+	}
+}

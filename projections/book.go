@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	unlockBound    = 5 * time.Second
+	unlockBound = 5 * time.Second
 
 	// ClickHouse's codes for what an engine cannot do, and for a table that is not there.
 	notImplemented = 48

@@ -138,10 +138,15 @@ func (r *rebuild) fill(ctx context.Context) error {
 	if err := r.replay(ctx, r.table); err != nil {
 		return err
 	}
-	if err := r.model.Check(ctx, r.table); err != nil {
-		return fmt.Errorf("check table %s: %w", r.table, err)
+	err := r.model.Check(ctx, r.table)
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("check table %s: %w", r.table, err)
+	if errors.Is(err, ErrDiffers) { // going on from here would differ again
+		err = errors.Join(err, r.drop(ctx, r.table), r.close(ctx))
+	}
+	return err
 }
 
 func (r *rebuild) estimate(ctx context.Context) error {

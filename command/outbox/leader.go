@@ -134,13 +134,16 @@ func (l *leader) read(ctx context.Context) ([]row, error) {
 	return batch, nil
 }
 
+// moveSQL does not wait for the disk: a cursor lost with the server's power makes duplicates and nothing else.
 const moveSQL = `
-with moved as (
+with relaxed as (
+    select set_config('synchronous_commit', 'off', true)
+), moved as (
     update relay set cursor_txid = $3, cursor_position = $4, cursor_at = now(), expires_at = now() + $5::interval
     where range_id = $1 and epoch = $2 and cursor_txid = $6 and cursor_position = $7
     returning range_id
 )
-insert into relay_sequence (range_id, partition, next_seq) select m.range_id, u.p, u.s from moved m, unnest($8::int[], $9::bigint[]) as u(p, s)
+insert into relay_sequence (range_id, partition, next_seq) select m.range_id, u.p, u.s from relaxed, moved m, unnest($8::int[], $9::bigint[]) as u(p, s)
 on conflict (range_id, partition) do update set next_seq = excluded.next_seq`
 
 // move notes that everything up to cursor to is in Kafka, together with the numbers that come next.
