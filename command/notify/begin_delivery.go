@@ -24,7 +24,8 @@ type BeginDelivery struct {
 // Delivery is the answer.
 type Delivery struct {
 	NotificationID uuid.UUID       `json:"notification_id"`
-	Status         string          `json:"status"` // queued: send it
+	Status         string          `json:"status"`   // queued: send it
+	Attempts       int             `json:"attempts"` // this one included
 	Channel        string          `json:"channel"`
 	Recipient      string          `json:"recipient"`
 	Template       string          `json:"template"`
@@ -49,12 +50,12 @@ const beginAttempt = `
 update notification
 set attempts = attempts + (status = 'queued')::int, tried_at = case when status = 'queued' then $2 else tried_at end
 where id = $1
-returning status, channel, recipient, template, content, queued_at`
+returning status, attempts, channel, recipient, template, content, queued_at`
 
 // Handle notes the attempt.
 func (c BeginDelivery) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Delivery, []events.Event, error) {
 	d := Delivery{NotificationID: c.NotificationID}
-	err := tx.QueryRow(ctx, beginAttempt, c.NotificationID, meta.Now).Scan(&d.Status, &d.Channel, &d.Recipient, &d.Template, &d.Content, &d.QueuedAt)
+	err := tx.QueryRow(ctx, beginAttempt, c.NotificationID, meta.Now).Scan(&d.Status, &d.Attempts, &d.Channel, &d.Recipient, &d.Template, &d.Content, &d.QueuedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Delivery{}, nil, noSuchNotification(c.NotificationID)
 	}

@@ -20,6 +20,9 @@ import (
 	"github.com/ezscale/platform/internal/jobs"
 )
 
+// maxDeliveries bounds the attempts at one notification, those that were asked to wait included.
+const maxDeliveries = 100
+
 // Colours of a post's bar: below the quota, and from it on.
 const (
 	colourNear = 0xf59e0b
@@ -64,7 +67,10 @@ func (d *Deliverer) work(ctx context.Context, job jobs.Job[DeliverNotification])
 		return err
 	}
 	sent := d.send(ctx, delivery)
-	status := outcome(sent, job.Last())
+	status := outcome(sent, job.Last(), delivery.Attempts)
+	if status == notify.StatusFailed {
+		d.log.ErrorContext(ctx, "a notification is not delivered and not tried again", "notification", delivery.NotificationID, "channel", delivery.Channel)
+	}
 	d.delivered.WithLabelValues(delivery.Channel, status).Inc()
 	record := notify.RecordDelivery{NotificationID: delivery.NotificationID, Status: status}
 	if sent != nil {
@@ -81,12 +87,12 @@ func (d *Deliverer) meta() command.Meta {
 }
 
 // outcome is the status after an attempt. Being asked to wait is no failure, and costs no attempt.
-func outcome(sent error, last bool) string {
+func outcome(sent error, last bool, attempts int) string {
 	limited := errors.As(sent, new(discord.RateLimited))
 	switch {
 	case sent == nil:
 		return notify.StatusSent
-	case isFinal(sent) || last && !limited:
+	case isFinal(sent) || last && !limited || attempts >= maxDeliveries:
 		return notify.StatusFailed
 	default:
 		return notify.StatusQueued

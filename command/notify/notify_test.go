@@ -1,0 +1,153 @@
+package notify_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/notify"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// Messages as they are read are in testdata; UPDATE_TESTDATA=1 writes them anew.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	alert := notify.QuotaAlert{CustomerName: "Ada <Lovelace>", ServiceName: "svc 1", Threshold: 75, QuotaBytes: 1e12, BillableBytes: 751_234_567_890,
+		Period: events.Period{From: at, To: at.AddDate(0, 0, 28)}, ReachedAt: at.Add(100 * time.Hour), Currency: "USD", OverageUnitBytes: 1e9, OverageUnitPrice: "0.01"}
+	over := alert
+	over.Threshold, over.BillableBytes = 100, 1e12
+	free := alert
+	free.OverageUnitBytes, free.OverageUnitPrice = 0, ""
+	invoice := notify.Invoice{CustomerName: "Ada", ServiceName: "svc-1", InvoiceID: uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057"), Number: "INV-2026-000001", Kind: "usage",
+		Total: "1.16", Currency: "USD", Lines: []notify.InvoiceLine{{Description: "Traffic over 1 TB, 2026-01-01 – 2026-02-01", Amount: "1.10"}, {Description: "Late usage", Amount: "0.06"}}}
+	credit := invoice
+	credit.Number, credit.Kind, credit.Total, credit.Lines = "CN-2026-000001", "credit_note", "-0.40", []notify.InvoiceLine{{Description: "Late usage", Amount: "-0.40"}}
+	for name, content := range map[string]any{"quota_alert": alert, "quota_alert_over": over, "quota_alert_free": free, "invoice": invoice, "invoice_credit": credit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkMessage(t, name, content)
+		})
+	}
+}
+
+func checkMessage(t *testing.T, name string, content any) {
+	t.Helper()
+	r, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := notify.TemplateQuotaAlert
+	if strings.HasPrefix(name, "invoice") {
+		template = notify.TemplateInvoice
+	}
+	m, err := r.Render(notify.Delivery{Template: template, Content: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []byte("Subject: " + m.Subject + "\nLink: " + m.Link + "\n\n" + m.Text + "\n" + m.HTML)
+	file := filepath.Join("testdata", name+".txt")
+	if os.Getenv("UPDATE_TESTDATA") == "1" {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error(cmp.Diff(string(want), string(got)))
+	}
+}
+
+func TestUnknownTemplatesAndContentsAreRefused(t *testing.T) {
+	t.Parallel()
+	r, err := notify.NewRenderer(notify.Brand{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []notify.Delivery{{Template: "letter"}, {Template: notify.TemplateInvoice, Content: json.RawMessage(`{`)}} {
+		if _, err := r.Render(d); err == nil {
+			t.Errorf("%s %s must be refused", d.Template, d.Content)
+		}
+	}
+}
+
+func alertOf(w *worldtest.World) notify.QueueQuotaAlert {
+	w.Helper()
+	service := w.Service("svc-1", w.Customer("ada@example.com"), w.Plan(worldtest.Terms("vps-s")))
+	return notify.QueueQuotaAlert{EventID: w.NewID(), Staff: true, Alert: events.QuotaThresholdReached{AlertID: w.NewID(), ServiceID: service.ServiceID,
+		CycleID: service.CycleID, Threshold: 75, QuotaBytes: 1e12, BillableBytes: 75e10, ReachedAt: w.Now()}}
+}
+
+func TestAnEventQueuesItsMessagesOnce(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	order := alertOf(w)
+	first, second := worldtest.Must(w, order), worldtest.Must(w, order)
+	if len(first.NotificationIDs) != 2 || len(second.NotificationIDs) != 0 {
+		t.Errorf("got %v, then %v", first, second)
+	}
+	if got, want := worldtest.One[string](w, `select string_agg(channel || ' ' || recipient || ' ' || status, ', ' order by channel) from notification`),
+		"discord staff queued, mail ada@example.com queued"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	order.Alert.CycleID = w.NewID()
+	worldtest.Refused(w, order, fault.NotFound, "no_such_cycle")
+	worldtest.Refused(w, notify.QueueInvoice{EventID: w.NewID(), InvoiceID: w.NewID()}, fault.NotFound, "no_such_invoice")
+}
+
+func TestDelivery(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	id := worldtest.Must(w, alertOf(w)).NotificationIDs[0]
+	const describe = `select concat_ws(' ', status, attempts, error, sent_at is not null) from notification where id = $1`
+	steps := []struct {
+		status, reason, want string
+	}{
+		{"queued", "mailbox full", "queued 1 mailbox full f"},
+		{"failed", "no such user", "failed 2 no such user f"},
+	}
+	for _, s := range steps {
+		if d := worldtest.Must(w, notify.BeginDelivery{NotificationID: id}); d.Status != "queued" || d.Recipient != "ada@example.com" {
+			t.Fatalf("got %+v", d)
+		}
+		worldtest.Must(w, notify.RecordDelivery{NotificationID: id, Status: s.status, Reason: s.reason})
+		if got := worldtest.One[string](w, describe, id); got != s.want {
+			t.Errorf("got %q, want %q", got, s.want)
+		}
+	}
+	if d := worldtest.Must(w, notify.BeginDelivery{NotificationID: id}); d.Status != "failed" {
+		t.Errorf("a failed one is not tried again: %+v", d)
+	}
+	worldtest.Must(w, notify.RecordDelivery{NotificationID: id, Status: "sent"}) // an answer that came late
+	worldtest.Must(w, notify.RecordDelivery{NotificationID: id, Status: "queued", Reason: "timeout"})
+	if got, want := worldtest.One[string](w, describe, id), "sent 2 t"; got != want {
+		t.Errorf("what is sent stays sent: got %q, want %q", got, want)
+	}
+	worldtest.Refused(w, notify.BeginDelivery{NotificationID: w.NewID()}, fault.NotFound, "no_such_notification")
+	worldtest.Refused(w, notify.RecordDelivery{NotificationID: w.NewID(), Status: "sent"}, fault.NotFound, "no_such_notification")
+	for _, c := range []notify.RecordDelivery{{Status: "lost"}, {Status: "failed"}, {Status: "sent", Reason: "x"}} {
+		c.NotificationID = id
+		if err := c.Validate(); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%+v: got %v", c, err)
+		}
+	}
+	if n := worldtest.One[int](w, `select count(*) from audit where input::text like '%mailbox full%'`); n != 0 {
+		t.Error("a reason may name a person and must stay out of the audit")
+	}
+}
