@@ -410,3 +410,26 @@ func TestLease(t *testing.T) {
 		t.Errorf("the old holder's release hit the new one: %v", err)
 	}
 }
+
+func TestFreedLeasesAreTakenAtOnce(t *testing.T) {
+	t.Parallel()
+	const parts = 4
+	f := setup(t, parts)
+	_, err := f.pool.Exec(t.Context(), `insert into consumer_instance values ('test', $1, 0, 'dead', now() + interval '1 hour')`, f.topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range parts {
+		if _, err := consumer.Acquire(t.Context(), f.pool, consumer.Key{Consumer: "test", Topic: f.topic, Partition: p}, "dead", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := consumer.FreeLeases(t.Context(), f.pool); err != nil {
+		t.Fatal(err)
+	}
+	f.start(f.config("1"), consumer.HandlerFunc(insert))
+	for p := range parts {
+		f.produce(p, plain("x")...)
+	}
+	f.awaitValues("x x x x")
+}
