@@ -20,6 +20,7 @@ const serverSettings = `<clickhouse>
     <mark_cache_size>16777216</mark_cache_size>
     <index_mark_cache_size>4194304</index_mark_cache_size>
     <max_thread_pool_size>256</max_thread_pool_size>
+    <max_thread_pool_free_size>8</max_thread_pool_free_size>
     <merge_tree>
         <fsync_after_insert>1</fsync_after_insert>
         <fsync_part_directory>1</fsync_part_directory>

@@ -182,7 +182,7 @@ func (s *Server) settings() []string {
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(s.cfg.Port),
 		"unix_socket_directories=" + socket, "unix_socket_permissions=0700",
 		"max_connections=" + strconv.Itoa(s.cfg.MaxConns), "superuser_reserved_connections=3",
-		sync, "synchronous_commit=on", "full_page_writes=on", "password_encryption=scram-sha-256",
+		sync, "synchronous_commit=on", "full_page_writes=on", "recovery_init_sync_method=syncfs", "password_encryption=scram-sha-256",
 		"shared_buffers=64MB", "work_mem=8MB", "maintenance_work_mem=64MB", "effective_cache_size=512MB",
 		"wal_level=replica", "max_wal_senders=0", "wal_buffers=4MB", "max_wal_size=1GB", "min_wal_size=80MB",
 		"checkpoint_timeout=5min", "io_workers=1", "max_worker_processes=4", "max_parallel_workers=2", "jit=off",
