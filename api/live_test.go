@@ -1,0 +1,230 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/query"
+)
+
+const patience = 20 * time.Second
+
+// events is a live stream being read.
+type events struct {
+	t    *testing.T
+	read chan event
+	stop context.CancelFunc
+	cut  atomic.Bool // the reader gave up, not the server
+}
+
+type event struct{ name, data string }
+
+// watch opens the stream of a service; its channel closes when the stream ends.
+func (e *env) watch(service string, who as) (*events, int) {
+	e.Helper()
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	request, err := http.NewRequestWithContext(ctx, "GET", e.server.URL+"/api/v1/services/"+service+"/live", nil)
+	if err != nil {
+		e.Fatal(err)
+	}
+	who(request)
+	response, err := e.server.Client().Do(request)
+	if err != nil {
+		e.Fatal(err)
+	}
+	s := &events{t: e.T, read: make(chan event), stop: stop}
+	e.Cleanup(stop)
+	go func() {
+		defer close(s.read)
+		defer func() { s.cut.Store(ctx.Err() != nil) }()
+		defer response.Body.Close()
+		var next event
+		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+			name, value, _ := strings.Cut(lines.Text(), ": ")
+			switch {
+			case name == "event":
+				next.name = value
+			case name == "data":
+				next.data = value
+			case lines.Text() == "" && next.name != "":
+				select {
+				case s.read <- next:
+				case <-ctx.Done():
+					return
+				}
+				next = event{}
+			}
+		}
+	}()
+	return s, response.StatusCode
+}
+
+type usage struct {
+	At    time.Time
+	Slots []struct {
+		T    time.Time
+		InL2 int64 `json:"in_l2"`
+	}
+	Cycle *struct {
+		Billable int64 `json:"billable_bytes"`
+	}
+}
+
+// until reads events of a name until one is as it should be.
+func (s *events) until(name string, fits func(data []byte) bool) {
+	s.t.Helper()
+	for e := range s.read {
+		if e.name == name && fits([]byte(e.data)) {
+			return
+		}
+	}
+	s.t.Fatalf("the stream ended before the %s event that was waited for", name)
+}
+
+func (s *events) untilUsage(fits func(usage) bool) {
+	s.t.Helper()
+	s.until("usage", func(data []byte) bool {
+		var u usage
+		if err := json.Unmarshal(data, &u); err != nil {
+			s.t.Fatalf("%v in %s", err, data)
+		}
+		return fits(u)
+	})
+}
+
+// untilEnd waits for the server to end the stream.
+func (s *events) untilEnd() {
+	s.t.Helper()
+	for range s.read {
+	}
+	if s.cut.Load() {
+		s.t.Fatal("the server did not end the stream")
+	}
+}
+
+func TestTheStreamFollowsTheMeter(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	e.meter("svc-a", start.Add(-time.Minute), 100, 10)
+	e.meter("svc-b", start.Add(-time.Minute), 777, 77)
+	s, status := e.watch("svc-a", e.signIn(`{"role":"customer","customer":"a@example.com"}`))
+	if status != 200 {
+		t.Fatalf("status %d", status)
+	}
+	s.untilUsage(func(u usage) bool {
+		return len(u.Slots) == 1 && u.Slots[0].InL2 == 100 && u.Cycle.Billable == 110 && u.At.Equal(start)
+	})
+	e.meter("svc-a", start.Add(-time.Minute), 1, 0)
+	s.untilUsage(func(u usage) bool { return len(u.Slots) == 1 && u.Slots[0].InL2 == 101 && u.Cycle.Billable == 111 })
+	e.clock.ahead.Store(int64(10 * time.Second))
+	e.meter("svc-a", start, 5, 0)
+	s.untilUsage(func(u usage) bool { return len(u.Slots) == 1 && u.Slots[0].InL2 == 5 })
+	e.exec(`insert into quota_alert (service_id, cycle_id, threshold, quota_bytes, billable_bytes, crossed_at, event_id)
+		select s.id, c.id, 75, 100, 75, $1, gen_random_uuid() from service s join cycle c on c.service_id = s.id where s.name = 'svc-a'`, start)
+	e.meter("svc-a", start, 1, 0)
+	s.until("alert", func(data []byte) bool {
+		return strings.Contains(string(data), `"threshold":75`) && strings.Contains(string(data), `"name":"svc-a"`)
+	})
+	s.untilUsage(func(u usage) bool { return len(u.Slots) == 0 }) // silence moves the graph too
+}
+
+func TestTheStreamEndsWithTheSession(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	a := e.signIn(`{"role":"customer"}`)
+	s, _ := e.watch("svc-a", a)
+	s.untilUsage(func(usage) bool { return true })
+	if got := e.call("DELETE", "/api/v1/session", "", a); got.status != 204 {
+		t.Fatalf("sign out: %d", got.status)
+	}
+	s.untilEnd()
+	if _, status := e.watch("svc-a", a); status != 401 {
+		t.Errorf("after signing out: %d", status)
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	e := company(t, func(cfg *api.Config, _ *api.Dependencies) { cfg.MaxStreams = 2 })
+	first, _ := e.watch("svc-a", operator)
+	first.untilUsage(func(usage) bool { return true })
+	second, _ := e.watch("svc-b", operator)
+	second.untilUsage(func(usage) bool { return true })
+	if _, status := e.watch("svc-a", operator); status != 503 {
+		t.Errorf("one too many: %d", status)
+	}
+	first.stop()
+	for range first.read {
+	}
+	deadline := time.Now().Add(patience)
+	for {
+		third, status := e.watch("svc-a", operator)
+		third.stop()
+		if status == 200 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a place that is free again is not given: %d", status)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// counting counts the questions for slots.
+type counting struct {
+	query.Postgres
+	slots atomic.Int64
+}
+
+func (c *counting) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if strings.Contains(sql, "from usage_slot") {
+		c.slots.Add(1)
+	}
+	return c.Postgres.Query(ctx, sql, args...)
+}
+
+func TestManyViewersCostOnePoll(t *testing.T) {
+	t.Parallel()
+	var db *counting
+	e := company(t, func(_ *api.Config, deps *api.Dependencies) {
+		db = &counting{Postgres: deps.Postgres}
+		deps.Postgres = db
+	})
+	const viewers = 50
+	streams := make([]*events, viewers)
+	for i := range streams {
+		streams[i], _ = e.watch("svc-a", operator)
+		streams[i].untilUsage(func(usage) bool { return true })
+	}
+	before := db.slots.Load()
+	e.meter("svc-a", start, 5, 0)
+	for _, s := range streams {
+		s.untilUsage(func(u usage) bool { return len(u.Slots) == 1 && u.Slots[0].InL2 == 5 })
+	}
+	if polls := db.slots.Load() - before; polls >= viewers {
+		t.Errorf("%d polls for %d viewers", polls, viewers)
+	}
+}
+
+func TestStopEndsTheStreams(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	s, _ := e.watch("svc-a", operator)
+	s.untilUsage(func(usage) bool { return true })
+	if err := e.edge.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s.untilEnd()
+	if _, status := e.watch("svc-a", operator); status != 503 {
+		t.Errorf("after the stop: %d", status)
+	}
+}
