@@ -38,7 +38,7 @@ type Config struct {
 	FlushInterval time.Duration // between two flushes while the meter keeps up; default 1 s
 	IdleInterval  time.Duration // the same while only collectors' reports come; default 2 s
 	BehindFlush   time.Duration // the same while the meter is behind: fewer, larger flushes; default 5 s
-	EmitInterval  time.Duration // between two emissions of usage windows; default 2 s
+	EmitInterval  time.Duration // between two emissions of usage windows; default 10 s, graphs read the newest minutes from Postgres
 	StateInterval time.Duration // between two snapshots of the trackers; default 10 s
 	SlotRetention time.Duration // of ten-second slots behind the slowest partition's watermark; default 26 h
 	StallAfter    time.Duration // without progress while there is work: unhealthy; default 30 s
@@ -60,7 +60,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.FlushInterval, time.Second)
 	setDefault(&c.IdleInterval, 2*time.Second)
 	setDefault(&c.BehindFlush, 5*time.Second)
-	setDefault(&c.EmitInterval, 2*time.Second)
+	setDefault(&c.EmitInterval, 10*time.Second)
 	setDefault(&c.StateInterval, 10*time.Second)
 	setDefault(&c.SlotRetention, 26*time.Hour)
 	setDefault(&c.StallAfter, 30*time.Second)

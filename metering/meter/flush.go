@@ -169,8 +169,8 @@ func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
 		return
 	}
 	arguments := append([]any{
-		array(sums.keys, func(k cycleKey) uuid.UUID { return k.cycle }),
-		array(sums.keys, func(k cycleKey) uuid.UUID { return k.service }),
+		ids(sums.keys, func(k cycleKey) uuid.UUID { return k.cycle }),
+		ids(sums.keys, func(k cycleKey) uuid.UUID { return k.service }),
 	}, columns(sums.sums)...)
 	b.Queue(usageCycleSQL, arguments...).Query(func(found pgx.Rows) error {
 		var key cycleKey
@@ -205,9 +205,9 @@ func (s *session) alert(ctx context.Context, tx pgx.Tx, all []crossing) (int, er
 		at = s.watermark // only settled usage: nothing was received in this flush
 	}
 	inserted, err := tx.Query(ctx, quotaAlertSQL,
-		array(all, func(c crossing) uuid.UUID { return c.service }), array(all, func(c crossing) uuid.UUID { return c.cycle }),
+		ids(all, func(c crossing) uuid.UUID { return c.service }), ids(all, func(c crossing) uuid.UUID { return c.cycle }),
 		array(all, func(c crossing) int16 { return c.threshold }), array(all, func(c crossing) int64 { return c.quota }),
-		array(all, func(c crossing) int64 { return c.bytes }), at, array(all, func(c crossing) uuid.UUID { return c.event }))
+		array(all, func(c crossing) int64 { return c.bytes }), at, ids(all, func(c crossing) uuid.UUID { return c.event }))
 	if err != nil {
 		return 0, fmt.Errorf("write quota alerts: %w", err)
 	}

@@ -114,7 +114,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 			w.send(tr.envelopes(i%2, 25)...)
 			time.Sleep(time.Duration(tr.random.IntN(80)) * time.Millisecond)
 		}
-		w.send(w.report(epoch.Add(time.Duration(tr.sent) * 100 * time.Millisecond)))
+		w.send(w.report(epoch.Add(time.Duration(tr.made) * 100 * time.Millisecond)))
 		killer := time.AfterFunc(time.Duration(200+tr.random.IntN(1300))*time.Millisecond, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // killed, as was asked for, by itself or by us
 		killer.Stop()

@@ -20,7 +20,7 @@ type traffic struct {
 	random *rand.Rand
 	seq    []uint32 // of each exporter
 	sample []uint32
-	sent   int
+	made   int
 }
 
 func newTraffic(w *world, seed uint64) *traffic {
@@ -40,8 +40,8 @@ func (tr *traffic) envelopes(exporter, n int) [][]byte {
 			tr.sample[exporter]++
 			d.Samples = append(d.Samples, tr.draw(tr.sample[exporter]))
 		}
-		tr.sent++
-		packets = append(packets, metertest.SFlow(epoch.Add(time.Duration(tr.sent)*100*time.Millisecond).UnixNano(), d))
+		tr.made++
+		packets = append(packets, metertest.SFlow(epoch.Add(time.Duration(tr.made)*100*time.Millisecond).UnixNano(), d))
 		if tr.random.IntN(20) == 0 {
 			packets = append(packets, packets[tr.random.IntN(len(packets))])
 		}

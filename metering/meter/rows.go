@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/ezscale/platform/metering/meter/count"
 )
@@ -57,6 +58,15 @@ func array[K, V any](keys []K, value func(K) V) []V {
 	values := make([]V, len(keys))
 	for i, k := range keys {
 		values[i] = value(k)
+	}
+	return values
+}
+
+// ids is array for ids, in the form that pgx encodes without asking for their text.
+func ids[K any](keys []K, value func(K) uuid.UUID) pgtype.FlatArray[pgtype.UUID] {
+	values := make(pgtype.FlatArray[pgtype.UUID], len(keys))
+	for i, k := range keys {
+		values[i] = pgtype.UUID{Bytes: value(k), Valid: true}
 	}
 	return values
 }

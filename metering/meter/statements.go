@@ -46,14 +46,14 @@ func (v *view) queueUsage(b *pgx.Batch, r *rows, partition int, flush int64) {
 	serviceOf := func(k serviceTime) uuid.UUID { return v.services[k.service].id }
 	if keys := r.hourly.keys; len(keys) > 0 {
 		b.Queue(usageHourlySQL, append([]any{
-			array(keys, func(k hourKey) uuid.UUID { return v.services[k.service].id }),
-			array(keys, func(k hourKey) uuid.UUID { return v.exporters[k.exporter] }),
+			ids(keys, func(k hourKey) uuid.UUID { return v.services[k.service].id }),
+			ids(keys, func(k hourKey) uuid.UUID { return v.exporters[k.exporter] }),
 			array(keys, func(k hourKey) time.Time { return hourTime(k.hour) }),
 		}, columns(r.hourly.sums)...)...)
 	}
 	if keys := r.slots.keys; len(keys) > 0 {
 		arguments := append([]any{
-			array(keys, serviceOf),
+			ids(keys, serviceOf),
 			array(keys, func(k serviceTime) time.Time { return slotTime(k.time) }),
 		}, columns(r.slots.sums)...)
 		b.Queue(usageSlotSQL, append(arguments, partition, flush)...)
@@ -62,10 +62,10 @@ func (v *view) queueUsage(b *pgx.Batch, r *rows, partition int, flush int64) {
 		return array(keys, func(k serviceTime) time.Time { return hourTime(k.time) })
 	}
 	if keys := r.pending.keys; len(keys) > 0 {
-		b.Queue(usagePendingSQL, append([]any{partition, array(keys, serviceOf), hours(keys)}, columns(r.pending.sums)...)...)
+		b.Queue(usagePendingSQL, append([]any{partition, ids(keys, serviceOf), hours(keys)}, columns(r.pending.sums)...)...)
 	}
 	if keys := r.late.keys; len(keys) > 0 {
-		b.Queue(usageLateSQL, append([]any{array(keys, serviceOf), hours(keys)}, columns(r.late.sums)...)...)
+		b.Queue(usageLateSQL, append([]any{ids(keys, serviceOf), hours(keys)}, columns(r.late.sums)...)...)
 	}
 }
 
@@ -83,14 +83,14 @@ func (v *view) exporterOf(k count.ExporterTime) uuid.UUID { return v.exporters[k
 
 func (v *view) queueLoss(b *pgx.Batch, t *count.Tally) {
 	if hours := keysOf(t.Losses); len(hours) > 0 {
-		arguments := []any{array(hours, v.exporterOf), array(hours, func(k count.ExporterTime) time.Time { return hourTime(k.Time) })}
+		arguments := []any{ids(hours, v.exporterOf), array(hours, func(k count.ExporterTime) time.Time { return hourTime(k.Time) })}
 		for _, column := range lossColumns() {
 			arguments = append(arguments, array(hours, func(k count.ExporterTime) int64 { return column(t.Losses[k]) }))
 		}
 		b.Queue(lossHourlySQL, arguments...)
 	}
 	if minutes := keysOf(t.Minutes); len(minutes) > 0 {
-		b.Queue(lossMinuteSQL, array(minutes, v.exporterOf),
+		b.Queue(lossMinuteSQL, ids(minutes, v.exporterOf),
 			array(minutes, func(k count.ExporterTime) time.Time { return minuteTime(k.Time) }),
 			array(minutes, func(k count.ExporterTime) int64 { return t.Minutes[k].Datagrams }),
 			array(minutes, func(k count.ExporterTime) int64 { return t.Minutes[k].Lost }))
@@ -119,7 +119,7 @@ func (v *view) queueRejects(b *pgx.Batch, t *count.Tally) {
 		return
 	}
 	b.Queue(rejectHourlySQL,
-		array(keys, func(k count.RejectKey) uuid.UUID { return v.exporters[k.Exporter] }),
+		ids(keys, func(k count.RejectKey) uuid.UUID { return v.exporters[k.Exporter] }),
 		array(keys, func(k count.RejectKey) time.Time { return hourTime(k.Time) }),
 		array(keys, func(k count.RejectKey) string { return k.Reason }),
 		array(keys, func(k count.RejectKey) int64 { return t.Rejects[k] }))
@@ -132,9 +132,9 @@ func (v *view) queueQuarantine(b *pgx.Batch, t *count.Tally) {
 	}
 	direction := map[bool]string{true: "in", false: "out"}
 	b.Queue(quarantineHourlySQL,
-		array(keys, func(k count.QuarantineKey) uuid.UUID { return v.exporters[k.Exporter] }),
+		ids(keys, func(k count.QuarantineKey) uuid.UUID { return v.exporters[k.Exporter] }),
 		array(keys, func(k count.QuarantineKey) time.Time { return hourTime(k.Time) }),
-		array(keys, func(k count.QuarantineKey) uuid.UUID { return v.services[k.Service].id }),
+		ids(keys, func(k count.QuarantineKey) uuid.UUID { return v.services[k.Service].id }),
 		array(keys, func(k count.QuarantineKey) string { return direction[k.In] }),
 		array(keys, func(k count.QuarantineKey) int64 { return int64(k.Rate) }),
 		array(keys, func(k count.QuarantineKey) int64 { return t.Quarantine[k].Samples }),
@@ -149,7 +149,7 @@ func (v *view) queueUnattributed(b *pgx.Batch, t *count.Tally) {
 		return
 	}
 	b.Queue(unattributedHourlySQL,
-		array(keys, func(k count.AddressKey) uuid.UUID { return v.exporters[k.Exporter] }),
+		ids(keys, func(k count.AddressKey) uuid.UUID { return v.exporters[k.Exporter] }),
 		array(keys, func(k count.AddressKey) time.Time { return hourTime(k.Time) }),
 		array(keys, func(k count.AddressKey) netip.Addr { return k.Address }),
 		array(keys, func(k count.AddressKey) int64 { return all[k].BytesL2 }),
@@ -188,7 +188,7 @@ func (v *view) queuePorts(b *pgx.Batch, t *count.Tally) {
 		return
 	}
 	b.Queue(portSQL,
-		array(keys, func(k count.PortKey) uuid.UUID { return v.exporters[k.Exporter] }),
+		ids(keys, func(k count.PortKey) uuid.UUID { return v.exporters[k.Exporter] }),
 		array(keys, func(k count.PortKey) int64 { return int64(k.Index) }),
 		array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Type) }),
 		array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].Speed) }),
@@ -208,7 +208,7 @@ func (v *view) queueSeen(b *pgx.Batch, t *count.Tally) {
 		return
 	}
 	b.Queue(exporterSeenSQL,
-		array(keys, func(k int32) uuid.UUID { return v.exporters[k] }),
+		ids(keys, func(k int32) uuid.UUID { return v.exporters[k] }),
 		array(keys, func(k int32) time.Time { return nanoTime(t.Heard[k].First) }),
 		array(keys, func(k int32) time.Time { return nanoTime(t.Heard[k].Last) }),
 		array(keys, func(k int32) netip.Addr { return t.Heard[k].Agent }),
