@@ -20,18 +20,18 @@ run: build ## fetch what is missing, build, and start the live demo
 
 build: $(BIN) ## bin/ezscale with the pages embedded
 
-$(BIN): $(GO_SOURCES) web/dist/.built go.mod go.sum
+$(BIN): $(GO_SOURCES) web/dist/site/index.html go.mod go.sum
 	@echo "== building $(BIN)"
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/ezscale
 
-web: web/dist/.built ## the pages alone
+web: web/dist/site/index.html ## the pages alone
 
 web/node_modules/.installed: web/package-lock.json
 	@echo "== installing the pages' packages"
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)
+web/dist/site/index.html: web/node_modules/.installed $(WEB_SOURCES)
 	@echo "== building the pages"
 	cd web && npm run --silent build
 	@touch $@

@@ -23,24 +23,25 @@ const (
 
 // Config is everything a role may need. Addresses are host:port.
 type Config struct {
-	Mode       Mode
-	LogLevel   string
-	LogFormat  string
-	HTTP       string // the API and the pages
-	Metrics    string // /metrics and /health of roles other than the API
-	BaseURL    string // where people reach the pages; mails link there
-	Brand      string
-	Postgres   string // owner DSN: migrations, commands
-	Query      string // DSN of the read side; the same server by default
-	Kafka      []string
-	ClickHouse string
-	Token      string // operator token of the API; empty: none is accepted
-	Collector  Collector
-	Meter      Meter
-	Mail       Mail
-	Discord    string        // webhook URL for staff alerts; a secret
-	Sweep      time.Duration // how often due cycles are looked for
-	DataDir    string        // spool and caches of this process
+	Mode             Mode
+	LogLevel         string
+	LogFormat        string
+	HTTP             string // the API and the pages
+	Metrics          string // /metrics and /health of roles other than the API
+	BaseURL          string // where people reach the pages; mails link there
+	Brand            string
+	Postgres         string // owner DSN: migrations, commands
+	Query            string // DSN of the read side; the same server by default
+	Kafka            []string
+	KafkaReplication int // of topics that are made
+	ClickHouse       string
+	Token            string // operator token of the API; empty: none is accepted
+	Collector        Collector
+	Meter            Meter
+	Mail             Mail
+	Discord          string        // webhook URL for staff alerts; a secret
+	Sweep            time.Duration // how often due cycles are looked for
+	DataDir          string        // spool and caches of this process
 }
 
 // Collector holds the UDP side's settings.
@@ -53,7 +54,7 @@ type Collector struct {
 
 // Meter holds the meter's settings.
 type Meter struct {
-	Decoder string // ezscale or goflow2
+	Decoder string // builtin or goflow2
 	Flush   time.Duration
 }
 
@@ -80,13 +81,14 @@ func Describe() []Setting {
 		{"EZSCALE_POSTGRES", "", "DSN of Postgres 18 (owner of the database)"},
 		{"EZSCALE_POSTGRES_QUERY", "EZSCALE_POSTGRES", "DSN of the read side, for instance a replica"},
 		{"EZSCALE_KAFKA", "", "brokers, comma separated"},
+		{"EZSCALE_KAFKA_REPLICATION", "1", "replicas of the topics that are made; 3 on a cluster"},
 		{"EZSCALE_CLICKHOUSE", "", "DSN, http://user:password@host:8123/database or clickhouse://…:9000/…"},
 		{"EZSCALE_TOKEN", "", "operator token for the API and the command line (at least 32 characters)"},
 		{"EZSCALE_SFLOW", "0.0.0.0:6343", "UDP addresses for sFlow, comma separated"},
 		{"EZSCALE_SFLOW_SOCKETS", "0", "sockets per address; 0 chooses by the cores"},
 		{"EZSCALE_SFLOW_BUFFER", "33554432", "socket buffer to ask for, bytes"},
 		{"EZSCALE_RAW_RETENTION", "168h", "how long raw datagrams stay in Kafka"},
-		{"EZSCALE_SFLOW_DECODER", "ezscale", "ezscale, or goflow2 for comparison"},
+		{"EZSCALE_SFLOW_DECODER", "builtin", "builtin, or goflow2 for comparison"},
 		{"EZSCALE_METER_FLUSH", "1s", "how often the meter writes its counters"},
 		{"EZSCALE_SMTP", "", "smtp://[user:password@]host:port or smtps://…; empty: no mail is sent"},
 		{"EZSCALE_SMTP_INSECURE", "false", "true allows SMTP without TLS"},
@@ -106,7 +108,7 @@ func Load(getenv func(string) string) (Config, error) {
 	c := Config{
 		Mode: Mode(r.text("EZSCALE_MODE")), LogLevel: r.text("EZSCALE_LOG_LEVEL"), LogFormat: r.text("EZSCALE_LOG_FORMAT"),
 		HTTP: r.address("EZSCALE_HTTP"), Metrics: r.address("EZSCALE_METRICS"), BaseURL: r.url("EZSCALE_BASE_URL"), Brand: r.text("EZSCALE_BRAND"),
-		Postgres: r.text("EZSCALE_POSTGRES"), Query: r.get("EZSCALE_POSTGRES_QUERY"), Kafka: r.list("EZSCALE_KAFKA"), ClickHouse: r.text("EZSCALE_CLICKHOUSE"),
+		Postgres: r.text("EZSCALE_POSTGRES"), Query: r.get("EZSCALE_POSTGRES_QUERY"), Kafka: r.list("EZSCALE_KAFKA"), KafkaReplication: r.number("EZSCALE_KAFKA_REPLICATION", 1, 9), ClickHouse: r.text("EZSCALE_CLICKHOUSE"),
 		Token: r.token("EZSCALE_TOKEN"),
 		Collector: Collector{Listen: r.list("EZSCALE_SFLOW"), Sockets: r.number("EZSCALE_SFLOW_SOCKETS", 0, 64),
 			ReceiveBuffer: r.number("EZSCALE_SFLOW_BUFFER", 1<<16, 1<<30), RawRetention: r.duration("EZSCALE_RAW_RETENTION", time.Hour)},
@@ -118,7 +120,7 @@ func Load(getenv func(string) string) (Config, error) {
 		c.Query = c.Postgres
 	}
 	r.check(c.Mode == Production || c.Mode == Development, "EZSCALE_MODE", "%q is neither production nor development", c.Mode)
-	r.check(c.Meter.Decoder == "ezscale" || c.Meter.Decoder == "goflow2", "EZSCALE_SFLOW_DECODER", "%q is neither ezscale nor goflow2", c.Meter.Decoder)
+	r.check(c.Meter.Decoder == "builtin" || c.Meter.Decoder == "goflow2", "EZSCALE_SFLOW_DECODER", "%q is neither builtin nor goflow2", c.Meter.Decoder)
 	return c, errors.Join(r.faults...)
 }
 

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/internal/clickhouse"
+	"github.com/ezscale/platform/internal/config"
+	"github.com/ezscale/platform/internal/observe"
+	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/web"
+)
+
+// apiExtras are what only `ezscale up` gives the API.
+type apiExtras struct {
+	mailbox func(context.Context) ([]api.Message, error)
+	sweep   func(context.Context) error
+}
+
+func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error) {
+	db, err := b.commands(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read, err := b.pool(ctx, postgres.RoleQuery)
+	if err != nil {
+		return nil, err
+	}
+	click, err := b.clickHouse(ctx)
+	if err != nil {
+		return nil, err
+	}
+	site, err := web.New(web.Config{Brand: b.cfg.Brand})
+	if err != nil {
+		return nil, fmt.Errorf("open the pages: %w", err)
+	}
+	development := b.cfg.Mode == config.Development
+	server, err := api.New(api.Config{
+		Address: b.cfg.HTTP, Token: b.cfg.Token, Production: !development, Development: development,
+	}, api.Dependencies{
+		Commands: db, Postgres: read, ClickHouse: click, Clock: b.clock, Log: b.log, Registry: b.registry,
+		Health: b.health.Parts, Metrics: observe.MetricsHandler(b.registry),
+		Web:     site,
+		Mailbox: extras.mailbox, Sweep: extras.sweep,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("compose the API: %w", err)
+	}
+	b.process.add("api", server)
+	return server, nil
+}
+
+// clickHouse opens the pool of the read models at first use.
+func (b *base) clickHouse(ctx context.Context) (driver.Conn, error) {
+	if b.click != nil {
+		return b.click, nil
+	}
+	err := b.await(ctx, "ClickHouse", func() (err error) {
+		b.click, err = clickhouse.Open(ctx, clickhouse.Config{DSN: b.cfg.ClickHouse})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.process.add("pool of ClickHouse", closer(func() { _ = b.click.Close() }))
+	b.check("clickhouse", "look whether ClickHouse runs; graphs need it, billing does not", b.click.Ping)
+	return b.click, nil
+}

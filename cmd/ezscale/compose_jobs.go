@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+
+	"github.com/ezscale/platform/command/notify"
+	"github.com/ezscale/platform/command/policy"
+	"github.com/ezscale/platform/internal/config"
+	"github.com/ezscale/platform/internal/gateway/discord"
+	"github.com/ezscale/platform/internal/gateway/mail"
+	"github.com/ezscale/platform/internal/jobs"
+	"github.com/ezscale/platform/internal/postgres"
+)
+
+// addPolicy adds the consumer that turns events into jobs.
+func (b *base) addPolicy(ctx context.Context) error {
+	pool, err := b.pool(ctx, postgres.RoleCommand)
+	if err != nil {
+		return err
+	}
+	queue, err := jobs.NewEnqueuer(0, b.log)
+	if err != nil {
+		return fmt.Errorf("compose the policies: %w", err)
+	}
+	rules := policy.NotifyRules(policy.NotifyConfig{Jobs: queue, Now: b.clock.Now, NewID: newID, Staff: b.cfg.Discord != ""})
+	runner := policy.NewRunner(b.consumerConfig(), pool, b.kafka, rules, b.log, b.registry)
+	b.process.add("policies", runner)
+	b.check("policies", "look whether Kafka answers; `ezscale parked list` shows what could not be handled", func(context.Context) error { return runner.Health() })
+	return nil
+}
+
+// addJobs adds the workers that call gateways and drive billing cycles; sweep does the latter at once.
+func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, err error) {
+	db, err := b.commands(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := b.pool(ctx, postgres.RoleCommand)
+	if err != nil {
+		return nil, err
+	}
+	runner := jobs.New(jobs.Config{}, pool, b.log, b.registry)
+	sweeper := policy.NewSweeper(policy.SweeperConfig{}, db, pool, b.clock.Now, newID, b.log, b.registry)
+	sweeper.Register(runner, b.cfg.Sweep)
+	deliverer, err := b.deliverer()
+	if err != nil {
+		return nil, err
+	}
+	deliverer.Register(runner)
+	b.process.add("jobs", runner)
+	b.check("jobs", "look at the log of the jobs role for what fails", runner.Health)
+	return func(ctx context.Context) error {
+		_, err := sweeper.Run(ctx)
+		return err
+	}, nil
+}
+
+func (b *base) deliverer() (*policy.Deliverer, error) {
+	renderer, err := notify.NewRenderer(notify.Brand{Name: b.cfg.Brand, URL: b.cfg.BaseURL})
+	if err != nil {
+		return nil, fmt.Errorf("compose the notices: %w", err)
+	}
+	cfg := policy.DelivererConfig{DB: b.db, Renderer: renderer, Now: b.clock.Now, NewID: newID}
+	if b.cfg.Mail.SMTP != "" {
+		settings, err := mailConfig(b.cfg.Mail)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.Mail, err = mail.New(settings); err != nil {
+			return nil, fmt.Errorf("compose the mails: %w", err)
+		}
+	}
+	if b.cfg.Discord != "" {
+		if cfg.Discord, err = discord.New(discord.Config{URL: b.cfg.Discord}); err != nil {
+			return nil, fmt.Errorf("compose the Discord posts: %w", err)
+		}
+	}
+	return policy.NewDeliverer(cfg, b.log, b.registry), nil
+}
+
+// mailConfig reads smtp://user:password@host:port (STARTTLS) or smtps://… (TLS from the start).
+func mailConfig(c config.Mail) (mail.Config, error) {
+	u, err := url.Parse(c.SMTP)
+	if err != nil || u.Scheme != "smtp" && u.Scheme != "smtps" {
+		return mail.Config{}, fmt.Errorf("EZSCALE_SMTP: want smtp:// or smtps://") // the value may hold a password
+	}
+	settings := mail.Config{Host: u.Hostname(), From: c.From, TLS: mail.TLSStart}
+	switch {
+	case u.Scheme == "smtps":
+		settings.TLS = mail.TLSImplicit
+	case c.Insecure:
+		settings.TLS = mail.TLSNone
+	}
+	if _, port, err := net.SplitHostPort(u.Host); err == nil {
+		if settings.Port, err = strconv.Atoi(port); err != nil {
+			return mail.Config{}, fmt.Errorf("EZSCALE_SMTP: port: %w", err)
+		}
+	}
+	settings.Username = u.User.Username()
+	settings.Password, _ = u.User.Password()
+	return settings, nil
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+func joinAddresses(addresses []netip.AddrPort) string {
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = "udp " + a.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// greet says where to look, once everything serves.
+func greet(o upOptions, url string) error {
+	out := os.Stdout
+	fmt.Fprintf(out, "\n  Pages and API   %s\n", url)
+	switch {
+	case o.demo:
+		fmt.Fprintf(out, "                  log in as a customer and watch a service, or as staff and watch the exporters\n")
+		fmt.Fprintf(out, "  Mailbox         %s/dev/mailbox (every mail and Discord post of the demo lands there)\n", url)
+		fmt.Fprintf(out, "  A month's end   bin/ezscale clock advance 31d --data %s\n", o.data)
+	case o.production:
+		fmt.Fprintf(out, "                  with the operator token in %s/%s\n", o.data, tokenFile)
+		fallthrough
+	default:
+		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches at the sFlow port\n", o.data)
+	}
+	fmt.Fprintf(out, "  Check           ezscale doctor --data %s\n  Stop            Ctrl-C\n\n", o.data)
+	return nil
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/internal/clickhouse"
+	"github.com/ezscale/platform/internal/config"
+	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/internal/postgres"
+)
+
+const migrateBound = 5 * time.Minute
+
+func newMigrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the schemas of Postgres and ClickHouse and the Kafka topics up to date",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, log, err := loadConfig("EZSCALE_POSTGRES", "EZSCALE_KAFKA", "EZSCALE_CLICKHOUSE")
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), migrateBound)
+			defer cancel()
+			return migrate(ctx, cfg, log)
+		},
+	}
+}
+
+// migrate may run in several processes at once, and again.
+func migrate(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	if err := postgres.Migrate(ctx, cfg.Postgres, log); err != nil {
+		return fmt.Errorf("migrate Postgres: %w", err)
+	}
+	if err := clickhouse.Migrate(ctx, clickhouse.Config{DSN: cfg.ClickHouse}, log); err != nil {
+		return fmt.Errorf("migrate ClickHouse: %w", err)
+	}
+	client := kafka.New(kafka.Config{Brokers: cfg.Kafka})
+	defer client.Close()
+	if err := client.EnsureTopics(ctx, topics(cfg)); err != nil {
+		return fmt.Errorf("make Kafka topics: %w", err)
+	}
+	return nil
+}

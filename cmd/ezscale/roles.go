@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/internal/observe"
+)
+
+// roleSpec is one role as a process of its own.
+type roleSpec struct {
+	name, short string
+	needs       []string
+	add         func(*base, context.Context) error
+	ownEdge     bool // serves /health and /metrics itself
+}
+
+func roleSpecs() []roleSpec {
+	const pg, kafka, click = "EZSCALE_POSTGRES", "EZSCALE_KAFKA", "EZSCALE_CLICKHOUSE"
+	return []roleSpec{
+		{name: "api", short: "HTTP: pages, API, live streams", needs: []string{pg, click}, ownEdge: true,
+			add: func(b *base, ctx context.Context) error { _, err := b.addAPI(ctx, apiExtras{}); return err }},
+		{name: "relay", short: "Outbox to Kafka, in order", needs: []string{pg, kafka}, add: (*base).addRelay},
+		{name: "policy", short: "When an event, then a job", needs: []string{pg, kafka}, add: (*base).addPolicy},
+		{name: "jobs", short: "Mails, webhooks, and the closing of billing cycles", needs: []string{pg},
+			add: func(b *base, ctx context.Context) error { _, err := b.addJobs(ctx); return err }},
+		{name: "projections", short: "Kafka to ClickHouse read models", needs: []string{pg, kafka, click}, add: (*base).addProjections},
+		{name: "collector", short: "UDP exports to Kafka", needs: []string{pg, kafka}, add: (*base).addCollector},
+		{name: "meter", short: "Datagrams to counters", needs: []string{pg, kafka}, add: (*base).addMeter},
+	}
+}
+
+func newRoleCommands() []*cobra.Command {
+	var commands []*cobra.Command
+	for _, spec := range roleSpecs() {
+		commands = append(commands, &cobra.Command{
+			Use: spec.name, Short: spec.short, Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return runRole(cmd.Context(), spec) },
+		})
+	}
+	return commands
+}
+
+// runRole runs one role until ctx ends.
+func runRole(ctx context.Context, spec roleSpec) error {
+	cfg, log, err := loadConfig(spec.needs...)
+	if err != nil {
+		return err
+	}
+	b, err := newBase(ctx, cfg, log.With("role", spec.name))
+	if err != nil {
+		return err
+	}
+	if err := spec.add(b, ctx); err != nil {
+		return errors.Join(err, b.process.stop())
+	}
+	if !spec.ownEdge {
+		b.process.add("metrics", observe.NewServer(cfg.Metrics, b.registry, b.health, b.log))
+	}
+	return b.process.run(ctx, func() error {
+		b.log.Info("serving")
+		return nil
+	})
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/internal/embedded"
+	"github.com/ezscale/platform/internal/embedded/apachekafka"
+	"github.com/ezscale/platform/internal/observe"
+)
+
+func newServersCommand() *cobra.Command {
+	var data, kafkaKind string
+	command := &cobra.Command{
+		Use:   "servers [-- COMMAND…]",
+		Short: "Start Postgres, Kafka and ClickHouse alone, for tests; run a command on them",
+		Long: `Starts the embedded servers and sets EZSCALE_TEST_POSTGRES, EZSCALE_TEST_KAFKA and EZSCALE_TEST_CLICKHOUSE for
+the command, whose exit code becomes this one's. Without a command it prints the three and waits.`,
+		Example: "  ezscale servers -- go test ./...\n  ezscale servers --kafka apache -- go test ./internal/kafka/...",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runServers(cmd.Context(), data, kafkaKind, args)
+		},
+	}
+	command.Flags().StringVar(&data, "data", "", "data directory (default: a new one, removed at the end)")
+	command.Flags().StringVar(&kafkaKind, "kafka", "embedded", "embedded, or apache for Apache Kafka on this machine's JDK (needs Maven)")
+	return command
+}
+
+func runServers(ctx context.Context, data, kafkaKind string, args []string) (err error) {
+	if kafkaKind != "embedded" && kafkaKind != "apache" {
+		return fmt.Errorf("--kafka %s: want embedded or apache", kafkaKind)
+	}
+	log, err := observe.NewLogger(os.Stderr, "warn", "text")
+	if err != nil {
+		return err
+	}
+	data, remove, err := dataOrTemporary(data)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	stack, err := newStack(ctx, data, os.Stderr, log)
+	if err != nil {
+		return err
+	}
+	if err := startStack(ctx, stack); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stack.Stop(context.WithoutCancel(ctx))) }()
+	brokers := stack.KafkaBrokers()
+	if kafkaKind == "apache" {
+		apache := apachekafka.New(apachekafka.Config{Data: filepath.Join(data, "apache-kafka"), Log: log})
+		if err := apache.Start(ctx); err != nil {
+			return fmt.Errorf("start Apache Kafka: %w", err)
+		}
+		defer func() { err = errors.Join(err, apache.Stop(context.WithoutCancel(ctx))) }()
+		brokers = apache.Brokers()
+	}
+	return onServers(ctx, stack, brokers, kafkaKind, args)
+}
+
+func onServers(ctx context.Context, stack *embedded.Stack, brokers []string, kafkaKind string, args []string) error {
+	env := []string{
+		"EZSCALE_TEST_POSTGRES=" + stack.PostgresDSN(),
+		"EZSCALE_TEST_KAFKA=" + strings.Join(brokers, ","),
+		"EZSCALE_TEST_KAFKA_KIND=" + kafkaKind,
+		"EZSCALE_TEST_CLICKHOUSE=" + stack.ClickHouseDSN(),
+	}
+	if len(args) == 0 {
+		for _, e := range env {
+			fmt.Println("export " + strings.Replace(e, "=", "='", 1) + "'")
+		}
+		<-ctx.Done()
+		return nil
+	}
+	return runCommand(ctx, args, env)
+}
+
+// runCommand runs args with more environment and passes its exit code on.
+func runCommand(ctx context.Context, args, env []string) error {
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	command.WaitDelay = stopBound
+	command.Env = append(os.Environ(), env...)
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exitError{max(exit.ExitCode(), 1)}
+	}
+	if err != nil {
+		return fmt.Errorf("run %s: %w", args[0], err)
+	}
+	return nil
+}
+
+// dataOrTemporary makes the directory, or a new one that remove takes away.
+func dataOrTemporary(data string) (dir string, remove func(), err error) {
+	if data != "" {
+		dir, err = filepath.Abs(data)
+		return dir, func() {}, err
+	}
+	dir, err = os.MkdirTemp("", "ezscale-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a data directory: %w", err)
+	}
+	// Servers that must not run as root run as somebody else, who has to pass through.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("open the data directory: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/ezscale/platform/internal/embedded"
+	"github.com/ezscale/platform/internal/embedded/parts"
+)
+
+const (
+	stackStartBound = 20 * time.Minute // the first start downloads 200 MB
+	registryBound   = 20 * time.Second
+)
+
+// newStack prepares the embedded servers below a data directory, with progress of downloads on out.
+func newStack(ctx context.Context, data string, out *os.File, log *slog.Logger) (*embedded.Stack, error) {
+	dir := os.Getenv("EZSCALE_PARTS")
+	if dir == "" {
+		var err error
+		if dir, err = parts.DefaultDir(); err != nil {
+			return nil, err
+		}
+	}
+	return embedded.New(embedded.Config{
+		Data: data, Parts: dir, Registry: registry(ctx), Progress: downloads(out), Log: log,
+	}), nil
+}
+
+// registry is where packages come from on this machine: as npm is configured, mirrors included.
+func registry(ctx context.Context) string {
+	if url := os.Getenv("NPM_CONFIG_REGISTRY"); url != "" {
+		return url
+	}
+	ctx, cancel := context.WithTimeout(ctx, registryBound)
+	defer cancel()
+	answer, err := exec.CommandContext(ctx, "npm", "config", "get", "registry").Output()
+	if err != nil {
+		return "" // parts that are there already need none; a fetch says what is missing
+	}
+	return strings.TrimSpace(string(answer))
+}
+
+// downloads draws a bar per part on a terminal, and a line at each quarter elsewhere.
+func downloads(out *os.File) parts.Progress {
+	terminal := term.IsTerminal(int(out.Fd()))
+	var mu sync.Mutex
+	bars := map[string]*progressbar.ProgressBar{}
+	quarters := map[string]int64{}
+	return func(name string, done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case terminal:
+			bar := bars[name]
+			if bar == nil {
+				bar = newBar(out, total, "fetching "+name, true)
+				bars[name] = bar
+			}
+			_ = bar.Set64(done) // a bar that cannot be drawn is no failure
+		case total > 0:
+			if quarter := done * 4 / total; quarter > quarters[name] {
+				quarters[name] = quarter
+				fmt.Fprintf(out, "fetching %s: %d%% of %d MB\n", name, 25*quarter, total/1_000_000)
+			}
+		}
+	}
+}
+
+func newBar(out io.Writer, total int64, what string, bytes bool) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionShowBytes(bytes),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) }),
+	)
+}
+
+// startStack starts the servers; an interrupt ends the start.
+func startStack(ctx context.Context, stack *embedded.Stack) error {
+	ctx, cancel := context.WithTimeout(ctx, stackStartBound)
+	defer cancel()
+	err := stack.Start(ctx)
+	if errors.Is(err, embedded.ErrInUse) {
+		return fmt.Errorf("%w: another `ezscale up` runs there; stop it, or name another --data", err)
+	}
+	return err
+}

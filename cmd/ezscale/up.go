@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/internal/config"
+	"github.com/ezscale/platform/internal/embedded"
+	"github.com/ezscale/platform/internal/observe"
+)
+
+// upOptions are the flags of `ezscale up`.
+type upOptions struct {
+	data, http, sflow   string
+	logLevel, logFormat string
+	demo, production    bool
+	ready               func(url string) error // called once everything serves
+}
+
+func newUpCommand() *cobra.Command {
+	var o upOptions
+	command := &cobra.Command{
+		Use:   "up",
+		Short: "Run the whole platform on this machine, with its own servers",
+		Long: `Starts Postgres, a Kafka broker and the ClickHouse engine below the data directory and every role on them, and
+stops all in order on Ctrl-C. Killing any of it loses nothing that was acknowledged.
+
+Without --production this is a development platform: people log in without a password, from this machine only,
+and the clock can be advanced.`,
+		Example: "  ezscale up --demo\n  ezscale up --data /srv/ezscale --http 127.0.0.1:8080 --sflow 0.0.0.0:6343",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.ready = func(url string) error { return greet(o, url) }
+			return runUp(cmd.Context(), o)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.data, "data", "./var", "directory for all data")
+	flags.StringVar(&o.http, "http", "127.0.0.1:8080", "address of the API and the pages")
+	flags.StringVar(&o.sflow, "sflow", "", "UDP address for sFlow (default 0.0.0.0:6343; with --demo 127.0.0.1:6343)")
+	flags.BoolVar(&o.demo, "demo", false, "a small hosting company with a simulated switch and a mailbox that catches every mail")
+	flags.BoolVar(&o.production, "production", false, "no login without password, no clock but the machine's")
+	flags.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn, error")
+	flags.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	return command
+}
+
+func runUp(ctx context.Context, o upOptions) (err error) {
+	if o.demo && o.production {
+		return errors.New("--demo and --production exclude each other: the demo has a login without passwords")
+	}
+	began := machineNow()
+	cfg, log, err := upConfig(&o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
+	stack, err := newStack(ctx, cfg.DataDir, os.Stderr, log)
+	if err != nil {
+		return err
+	}
+	if err := startStack(ctx, stack); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopStack(stack)) }()
+	cfg.Postgres, cfg.Query = stack.PostgresDSN(), stack.PostgresDSN()
+	cfg.Kafka, cfg.ClickHouse = stack.KafkaBrokers(), stack.ClickHouseDSN()
+	servers := serverAddresses{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
+	if err := writePrivate(filepath.Join(cfg.DataDir, serversFile), servers); err != nil {
+		return err
+	}
+	if err := migrate(ctx, cfg, log); err != nil {
+		return err
+	}
+	return upRoles(ctx, o, cfg, stack, log, began)
+}
+
+func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
+	cfg, err := config.Load(os.Getenv)
+	if err != nil {
+		return cfg, nil, err
+	}
+	log, err := observe.NewLogger(os.Stderr, o.logLevel, o.logFormat)
+	if err != nil {
+		return cfg, nil, err
+	}
+	if o.sflow == "" {
+		o.sflow = map[bool]string{true: "127.0.0.1:6343", false: "0.0.0.0:6343"}[o.demo]
+	}
+	for flag, address := range map[string]string{"--http": o.http, "--sflow": o.sflow} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return cfg, nil, fmt.Errorf("%s %q: want host:port: %w", flag, address, err)
+		}
+	}
+	cfg.Mode = config.Development
+	if o.production {
+		cfg.Mode = config.Production
+	}
+	if cfg.DataDir, err = filepath.Abs(o.data); err != nil {
+		return cfg, nil, fmt.Errorf("--data: %w", err)
+	}
+	cfg.HTTP, cfg.Collector.Listen = o.http, strings.Split(o.sflow, ",")
+	cfg.Sweep = upSweep
+	if cfg.Token == "" {
+		cfg.Token, err = operatorToken(cfg.DataDir)
+	}
+	return cfg, log, err
+}
+
+// upSweep is how often a single machine looks for cycles that have ended.
+const upSweep = 5 * time.Second
+
+func stopStack(stack *embedded.Stack) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*stopBound)
+	defer cancel()
+	return stack.Stop(ctx)
+}

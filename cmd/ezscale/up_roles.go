@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/command/outbox"
+	"github.com/ezscale/platform/internal/config"
+	"github.com/ezscale/platform/internal/consumer"
+	"github.com/ezscale/platform/internal/embedded"
+	"github.com/ezscale/platform/internal/embedded/supervise"
+	"github.com/ezscale/platform/internal/observe"
+	"github.com/ezscale/platform/internal/postgres"
+)
+
+// upRoles runs every role in this process until ctx ends.
+func upRoles(ctx context.Context, o upOptions, cfg config.Config, stack *embedded.Stack, log *slog.Logger, began time.Time) error {
+	b, err := newBase(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	for _, h := range stack.Health() {
+		b.health.Add(childCheck(stack, h.Name))
+	}
+	if err := b.freeLeases(ctx); err != nil {
+		return errors.Join(err, b.process.stop())
+	}
+	server, err := b.addAllRoles(ctx, o.demo)
+	if err != nil {
+		return errors.Join(err, b.process.stop())
+	}
+	return b.process.run(ctx, func() error {
+		address := apiAddress{URL: "http://" + server.Addr(), Token: cfg.Token}
+		if err := writePrivate(filepath.Join(cfg.DataDir, apiFile), address); err != nil {
+			return err
+		}
+		if o.demo {
+			if err := b.startDemo(ctx, address); err != nil {
+				return err
+			}
+		}
+		if err := b.awaitReady(ctx); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "ready after %.1f s; sFlow on %s\n", machineNow().Sub(began).Seconds(), joinAddresses(b.collector.Addrs()))
+		return o.ready(address.URL)
+	})
+}
+
+// freeLeases ends what a killed predecessor held: the lock on the data directory proves that it is gone.
+func (b *base) freeLeases(ctx context.Context) error {
+	pool, err := b.pool(ctx, postgres.RoleCommand)
+	if err != nil {
+		return err
+	}
+	return errors.Join(consumer.FreeLeases(ctx, pool), outbox.FreeLeases(ctx, pool))
+}
+
+func (b *base) addAllRoles(ctx context.Context, demo bool) (server *api.Server, err error) {
+	var extras apiExtras
+	if demo {
+		if extras.mailbox, err = b.addMailbox(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, add := range []func(context.Context) error{b.addRelay, b.addMeter, b.addProjections, b.addPolicy, b.addCollector} {
+		if err := add(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if extras.sweep, err = b.addJobs(ctx); err != nil {
+		return nil, err
+	}
+	return b.addAPI(ctx, extras)
+}
+
+const readyBound = 60 * time.Second
+
+// awaitReady waits until every part serves, and says which does not.
+func (b *base) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyBound)
+	defer cancel()
+	for {
+		parts := b.health.Parts(ctx)
+		if observe.Ready(parts) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			for _, p := range parts {
+				if !p.OK {
+					return fmt.Errorf("%s is not ready: %s", p.Name, p.Reason)
+				}
+			}
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func childCheck(stack *embedded.Stack, name string) observe.Check {
+	return observe.Check{Name: "embedded " + name, Mend: "it restarts by itself; its last words are in the log", Run: func(context.Context) error {
+		for _, h := range stack.Health() {
+			if h.Name == name && h.State != supervise.Serving {
+				return fmt.Errorf("%s (%d restarts; last exit: %s)", h.State, h.Restarts, h.LastExit)
+			}
+		}
+		return nil
+	}}
+}
