@@ -5,7 +5,7 @@
 //	socket (recvmmsg, 256 slots, a pause of 2 ms when a call did not fill)
 //	  → source in the table of exporters?  no: wait for one reload of the table, then counted as unknown
 //	  → appended to the envelope of its exporter  (one copy; sealed when full or after a few tens of ms)
-//	  → queue of the exporter's partition          (bounded in memory)
+//	  → queue of the exporter's partition          (bounded in memory, then in a spool on disk)
 //	  → one produce request in flight per partition, RequireAll, repeated until it is answered
 //
 // Nothing is decoded here, so that a mended decoder can read the log again. Sockets share no lock on this way:
@@ -14,8 +14,9 @@
 //
 // Promises. An envelope's (collector, boot, partition, sequence) is fixed before it is first sent; an answer that
 // did not come leads to the same bytes again, so the meter can drop repeats. Sequences have no holes: what is
-// dropped because Kafka is away for longer than the queue lasts never had a number, and is counted
-// (SpoolDrops). A kill -9 loses what is younger than the flush interval and one request. Datagrams that the kernel
+// dropped because Kafka is away for longer than the spool lasts never had a number, and is counted
+// (SpoolDrops). A kill -9 loses what is younger than the flush interval and one request: as soon as a request has
+// failed, everything that waits moves to the spool, which outlives the process (not the machine: it is not synced). Datagrams that the kernel
 // dropped are read from the sockets' own counters. A report about all this, with a watermark, goes to every
 // partition about once a second.
 //
@@ -28,7 +29,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +39,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/collector/sources"
+	"github.com/ezscale/platform/metering/collector/spool"
+	"github.com/ezscale/platform/metering/collector/udp"
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -56,7 +62,8 @@ type Config struct {
 	ReportEvery    time.Duration // [1 s]
 	Topic          string        // [events.TopicFlowsRaw]
 	Partitions     int           // [events.FlowPartitions]
-	DataDir        string        // for the collector's identity and the table's copy; "" keeps nothing
+	DataDir        string        // for the collector's identity, the table's copy and the spool; "" keeps nothing
+	SpoolBytes     int64         // on disk, all partitions [4 GiB]
 	Host           string        // name in reports
 }
 
@@ -70,6 +77,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.RequestBytes, 800_000)
 	setDefault(&c.RequestTimeout, 10*time.Second)
 	setDefault(&c.QueueBytes, 64<<20)
+	setDefault(&c.SpoolBytes, 4<<30)
 	setDefault(&c.ReloadEvery, time.Second)
 	setDefault(&c.ReportEvery, time.Second)
 	setDefault(&c.Topic, events.TopicFlowsRaw)
@@ -83,6 +91,9 @@ func setDefault[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// Exporter is a device that may send.
+type Exporter = sources.Exporter
 
 // Producer is the part of kafka.Client that a collector needs.
 type Producer interface {
@@ -110,11 +121,12 @@ type Collector struct {
 	totals     totals
 	metrics    *metrics
 	buffers    *buffers
-	unknown    *unknownSources
+	unknown    *sources.Unknown
 	budget     *pendingBudget
 	exporters  exporterState
 	receivers  []*receiver
 	partitions []*partition
+	spooled    *spool.Budget
 	bound      []netip.AddrPort
 	upTo       int64 // Unix nanoseconds: of the last watermark, by the machine's clock
 
@@ -130,8 +142,9 @@ func New(cfg Config, deps Dependencies) *Collector {
 	cfg = cfg.withDefaults()
 	c := &Collector{cfg: cfg, deps: deps, log: deps.Log.With("part", "collector")}
 	c.buffers = newBuffers()
-	c.unknown = newUnknownSources()
+	c.unknown = sources.NewUnknown()
 	c.budget = &pendingBudget{}
+	c.spooled = &spool.Budget{}
 	c.exporters.wake = make(chan struct{}, 1)
 	c.metrics = newMetrics(deps.Metrics, c)
 	return c
@@ -150,6 +163,9 @@ func (c *Collector) Start(ctx context.Context) error {
 		return err
 	}
 	c.self = self
+	if err := c.openPartitions(); err != nil {
+		return err
+	}
 	if err := c.openSockets(); err != nil {
 		return err
 	}
@@ -163,11 +179,28 @@ func (c *Collector) Start(ctx context.Context) error {
 
 func (c *Collector) startSending(ctx context.Context) {
 	ctx, c.abort = context.WithCancel(context.WithoutCancel(ctx))
-	for i := range c.cfg.Partitions {
-		p := newPartition(c, i)
-		c.partitions = append(c.partitions, p)
+	for _, p := range c.partitions {
 		c.sending.Go(func() { p.run(ctx) })
 	}
+}
+
+// openPartitions finds what earlier processes left in the spool.
+func (c *Collector) openPartitions() error {
+	c.spooled, c.partitions = &spool.Budget{Limit: c.cfg.SpoolBytes}, nil
+	for i := range c.cfg.Partitions {
+		var left *spool.Spool
+		if c.cfg.DataDir != "" {
+			var err error
+			if left, err = spool.Open(filepath.Join(c.cfg.DataDir, "spool", strconv.Itoa(i)), c.spooled); err != nil {
+				return err
+			}
+		}
+		c.partitions = append(c.partitions, newPartition(c, i, left))
+	}
+	if left := c.spooled.Used(); left > 0 {
+		c.log.Info("envelopes of an earlier process are sent first", "spool_bytes", left)
+	}
+	return nil
 }
 
 func (c *Collector) startLoops(ctx context.Context) {
@@ -179,7 +212,7 @@ func (c *Collector) startLoops(ctx context.Context) {
 // openSockets binds every address, each by a group of sockets.
 func (c *Collector) openSockets() error {
 	for _, address := range c.cfg.Listen {
-		group, bound, err := openGroup(address, c.cfg.Sockets, c.cfg.ReceiveBuffer)
+		group, bound, err := udp.OpenGroup(address, c.cfg.Sockets, c.cfg.ReceiveBuffer)
 		if err == nil {
 			err = c.addReceivers(group)
 		}
@@ -193,11 +226,11 @@ func (c *Collector) openSockets() error {
 	return nil
 }
 
-func (c *Collector) addReceivers(group []*socket) error {
+func (c *Collector) addReceivers(group []*udp.Socket) error {
 	for i, s := range group {
 		r, err := newReceiver(c, s)
 		if err != nil {
-			return errors.Join(err, closeAll(group[i:]))
+			return errors.Join(err, udp.CloseAll(group[i:]))
 		}
 		c.receivers = append(c.receivers, r)
 	}
@@ -228,7 +261,7 @@ func (c *Collector) startReceiving() {
 func (c *Collector) Addrs() []netip.AddrPort { return c.bound }
 
 // Stop reads what the sockets still hold, sends everything and a last report. What Kafka has not taken when ctx ends
-// is lost, and Stop returns an error that says how much.
+// stays in the spool; what has no room there is lost, and Stop returns an error that says how much.
 func (c *Collector) Stop(ctx context.Context) error {
 	if !c.started.CompareAndSwap(true, false) {
 		return nil
@@ -257,11 +290,15 @@ func (c *Collector) stopSending(ctx context.Context) error {
 	c.abort()
 	<-done
 	var left int64
+	var err error
 	for _, p := range c.partitions {
 		left += p.leftBehind()
+		if p.spool != nil {
+			err = errors.Join(err, p.spool.Close())
+		}
 	}
 	if left > 0 {
-		return fmt.Errorf("collector stopped with %d datagrams that Kafka has not taken", left)
+		err = errors.Join(err, fmt.Errorf("collector stopped with %d datagrams that Kafka has not taken", left))
 	}
-	return nil
+	return err
 }

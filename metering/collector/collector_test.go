@@ -130,6 +130,7 @@ func (r *rig) metric(t testing.TB, name string) float64 {
 type sender struct {
 	conn *net.UDPConn
 	next uint32
+	tail string // ends every datagram
 }
 
 func newSender(t testing.TB, r *rig, source string) *sender {
@@ -148,6 +149,7 @@ func (s *sender) send(t testing.TB, count, size int, agent string) {
 	b := make([]byte, max(size, 20))
 	binary.BigEndian.PutUint32(b, 5)
 	binary.BigEndian.PutUint32(b[4:], 1)
+	copy(b[len(b)-len(s.tail):], s.tail)
 	copy(b[8:], netip.MustParseAddr(agent).AsSlice())
 	for range count {
 		s.next++

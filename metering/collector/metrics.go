@@ -32,13 +32,16 @@ func newMetrics(registerer prometheus.Registerer, c *Collector) *metrics {
 	registerer.MustRegister(m.produceErrors, m.reloadErrors, m.produceSeconds,
 		counter("ezscale_collector_datagrams_total", "Datagrams of known exporters.", c.totals.datagrams.Load),
 		counter("ezscale_collector_received_bytes_total", "UDP payload of known exporters.", c.totals.bytes.Load),
-		counter("ezscale_collector_unknown_datagrams_total", "Datagrams of sources that are no exporter.", c.unknown.total),
+		counter("ezscale_collector_unknown_datagrams_total", "Datagrams of sources that are no exporter.", c.unknown.Total),
 		counter("ezscale_collector_kernel_drops_total", "Datagrams that the sockets' buffers could not hold.", c.totals.kernelDrops.Load),
 		counter("ezscale_collector_dropped_datagrams_total", "Datagrams dropped because Kafka took nothing for too long.", c.totals.dropped.Load),
 		counter("ezscale_collector_envelopes_total", "Envelopes that Kafka has taken, reports included.", c.totals.envelopes.Load),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "ezscale_collector_queue_bytes", Help: "Envelopes in memory that Kafka has not taken yet."},
 			func() float64 { return float64(c.totals.queued.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ezscale_collector_spool_bytes", Help: "Envelopes on disk that Kafka has not taken yet."},
+			func() float64 { return float64(c.spooled.Used()) }),
 	)
 	return m
 }

@@ -10,78 +10,100 @@ import (
 	"time"
 
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/collector/spool"
 	"github.com/ezscale/platform/metering/envelope"
 )
 
 const (
 	firstRetry   = 50 * time.Millisecond
 	lastRetry    = 2 * time.Second
-	stuckFor     = 10 * time.Second // an envelope older than this makes the collector unhealthy
+	stuckFor     = 10 * time.Second // a request older than this makes the collector unhealthy
 	stuckReports = 5
 )
 
-// partition is the queue before one Kafka partition, and the one request that is in flight for it.
+// partition is what waits for one Kafka partition, and the one request that is in flight for it. In order, the
+// spool's envelopes come before the queue's. While Kafka answers, the spool is empty and memory is all there is.
 type partition struct {
 	c     *Collector
 	index int
 	wake  chan struct{} // something was added, or finish was called
 
-	mu       sync.Mutex
-	queue    []item // waiting, then taken by send in order
-	flight   []item // of the request that is being sent
-	sequence uint64 // last one given
-	reports  int    // in queue and flight
-	limit    int    // bytes of one request; shrinks when the broker takes less
-	closing  bool
-	failing  error // of the last request, nil when it was taken
+	mu        sync.Mutex
+	spool     *spool.Spool // nil without a data directory
+	queue     []item
+	flight    []item // of the request that is being sent: the first of spool or queue
+	onDisk    bool   // flight is (also) in the spool
+	flightAt  time.Time
+	sequence  uint64 // last one given
+	reports   int    // of this boot, not sent yet
+	limit     int    // bytes of one request; shrinks when the broker takes less
+	closing   bool
+	failing   error // of the last request, nil when it was taken
+	spoolFail error // of the last use of the spool, nil when it went well
 }
 
 // item is a numbered envelope.
 type item struct {
 	value     []byte
-	datagrams int // 0 for a report
-	at        time.Time
+	datagrams int
+	report    bool // of this boot
 }
 
-func newPartition(c *Collector, index int) *partition {
-	return &partition{c: c, index: index, wake: make(chan struct{}, 1), limit: c.cfg.RequestBytes}
+func newPartition(c *Collector, index int, s *spool.Spool) *partition {
+	return &partition{c: c, index: index, spool: s, wake: make(chan struct{}, 1), limit: c.cfg.RequestBytes}
 }
 
-// add numbers an envelope and queues it. When the queue is full it is dropped without a number, and counted.
+// add numbers an envelope and keeps it for sending. When there is no room it is dropped without a number, and counted.
 func (p *partition) add(value []byte, datagrams int) {
-	if p.c.totals.queued.Add(int64(len(value))) > p.c.cfg.QueueBytes {
-		p.c.totals.queued.Add(-int64(len(value)))
+	p.mu.Lock()
+	if !p.place(item{value: value, datagrams: datagrams}) {
 		p.c.totals.dropped.Add(int64(datagrams))
 		p.c.buffers.put(value)
-		return
 	}
-	p.mu.Lock()
-	p.push(value, datagrams)
 	p.mu.Unlock()
 	p.signal()
 }
 
-// addReport queues a report, unless one still waits: its successor will tell the same, later.
+// addReport adds a report, unless one still waits: its successor will tell the same, later.
 func (p *partition) addReport(r envelope.Report) error {
 	value, err := envelope.AppendReport(nil, envelope.Header{Collector: p.c.self.ID, Boot: p.c.self.Boot}, r)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
-	if p.reports == 0 {
-		p.c.totals.queued.Add(int64(len(value)))
+	if p.reports == 0 && p.place(item{value: value, report: true}) {
 		p.reports++
-		p.push(value, 0)
 	}
 	p.mu.Unlock()
 	p.signal()
 	return nil
 }
 
-func (p *partition) push(value []byte, datagrams int) {
+// place puts an envelope behind all others: into the spool when that is in use, else into memory, and when memory is
+// full everything moves to the spool.
+func (p *partition) place(i item) bool {
+	envelope.SetSequence(i.value, p.sequence+1)
+	switch {
+	case p.spooling() && len(p.queue) == 0 && p.write(i):
+		p.c.buffers.put(i.value)
+	case p.reserve(len(i.value)):
+		p.queue = append(p.queue, i)
+	case p.spill() && p.write(i):
+		p.c.buffers.put(i.value)
+	default:
+		return false
+	}
 	p.sequence++
-	envelope.SetSequence(value, p.sequence)
-	p.queue = append(p.queue, item{value: value, datagrams: datagrams, at: p.c.deps.Now()})
+	return true
+}
+
+// reserve takes room in memory, which all partitions share.
+func (p *partition) reserve(bytes int) bool {
+	if p.c.totals.queued.Add(int64(bytes)) > p.c.cfg.QueueBytes {
+		p.c.totals.queued.Add(-int64(bytes))
+		return false
+	}
+	return true
 }
 
 func (p *partition) signal() {
@@ -91,7 +113,7 @@ func (p *partition) signal() {
 	}
 }
 
-// finish lets run end when the queue is empty.
+// finish lets run end when everything is sent.
 func (p *partition) finish() {
 	p.mu.Lock()
 	p.closing = true
@@ -99,7 +121,7 @@ func (p *partition) finish() {
 	p.signal()
 }
 
-// run sends batch after batch until the queue is finished or ctx ends.
+// run sends batch after batch until all is sent and finish was called, or ctx ends.
 func (p *partition) run(ctx context.Context) {
 	var msgs []kafka.Message
 	for {
@@ -125,16 +147,23 @@ func (p *partition) run(ctx context.Context) {
 	}
 }
 
-// next moves the head of the queue into flight: as many envelopes as one request takes, at least one.
+// next puts the first envelopes into flight: as many as one request takes, at least one.
 func (p *partition) next() (batch []item, end bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.flight, p.onDisk, p.flightAt = p.flight[:0], false, p.c.deps.Now()
+	if p.spooling() {
+		p.flight, p.onDisk = p.load(p.flight), true
+		if len(p.flight) > 0 || p.spooling() {
+			return p.flight, false
+		}
+	}
 	n, size := 0, 0
 	for n < len(p.queue) && (n == 0 || size+len(p.queue[n].value) <= p.limit) {
 		size += len(p.queue[n].value)
 		n++
 	}
-	p.flight = append(p.flight[:0], p.queue[:n]...)
+	p.flight, p.onDisk = append(p.flight, p.queue[:n]...), false
 	p.queue = slices.Delete(p.queue, 0, n)
 	return p.flight, n == 0 && p.closing
 }
@@ -183,23 +212,29 @@ func (p *partition) sent() {
 	p.flight = p.flight[:0]
 }
 
-// release lets go of an envelope that is sent or lost.
+// release lets go of the first envelope in flight, which is sent or lost.
 func (p *partition) release(i item) {
-	p.c.totals.queued.Add(-int64(len(i.value)))
-	if i.datagrams == 0 {
+	if i.report {
 		p.reports--
 	}
+	if p.onDisk {
+		p.note(p.spool.Advance(i.value))
+		return
+	}
+	p.c.totals.queued.Add(-int64(len(i.value)))
 	p.c.buffers.put(i.value)
 }
 
+// failed moves everything to the spool: memory would die with the process.
 func (p *partition) failed(err error) {
 	p.c.metrics.produceErrors.Inc()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.failing == nil {
-		p.c.log.Warn("envelopes are not taken; they wait in memory", "partition", p.index, "error", err)
+		p.c.log.Warn("envelopes are not taken; they wait", "partition", p.index, "spool", p.spool != nil, "error", err)
 	}
 	p.failing = err
+	p.spill()
 }
 
 // shrink answers a broker that refuses a request for its size: what was in flight goes back, and requests get
@@ -208,40 +243,50 @@ func (p *partition) shrink(err error) {
 	p.c.metrics.produceErrors.Inc()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.flight) == 1 {
+	switch {
+	case len(p.flight) == 1:
 		p.c.log.Error("the broker takes no envelope of this size: it is lost; raise the topic's max.message.bytes",
 			"partition", p.index, "bytes", len(p.flight[0].value), "error", err)
 		p.c.totals.dropped.Add(int64(p.flight[0].datagrams))
 		p.release(p.flight[0])
-	} else {
+	default:
 		p.limit = max(p.limit/2, 1)
 		p.c.log.Warn("the broker takes smaller requests only", "partition", p.index, "bytes", p.limit, "error", err)
-		p.queue = append(slices.Clone(p.flight), p.queue...)
+		if !p.onDisk {
+			p.queue = append(slices.Clone(p.flight), p.queue...)
+		}
 	}
 	p.flight = p.flight[:0]
 }
 
-// leftBehind counts the datagrams that were never taken.
+// leftBehind moves to the spool what was never taken, and counts the datagrams that it has no room for.
 func (p *partition) leftBehind() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.spill()
 	var left int64
-	for _, i := range slices.Concat(p.flight, p.queue) {
+	for _, i := range p.queue {
 		left += int64(i.datagrams)
+	}
+	for _, i := range p.flight {
+		if !p.onDisk {
+			left += int64(i.datagrams)
+		}
 	}
 	return left
 }
 
-// health says for how long Kafka has taken nothing.
+// health says for how long Kafka has taken nothing, or that the spool cannot be used.
 func (p *partition) health(now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	oldest := slices.Concat(p.flight, p.queue[:min(len(p.queue), 1)])
-	if len(oldest) == 0 || now.Sub(oldest[0].at) < stuckFor {
+	waited := now.Sub(p.flightAt).Round(time.Second)
+	switch {
+	case p.spoolFail != nil:
+		return fmt.Errorf("the spool of partition %d cannot be used: %w", p.index, p.spoolFail)
+	case len(p.flight) == 0 || waited < stuckFor:
 		return nil
-	}
-	waited := now.Sub(oldest[0].at).Round(time.Second)
-	if p.failing == nil {
+	case p.failing == nil:
 		return fmt.Errorf("kafka has not answered for partition %d for %s", p.index, waited)
 	}
 	return fmt.Errorf("kafka has taken nothing for partition %d for %s: %w", p.index, waited, p.failing)

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/ezscale/platform/metering/collector/sources"
+	"github.com/ezscale/platform/metering/collector/udp"
 	"github.com/ezscale/platform/metering/envelope"
 )
 
@@ -22,18 +22,18 @@ const (
 // its own waiting list, so that receivers share nothing on the way of a datagram.
 type receiver struct {
 	c      *Collector
-	socket *socket
-	slots  *slots
+	socket *udp.Socket
+	slots  *udp.Slots
 	done   chan struct{}
 
 	stopping atomic.Bool
 
 	mu      sync.Mutex // guards all below; held through a receive call and the packing of what it gave
 	err     error      // of the last receive call
-	table   *table
+	table   *sources.Table
 	cached  netip.Addr // the last source looked up, and what was found
-	group   []*known
-	packers []*packer // by known.index
+	group   []*sources.Known
+	packers []*packer // by known.Index
 	open    []*packer
 	timer   *time.Timer // seals the open envelopes
 	waiting []waiting   // of unknown sources, in order of arrival
@@ -46,18 +46,18 @@ type receiver struct {
 
 // packer is the open envelope of one exporter at one receiver.
 type packer struct {
-	known  *known
+	known  *sources.Known
 	writer envelope.Writer
 	open   bool
 	size   int // of the last envelope, as a guess for the next
 }
 
-func newReceiver(c *Collector, s *socket) (*receiver, error) {
-	memory, err := newSlots(c.cfg.Slots)
+func newReceiver(c *Collector, s *udp.Socket) (*receiver, error) {
+	memory, err := udp.NewSlots(c.cfg.Slots)
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{c: c, socket: s, slots: memory, done: make(chan struct{}), table: newTable(nil, 1), lastAt: c.self.Boot}
+	r := &receiver{c: c, socket: s, slots: memory, done: make(chan struct{}), table: sources.NewTable(nil, 1), lastAt: c.self.Boot}
 	r.timer = time.AfterFunc(time.Hour, r.flush)
 	r.timer.Stop()
 	return r, nil
@@ -72,14 +72,14 @@ func (r *receiver) run() {
 	for !r.stopping.Load() {
 		n, err := r.receive()
 		switch {
-		case errors.Is(err, unix.EAGAIN):
-			if !r.socket.wait() {
+		case errors.Is(err, udp.ErrEmpty):
+			if !r.socket.Wait() {
 				return
 			}
 		case err != nil:
 			r.c.log.Error("receive failed", "error", err)
 			time.Sleep(afterReceiveError)
-		case n < len(r.slots.headers):
+		case n < r.slots.Len():
 			time.Sleep(r.c.cfg.Pause)
 		}
 	}
@@ -89,11 +89,11 @@ func (r *receiver) run() {
 func (r *receiver) receive() (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n, err := r.slots.receive(r.socket.fd)
+	n, err := r.slots.Receive(r.socket)
 	r.err = nil
 	if err == nil {
 		r.take(n)
-	} else if !errors.Is(err, unix.EAGAIN) {
+	} else if !errors.Is(err, udp.ErrEmpty) {
 		r.err = err
 	}
 	return n, err
@@ -104,13 +104,13 @@ func (r *receiver) take(n int) {
 	offset := r.c.deps.Offset().Nanoseconds()
 	var datagrams, bytes int64
 	for i := range n {
-		at, drops := r.slots.ancillary(i)
+		at, drops := r.slots.Ancillary(i)
 		if at == 0 {
 			at = r.c.deps.Now().UnixNano()
 		}
 		r.countDrops(drops)
 		r.lastAt = max(r.lastAt, at)
-		d := envelope.Datagram{Received: at + offset, Source: r.slots.source(i), Protocol: envelope.ProtocolSFlow, Payload: r.slots.payload(i)}
+		d := envelope.Datagram{Received: at + offset, Source: r.slots.Source(i), Protocol: envelope.ProtocolSFlow, Payload: r.slots.Payload(i)}
 		if k := r.find(d); k != nil {
 			r.pack(k, d)
 			datagrams++
@@ -119,7 +119,7 @@ func (r *receiver) take(n int) {
 			r.putAside(d)
 		}
 	}
-	r.slots.rearm(n)
+	r.slots.Rearm(n)
 	r.reads++
 	r.c.totals.datagrams.Add(datagrams)
 	r.c.totals.bytes.Add(bytes)
@@ -133,19 +133,19 @@ func (r *receiver) countDrops(drops uint32) {
 	}
 }
 
-func (r *receiver) find(d envelope.Datagram) *known {
+func (r *receiver) find(d envelope.Datagram) *sources.Known {
 	if source := d.Source.Addr(); source != r.cached {
-		r.cached, r.group = source, r.table.group(source)
+		r.cached, r.group = source, r.table.Group(source)
 	}
-	return choose(r.group, d.Protocol, d.Payload)
+	return sources.Choose(r.group, d.Protocol, d.Payload)
 }
 
 // pack appends a datagram to its exporter's envelope.
-func (r *receiver) pack(k *known, d envelope.Datagram) {
-	p := r.packers[k.index]
+func (r *receiver) pack(k *sources.Known, d envelope.Datagram) {
+	p := r.packers[k.Index]
 	if p == nil {
 		p = &packer{known: k}
-		r.packers[k.index] = p
+		r.packers[k.Index] = p
 	}
 	if !p.open {
 		r.begin(p)
@@ -171,7 +171,7 @@ func (r *receiver) seal(p *packer) {
 	datagrams := p.writer.Count()
 	value := p.writer.Seal(0) // numbered by the queue, if it takes it
 	p.size, p.open = len(value), false
-	r.c.partitions[p.known.partition].add(value, datagrams)
+	r.c.partitions[p.known.Partition].add(value, datagrams)
 }
 
 func (r *receiver) flush() {
@@ -189,12 +189,12 @@ func (r *receiver) sealAll() {
 
 // adopt takes the answer of reload number: another table, or the same. It then decides on what waits, before any
 // newer datagram is read, so that an exporter's order holds.
-func (r *receiver) adopt(t *table, number uint64, answered bool, now time.Time) {
+func (r *receiver) adopt(t *sources.Table, number uint64, answered bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t != r.table {
 		r.sealAll()
-		r.table, r.packers, r.cached, r.group = t, make([]*packer, len(t.list)), netip.Addr{}, nil
+		r.table, r.packers, r.cached, r.group = t, make([]*packer, t.Len()), netip.Addr{}, nil
 	}
 	r.decide(number, answered, now)
 }
@@ -204,11 +204,11 @@ func (r *receiver) upTo(now time.Time) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sealAll()
-	if drops, ok := socketDrops(r.socket.fd); ok {
+	if drops, ok := r.socket.Drops(); ok {
 		r.countDrops(drops)
 	}
 	upTo := now.UnixNano()
-	waits := r.socket.readable()
+	waits := r.socket.Readable()
 	if waits {
 		upTo = min(upTo, r.lastAt)
 	}
@@ -239,10 +239,10 @@ func (r *receiver) health() error {
 // stop ends the reading, after what the socket holds has been read.
 func (r *receiver) stop() {
 	r.stopping.Store(true)
-	r.socket.interrupt()
+	r.socket.Interrupt()
 	<-r.done
 	for range finalReads {
-		if n, err := r.receive(); err != nil || n < len(r.slots.headers) {
+		if n, err := r.receive(); err != nil || n < r.slots.Len() {
 			break
 		}
 	}
@@ -252,5 +252,5 @@ func (r *receiver) stop() {
 
 func (r *receiver) close() error {
 	r.timer.Stop()
-	return errors.Join(r.socket.close(), r.slots.close())
+	return errors.Join(r.socket.Close(), r.slots.Close())
 }

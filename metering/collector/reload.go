@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/ezscale/platform/metering/collector/sources"
 	"os"
 	"path/filepath"
 	"sync"
@@ -24,7 +25,7 @@ type exporterState struct {
 	wake  chan struct{}
 
 	mu      sync.Mutex
-	table   *table
+	table   *sources.Table
 	loaded  bool // from the source or its copy, ever
 	failing error
 }
@@ -37,13 +38,13 @@ func (e *exporterState) ask() {
 	}
 }
 
-func (e *exporterState) set(t *table) {
+func (e *exporterState) set(t *sources.Table) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.table, e.loaded = t, true
 }
 
-func (e *exporterState) get() *table {
+func (e *exporterState) get() *sources.Table {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.table
@@ -71,7 +72,7 @@ func (e *exporterState) health() error {
 
 // loadFirst reads the table before the first datagram, from its copy when the source does not answer.
 func (c *Collector) loadFirst(ctx context.Context) {
-	c.exporters.table = newTable(nil, c.cfg.Partitions)
+	c.exporters.table = sources.NewTable(nil, c.cfg.Partitions)
 	if c.reload(ctx); c.exporters.health() == nil {
 		return
 	}
@@ -80,7 +81,7 @@ func (c *Collector) loadFirst(ctx context.Context) {
 		c.log.Warn("no copy of the exporters either: everything waits for the first read", "error", err)
 		return
 	}
-	c.exporters.set(newTable(list, c.cfg.Partitions))
+	c.exporters.set(sources.NewTable(list, c.cfg.Partitions))
 	c.adoptAll(0, false)
 	c.log.Warn("exporters taken from the copy on disk", "exporters", len(list))
 }
@@ -122,7 +123,7 @@ func (c *Collector) reload(ctx context.Context) {
 	case err != nil:
 		c.metrics.reloadErrors.Inc()
 	case changed:
-		c.exporters.set(newTable(list, c.cfg.Partitions))
+		c.exporters.set(sources.NewTable(list, c.cfg.Partitions))
 		c.keepCopy(list)
 	}
 	c.adoptAll(number, err == nil)

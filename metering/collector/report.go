@@ -40,7 +40,7 @@ func (c *Collector) report() {
 		Watermark:     time.Unix(0, c.upTo).Add(offset - watermarkSlack).UTC(),
 		ReceiveBuffer: c.receiveBuffer(), Datagrams: c.totals.datagrams.Load(), Bytes: c.totals.bytes.Load(),
 		KernelDrops: c.totals.kernelDrops.Load(), SpoolDrops: c.totals.dropped.Load(),
-		UnknownDatagrams: c.unknown.total(), Unknown: c.unknown.latest(),
+		UnknownDatagrams: c.unknown.Total(), Unknown: c.unknown.Latest(),
 	}
 	for _, p := range c.partitions {
 		if err := p.addReport(r); err != nil {
@@ -62,7 +62,7 @@ func (c *Collector) listen() string {
 func (c *Collector) receiveBuffer() int64 {
 	var least int64
 	for i, r := range c.receivers {
-		if b := int64(r.socket.buffer); i == 0 || b < least {
+		if b := int64(r.socket.Buffer()); i == 0 || b < least {
 			least = b
 		}
 	}

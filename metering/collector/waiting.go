@@ -27,9 +27,9 @@ type waiting struct {
 // putAside keeps a copy of a datagram that no exporter sent, or counts it when there is no room.
 func (r *receiver) putAside(d envelope.Datagram) {
 	size := len(d.Payload)
-	familiar := r.c.unknown.answered(d.Source.Addr(), d.Received, unknownFor.Nanoseconds())
+	familiar := r.c.unknown.Answered(d.Source.Addr(), d.Received, unknownFor.Nanoseconds())
 	if !r.c.budget.take(size, familiar) {
-		r.c.unknown.add(d.Source.Addr(), size, d.Received)
+		r.c.unknown.Add(d.Source.Addr(), size, d.Received)
 		return
 	}
 	d.Payload = slices.Clone(d.Payload)
@@ -51,7 +51,7 @@ func (r *receiver) decide(number uint64, answered bool, now time.Time) {
 			r.c.totals.datagrams.Add(1)
 			r.c.totals.bytes.Add(int64(len(w.datagram.Payload)))
 		case answered && w.after < number || w.at < tooOld:
-			r.c.unknown.add(w.datagram.Source.Addr(), len(w.datagram.Payload), w.datagram.Received)
+			r.c.unknown.Add(w.datagram.Source.Addr(), len(w.datagram.Payload), w.datagram.Received)
 		default:
 			kept = append(kept, w)
 			continue

@@ -99,7 +99,10 @@ type Datagram struct {
 }
 
 // Body is what follows a header.
-type Body struct{ rest []byte }
+type Body struct {
+	rest   []byte
+	report bool
+}
 
 // Parse checks a whole envelope and splits it. Body points into b.
 func Parse(b []byte) (Header, Body, error) {
@@ -119,7 +122,7 @@ func Parse(b []byte) (Header, Body, error) {
 	if err := h.check(b); err != nil {
 		return Header{}, Body{}, err
 	}
-	body := Body{rest: b[HeaderSize:]}
+	body := Body{rest: b[HeaderSize:], report: h.Kind == KindReport}
 	if h.Kind == KindDatagrams {
 		if err := body.check(); err != nil {
 			return Header{}, Body{}, err
@@ -162,10 +165,10 @@ func (b Body) check() error {
 	return nil
 }
 
-// Next takes the next datagram off a body of datagrams; false at its end. It allocates nothing.
+// Next takes the next datagram off a body of datagrams; false at its end, and for a report. It allocates nothing.
 func (b *Body) Next() (Datagram, bool) {
 	rest := b.rest
-	if len(rest) < RecordSize {
+	if b.report || len(rest) < RecordSize {
 		return Datagram{}, false
 	}
 	end := RecordSize + int(binary.LittleEndian.Uint16(rest[28:]))

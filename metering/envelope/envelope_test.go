@@ -166,6 +166,9 @@ func TestReport(t *testing.T) {
 	if h.Kind != envelope.KindReport || h.Sequence != 7 || h.Exporter != uuid.Nil {
 		t.Errorf("header %+v", h)
 	}
+	if ds := drain(body); len(ds) > 0 {
+		t.Errorf("a report holds %d datagrams", len(ds))
+	}
 	got, err := body.Report()
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(diff, err)

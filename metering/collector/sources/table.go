@@ -1,4 +1,5 @@
-package collector
+// Package sources knows who may send: the table of exporters, and the addresses that send without being one.
+package sources
 
 import (
 	"bytes"
@@ -21,21 +22,22 @@ type Exporter struct {
 	Agent  netip.Addr   `json:"agent"`  // sFlow agent address; the zero Addr for any
 }
 
-// known is an exporter in a table. index counts within the table.
-type known struct {
+// Known is an exporter in a table. Index counts within the table.
+type Known struct {
 	Exporter
-	index     int
-	partition int
+	Index     int
+	Partition int
 }
 
-// table is immutable: who sends from where. The longest prefix wins.
-type table struct {
-	list    []*known
-	sources *bart.Table[[]*known]
+// Table is immutable: who sends from where. The longest prefix wins.
+type Table struct {
+	list    []*Known
+	sources *bart.Table[[]*Known]
 }
 
-func newTable(list []Exporter, partitions int) *table {
-	t := &table{sources: &bart.Table[[]*known]{}}
+// NewTable makes a table for a topic with that many partitions.
+func NewTable(list []Exporter, partitions int) *Table {
+	t := &Table{sources: &bart.Table[[]*Known]{}}
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b Exporter) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	for i, e := range list {
@@ -44,7 +46,7 @@ func newTable(list []Exporter, partitions int) *table {
 			continue
 		}
 		e.Agent = e.Agent.Unmap()
-		k := &known{Exporter: e, index: i, partition: events.Partition(events.VirtualShard(e.ID), partitions)}
+		k := &Known{Exporter: e, Index: i, Partition: events.Partition(events.VirtualShard(e.ID), partitions)}
 		t.list = append(t.list, k)
 		group, _ := t.sources.Get(source)
 		group = append(slices.Clone(group), k)
@@ -62,7 +64,7 @@ func unmappedBits(p netip.Prefix) int {
 	return p.Bits()
 }
 
-func anyAgentLast(a, b *known) int {
+func anyAgentLast(a, b *Known) int {
 	return cmp.Compare(boolInt(!a.Agent.IsValid()), boolInt(!b.Agent.IsValid()))
 }
 
@@ -73,15 +75,18 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// group gives the exporters of a source; none when it is unknown.
-func (t *table) group(source netip.Addr) []*known {
+// Len is the number of exporters.
+func (t *Table) Len() int { return len(t.list) }
+
+// Group gives the exporters of a source; none when it is unknown.
+func (t *Table) Group(source netip.Addr) []*Known {
 	group, _ := t.sources.Lookup(source)
 	return group
 }
 
-// choose tells which exporter of a group a datagram is of; nil when it is of none. The datagram is looked into only
+// Choose tells which exporter of a group a datagram is of; nil when it is of none. The datagram is looked into only
 // when exporters share the source: one whose agent cannot be read goes to the first, whose meter rejects and counts it.
-func choose(group []*known, protocol envelope.Protocol, payload []byte) *known {
+func Choose(group []*Known, protocol envelope.Protocol, payload []byte) *Known {
 	switch len(group) {
 	case 0:
 		return nil

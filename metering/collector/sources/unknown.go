@@ -1,4 +1,4 @@
-package collector
+package sources
 
 import (
 	"cmp"
@@ -14,8 +14,8 @@ import (
 // maxUnknownSources is how many unknown addresses are remembered; a new one then takes an old one's place.
 const maxUnknownSources = 4096
 
-// unknownSources counts who sends without being an exporter.
-type unknownSources struct {
+// Unknown counts who sends without being an exporter.
+type Unknown struct {
 	mu        sync.Mutex
 	bySource  map[netip.Addr]*unknownSource
 	datagrams int64
@@ -26,12 +26,13 @@ type unknownSource struct {
 	last             int64 // Unix nanoseconds, the platform's clock
 }
 
-func newUnknownSources() *unknownSources {
-	return &unknownSources{bySource: map[netip.Addr]*unknownSource{}}
+// NewUnknown has heard nobody.
+func NewUnknown() *Unknown {
+	return &Unknown{bySource: map[netip.Addr]*unknownSource{}}
 }
 
-// add counts a datagram that no exporter sent.
-func (u *unknownSources) add(source netip.Addr, bytes int, at int64) {
+// Add counts a datagram that no exporter sent.
+func (u *Unknown) Add(source netip.Addr, bytes int, at int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.datagrams++
@@ -47,7 +48,7 @@ func (u *unknownSources) add(source netip.Addr, bytes int, at int64) {
 }
 
 // makeRoom forgets any one address when full: with that many, some flood is on, and its addresses are as good as random.
-func (u *unknownSources) makeRoom() {
+func (u *Unknown) makeRoom() {
 	if len(u.bySource) < maxUnknownSources {
 		return
 	}
@@ -57,22 +58,23 @@ func (u *unknownSources) makeRoom() {
 	}
 }
 
-// answered tells whether a source was found unknown within the given nanoseconds before at.
-func (u *unknownSources) answered(source netip.Addr, at, within int64) bool {
+// Answered tells whether a source was found unknown within the given nanoseconds before at.
+func (u *Unknown) Answered(source netip.Addr, at, within int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s := u.bySource[source]
 	return s != nil && at-s.last < within
 }
 
-func (u *unknownSources) total() int64 {
+// Total is how many datagrams were unknown.
+func (u *Unknown) Total() int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.datagrams
 }
 
-// latest lists the sources heard last, newest first.
-func (u *unknownSources) latest() []envelope.UnknownSource {
+// Latest lists the sources heard last, newest first.
+func (u *Unknown) Latest() []envelope.UnknownSource {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	sources := slices.Collect(maps.Keys(u.bySource))
