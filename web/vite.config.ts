@@ -24,7 +24,7 @@ export default defineConfig({
       components: false,
       autoImport: false,
       colorMode: false,
-      icon: { clientBundle: { scan: true } },
+      icon: { clientBundle: { scan: { globInclude: ['src/**/*.{vue,ts}'] } } },
       experimental: { componentDetection: true },
       ui: { colors: { primary: 'blue', neutral: 'slate' } },
     }),
@@ -36,6 +36,7 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    rolldownOptions: { checks: { bundlerTimings: false } },
   },
   server: {
     proxy: { '/api': { target: api }, '/openapi.json': { target: api } },

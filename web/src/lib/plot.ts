@@ -1,5 +1,6 @@
 import type uPlot from 'uplot'
 import { bitRate, clock, date } from '@/lib/format'
+import type { Span } from '@/lib/series'
 
 export interface PlotColours { in: string; inFill: string; out: string; outFill: string; grid: string; axis: string; gap: string }
 
@@ -15,24 +16,33 @@ export function plotColours(element: HTMLElement): PlotColours {
 const HATCH_PX = 7
 const DAY_SECONDS = 86_400
 
-/** Draws slanted lines over spans of time in which traffic is missing or incomplete. */
-export function drawGaps(u: uPlot, spans: [number, number][], colour: string): void {
+const STRIP_PX = 10
+
+/** Slanted lines: over the whole height where nothing is known, in a strip along the foot where data was lost. */
+export function drawGaps(u: uPlot, unknown: Span[], lost: Span[], colour: string): void {
+  hatch(u, unknown, colour, u.bbox.height)
+  hatch(u, lost, colour, STRIP_PX * devicePixelRatio)
+}
+
+function hatch(u: uPlot, spans: Span[], colour: string, height: number): void {
+  if (spans.length === 0) return
   const { ctx, bbox } = u
+  const foot = bbox.top + bbox.height
   ctx.save()
   ctx.beginPath()
   for (const [from, to] of spans) {
     const left = Math.max(bbox.left, u.valToPos(from, 'x', true))
     const right = Math.min(bbox.left + bbox.width, u.valToPos(to, 'x', true))
-    if (right > left) ctx.rect(left, bbox.top, Math.max(right - left, 2), bbox.height)
+    if (right > left) ctx.rect(left, foot - height, Math.max(right - left, 2), height)
   }
   ctx.clip()
   ctx.strokeStyle = colour
-  ctx.globalAlpha = 0.6
+  ctx.globalAlpha = 0.7
   ctx.lineWidth = devicePixelRatio
   ctx.beginPath()
-  for (let x = bbox.left - bbox.height; spans.length > 0 && x < bbox.left + bbox.width; x += HATCH_PX * devicePixelRatio) {
-    ctx.moveTo(x, bbox.top + bbox.height)
-    ctx.lineTo(x + bbox.height, bbox.top)
+  for (let x = bbox.left - height; x < bbox.left + bbox.width; x += HATCH_PX * devicePixelRatio) {
+    ctx.moveTo(x, foot)
+    ctx.lineTo(x + height, foot - height)
   }
   ctx.stroke()
   ctx.restore()

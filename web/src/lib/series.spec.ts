@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Slot, Usage } from '@/api'
-import { columns, eased, fromUsage, gaps, merge, slotPoint, stats, type Point, type Series } from './series'
+import { columns, eased, fromUsage, holes, losses, merge, slotPoint, stats, type Point, type Series } from './series'
 
 const T = Date.parse('2026-01-01T00:00:00Z') / 1000
 const at = (seconds: number) => new Date((T + seconds) * 1000).toISOString()
@@ -44,12 +44,14 @@ describe('merge', () => {
   })
 })
 
-describe('gaps', () => {
-  it('joins marked, unknown and missing steps into spans', () => {
-    const series: Series = { step: 10, points: [point(0, 1), point(10, null), point(20, 2, true), point(60, 3), point(70, 1)] }
-    expect(gaps(series)).toEqual([[T + 10, T + 60]])
+describe('holes and losses', () => {
+  const series: Series = { step: 10, points: [point(0, 1), point(10, null, true), point(20, 2, true), point(60, 3), point(70, 1)] }
+  it('joins unknown and missing steps into spans', () => expect(holes(series)).toEqual([[T + 10, T + 20], [T + 30, T + 60]]))
+  it('tells lost from unknown', () => expect(losses(series)).toEqual([[T + 20, T + 30]]))
+  it('finds nothing in a whole series', () => {
+    const whole: Series = { step: 10, points: [point(0, 1), point(10, 0)] }
+    expect([holes(whole), losses(whole)]).toEqual([[], []])
   })
-  it('is empty for a whole series', () => expect(gaps({ step: 10, points: [point(0, 1), point(10, 0)] })).toEqual([]))
 })
 
 describe('columns', () => {

@@ -59,9 +59,20 @@ export function merge(series: Series, live: Point[], from: number): Series {
   return { step: series.step, points }
 }
 
-/** Half-open spans [from, to) in which the points are marked as gaps or are missing altogether. */
-export function gaps(series: Series): [from: number, to: number][] {
-  const spans: [number, number][] = []
+export type Span = [from: number, to: number]
+
+/** Half-open spans in which nothing is known: steps without values, and steps that are missing altogether. */
+export function holes(series: Series): Span[] {
+  return spansOf(series, (p) => p.in === null || p.out === null, true)
+}
+
+/** Half-open spans with values that are known to be too low, because some data was lost. */
+export function losses(series: Series): Span[] {
+  return spansOf(series, (p) => p.gap && p.in !== null && p.out !== null, false)
+}
+
+function spansOf(series: Series, matches: (p: Point) => boolean, missing: boolean): Span[] {
+  const spans: Span[] = []
   const add = (from: number, to: number) => {
     const last = spans.at(-1)
     if (last && from <= last[1]) last[1] = Math.max(last[1], to)
@@ -69,8 +80,8 @@ export function gaps(series: Series): [from: number, to: number][] {
   }
   series.points.forEach((p, i) => {
     const previous = series.points[i - 1]
-    if (previous && p.t > previous.t + series.step) add(previous.t + series.step, p.t)
-    if (p.gap || p.in === null || p.out === null) add(p.t, p.t + series.step)
+    if (missing && previous && p.t > previous.t + series.step) add(previous.t + series.step, p.t)
+    if (matches(p)) add(p.t, p.t + series.step)
   })
   return spans
 }
