@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,11 +33,23 @@ func BenchmarkProduce(b *testing.B) {
 	messages := envelopes()
 	b.SetBytes(benchValue * benchMessages)
 	b.ReportAllocs()
+	before := cpuSeconds(b)
 	for b.Loop() {
 		if _, err := client.Produce(context.Background(), topic, 0, messages); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric((cpuSeconds(b)-before)/(float64(b.N)*benchValue*benchMessages/1e9), "cpu_s/GB")
+}
+
+// cpuSeconds is what this process has used; the broker's share is not in it.
+func cpuSeconds(b *testing.B) float64 {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
 
 // BenchmarkFetch reads the same 100 MB again and again.
@@ -61,6 +74,7 @@ func BenchmarkFetch(b *testing.B) {
 	defer func() { reader.Close() }()
 	var bytes, fetches int64
 	b.ReportAllocs()
+	before := cpuSeconds(b)
 	for b.Loop() {
 		if reader.Offset() == reader.HighWater() {
 			reader.Close()
@@ -71,5 +85,6 @@ func BenchmarkFetch(b *testing.B) {
 		}
 		fetches++
 	}
+	b.ReportMetric((cpuSeconds(b)-before)/(float64(bytes)/1e9), "cpu_s/GB")
 	b.SetBytes(bytes / max(fetches, 1))
 }
