@@ -144,6 +144,36 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	return report, nil
 }
 
+// settleEvery is the pause between two looks of Settle.
+const settleEvery = 200 * time.Millisecond
+
+// Settle runs again and again until no cycle waits any more, or for as long as wait, and gives the sum of what was
+// done. It is for when the clock was moved: the meters pass the new time within a second or two.
+func (s *Sweeper) Settle(ctx context.Context, wait time.Duration) (SweepReport, error) {
+	deadline := time.NewTimer(wait)
+	defer deadline.Stop()
+	var sum SweepReport
+	for {
+		report, err := s.Run(ctx)
+		sum = sum.plus(report)
+		if err != nil || report.Waiting == 0 {
+			return sum, err
+		}
+		select {
+		case <-ctx.Done():
+			return sum, ctx.Err()
+		case <-deadline.C:
+			return sum, nil
+		case <-time.After(settleEvery):
+		}
+	}
+}
+
+func (r SweepReport) plus(next SweepReport) SweepReport {
+	return SweepReport{Steps: r.Steps + next.Steps, Invoices: r.Invoices + next.Invoices, CreditNotes: r.CreditNotes + next.CreditNotes,
+		Late: r.Late + next.Late, Failed: r.Failed + next.Failed, Waiting: next.Waiting}
+}
+
 func (s *Sweeper) count(r SweepReport) {
 	s.metrics.runs.Inc()
 	s.metrics.steps.WithLabelValues("transition").Add(float64(r.Steps))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ezscale/platform/command/billing"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/policy"
 )
 
 // company has services that are all over their quota by 100 GB when their month ends.
@@ -65,6 +66,39 @@ func TestSweepersAtOnceBillOnce(t *testing.T) {
 	}
 	group.Wait()
 	checkBooks(t, w, services)
+}
+
+// After the clock was moved the meters need a moment to pass the new time; Settle waits for them.
+func TestSettleWaitsForTheMeters(t *testing.T) {
+	t.Parallel()
+	w, _, _ := company(t, 2)
+	w.Watermark(w.Time("2026-01-31T23:00:00Z"))
+	sweeper := newSweeper(w)
+	if report, err := sweeper.Settle(context.Background(), time.Millisecond); err != nil || report.Waiting != 2 || report.Steps != 2 {
+		t.Fatalf("got %+v (%v)", report, err)
+	}
+	w.Watermark(w.Now())
+	if report, err := sweeper.Settle(context.Background(), time.Minute); err != nil || report.Waiting != 0 || report.Invoices != 2 {
+		t.Fatalf("got %+v (%v)", report, err)
+	}
+	checkBooks(t, w, 2)
+}
+
+func TestHousekeeping(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	w.Customer("a@example.com")
+	w.Exporter("leaf-0", "127.1.0.1/32")
+	w.Exec(`insert into idempotency select 'staff:test', n::text, 'x', '', '{}', $1::timestamptz - n * interval '1 day' from generate_series(1, 20) n`, w.Now())
+	w.Exec(`insert into attribution_change (at) select now() - n * interval '1 hour' from generate_series(1, 100) n`)
+	if err := policy.KeepHouseNow(context.Background(), w.DB, w.Pool, w.Now); err != nil {
+		t.Fatal(err)
+	}
+	for sql, want := range map[string]int{`select count(*) from idempotency`: 7, `select count(*) from attribution_change where at < now() - interval '1 minute'`: 23} {
+		if got := worldtest.One[int](w, sql); got != want {
+			t.Errorf("%s: got %d, want %d", sql, got, want)
+		}
+	}
 }
 
 // A sweep is killed again and again, at any moment, until all is done.
