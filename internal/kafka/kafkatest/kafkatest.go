@@ -19,7 +19,10 @@ import (
 // Variable names the brokers, comma separated.
 const Variable = "EZSCALE_TEST_KAFKA"
 
-const setupBound = 30 * time.Second
+const (
+	setupBound = 30 * time.Second
+	pollEvery  = 20 * time.Millisecond
+)
 
 // Cluster is the broker under test.
 type Cluster struct{ Brokers []string }
@@ -53,11 +56,31 @@ func (c *Cluster) Topic(t testing.TB, partitions int) string {
 	name := fmt.Sprintf("test-%s", uuid.NewString())
 	ctx, cancel := context.WithTimeout(context.Background(), setupBound)
 	defer cancel()
-	if err := c.Client(t).EnsureTopics(ctx, []kafka.Topic{kafka.NewTopic(name, partitions, 1, kafka.Forever)}); err != nil {
+	client := c.Client(t)
+	if err := client.EnsureTopics(ctx, []kafka.Topic{kafka.NewTopic(name, partitions, 1, kafka.Forever)}); err != nil {
 		t.Fatalf("make topic %s: %v", name, err)
 	}
 	t.Cleanup(func() { c.drop(t, name) })
+	for p := range partitions {
+		serve(ctx, t, client, name, p)
+	}
 	return name
+}
+
+// serve waits until a partition's leader knows that it leads: metadata says so a little earlier.
+func serve(ctx context.Context, t testing.TB, client *kafka.Client, topic string, partition int) {
+	t.Helper()
+	for {
+		_, _, err := client.Offsets(ctx, topic, partition)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("wait for %s/%d: %v", topic, partition, err)
+		case <-time.After(pollEvery):
+		}
+	}
 }
 
 func (c *Cluster) drop(t testing.TB, topic string) {
