@@ -24,8 +24,8 @@ const routes: RouteRecordRaw[] = [
   { path: '/exporters/:id', name: 'exporter', component: () => import('@/pages/ExporterPage.vue'), meta: { title: 'Exporter', ...staff } },
   { path: '/collectors', name: 'collectors', component: () => import('@/pages/CollectorsPage.vue'), meta: { title: 'Collectors', ...staff } },
   { path: '/unattributed', name: 'unattributed', component: () => import('@/pages/UnattributedPage.vue'), meta: { title: 'Unattributed traffic', ...staff } },
-  { path: '/mailbox', name: 'mailbox', component: () => import('@/pages/MailboxPage.vue'), meta: { title: 'Mailbox', ...staff, development: true } },
-  { path: '/clock', name: 'clock', component: () => import('@/pages/ClockPage.vue'), meta: { title: 'Clock', ...staff, development: true } },
+  { path: '/dev/mailbox', name: 'mailbox', component: () => import('@/pages/MailboxPage.vue'), meta: { title: 'Mailbox', ...staff, development: true } },
+  { path: '/dev/clock', name: 'clock', component: () => import('@/pages/ClockPage.vue'), meta: { title: 'Clock', ...staff, development: true } },
   { path: '/:path(.*)*', name: 'missing', component: () => import('@/pages/MissingPage.vue'), meta: { title: 'Page not found', open: true } },
 ]
 

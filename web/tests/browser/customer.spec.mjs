@@ -85,7 +85,7 @@ test('quota, alerts and invoice', async () => {
 
 test('what is not a customer’s is not there', async () => {
   const { page, close } = await open(browser, { cookies })
-  for (const path of ['/exporters', '/mailbox', '/nothing/here']) {
+  for (const path of ['/exporters', '/dev/mailbox', '/nothing/here']) {
     await page.goto(path)
     await page.getByRole('heading', { name: 'Page not found' }).waitFor()
   }

@@ -33,8 +33,8 @@ const pages = () => [
   ['staff-collectors', '/collectors', staff],
   ['staff-unattributed', '/unattributed', staff],
   ['staff-alerts', '/alerts', staff],
-  ['staff-mailbox', '/mailbox', staff],
-  ['staff-clock', '/clock', staff],
+  ['staff-mailbox', '/dev/mailbox', staff],
+  ['staff-clock', '/dev/clock', staff],
 ]
 
 for (const look of LOOKS) {

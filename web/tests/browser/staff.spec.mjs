@@ -39,7 +39,7 @@ test('customers can be listed and picked at the login', async () => {
 
 test('collectors, unattributed traffic, mailbox and clock answer', async () => {
   const { page, wrong, close } = await open(browser, { cookies: staff.cookies })
-  for (const [path, title] of [['/collectors', 'Collectors'], ['/unattributed', 'Unattributed traffic'], ['/mailbox', 'Mailbox'], ['/clock', 'Clock'], ['/alerts', 'Alerts'], ['/invoices', 'Invoices'], ['/services', 'Services']]) {
+  for (const [path, title] of [['/collectors', 'Collectors'], ['/unattributed', 'Unattributed traffic'], ['/dev/mailbox', 'Mailbox'], ['/dev/clock', 'Clock'], ['/alerts', 'Alerts'], ['/invoices', 'Invoices'], ['/services', 'Services']]) {
     await page.goto(path)
     await page.getByRole('heading', { level: 1, name: title }).waitFor()
     await settled(page)
@@ -62,7 +62,7 @@ test('searching narrows the services', async () => {
 
 test('a wrong span of the clock is explained', async () => {
   const { page, close } = await open(browser, { cookies: staff.cookies })
-  await page.goto('/clock')
+  await page.goto('/dev/clock')
   await page.getByLabel(/^How far/).fill('soon')
   await page.getByRole('button', { name: 'Advance' }).click()
   await page.getByRole('alert').waitFor()
