@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/ezscale/platform/metering/meter/books"
 )
 
 // elapsed is the time since at. A clock that was set back counts as long ago.
@@ -75,9 +77,9 @@ func (s *session) flushed(began time.Time, alerts int) {
 		s.watermark = at
 	}
 	if s.settles() {
-		s.settled = s.view.version
+		s.settled = s.view.Version
 	}
-	s.pending = s.pending || len(s.rows.pending.keys) > 0
+	s.pending = s.pending || len(s.rows.Pending.Keys) > 0
 	if s.stateDue() {
 		s.stateAt = now
 	}
@@ -85,8 +87,8 @@ func (s *session) flushed(began time.Time, alerts int) {
 	s.metrics.committed(tally)
 	s.metrics.flushSeconds.Observe(now.Sub(began).Seconds())
 	s.metrics.flushCells.Observe(float64(tally.Cells()))
-	s.metrics.lateHours.Add(float64(len(s.rows.late.keys)))
-	s.metrics.pending.Add(float64(len(s.rows.pending.keys)))
+	s.metrics.lateHours.Add(float64(len(s.rows.Late.Keys)))
+	s.metrics.pending.Add(float64(len(s.rows.Pending.Keys)))
 	s.metrics.alerts.Add(float64(alerts))
 	if alerts > 0 {
 		s.waker.Wake()
@@ -98,11 +100,11 @@ func (s *session) flushed(began time.Time, alerts int) {
 
 // touch remembers the minutes that the flush changed.
 func (s *session) touch() {
-	for _, k := range s.rows.slots.keys {
-		s.touched[serviceTime{k.service, k.time / slotsPerMinute}] = struct{}{}
+	for _, k := range s.rows.Slots.Keys {
+		s.touched[books.ServiceTime{Service: k.Service, Time: k.Time / books.SlotsPerMinute}] = struct{}{}
 	}
-	if s.rows.oldest > 0 && (s.unemittedFrom == 0 || s.rows.oldest < s.unemittedFrom) {
-		s.unemittedFrom = s.rows.oldest
+	if s.rows.Oldest > 0 && (s.unemittedFrom == 0 || s.rows.Oldest < s.unemittedFrom) {
+		s.unemittedFrom = s.rows.Oldest
 	}
 	if len(s.touched) > maxTouched {
 		clear(s.touched)
@@ -118,13 +120,13 @@ func (s *session) hasUnemitted() bool { return s.backlog || len(s.touched) > 0 }
 // oldestUnemitted is what a start after a crash right behind this flush must look at.
 func (s *session) oldestUnemitted() pgtype.Timestamptz {
 	oldest := s.unemittedFrom
-	if s.rows.oldest > 0 && (oldest == 0 || s.rows.oldest < oldest) {
-		oldest = s.rows.oldest
+	if s.rows.Oldest > 0 && (oldest == 0 || s.rows.Oldest < oldest) {
+		oldest = s.rows.Oldest
 	}
 	if oldest == 0 {
 		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
 	}
-	return pgtype.Timestamptz{Time: slotTime(oldest), Valid: true}
+	return pgtype.Timestamptz{Time: books.SlotTime(oldest), Valid: true}
 }
 
 // finish writes down what is left when the meter is stopped.

@@ -14,15 +14,13 @@ const Consumer = "meter"
 
 // Bounds that are not settings.
 const (
-	maxRetryWait     = 5 * time.Second
-	firstRetryWait   = 50 * time.Millisecond
-	finishBound      = 15 * time.Second // for the last flush at Stop
-	pruneEvery       = time.Minute
-	pruneBite        = 5_000 // rows of one delete
-	maxPruneBites    = 50    // of one round
-	keepLossMinutes  = 35 * 24 * time.Hour
-	closedCyclesKept = 40 * 24 * time.Hour // how far back closed cycles are kept in memory
-	maxAddresses     = 1_000               // unattributed, per exporter and hour
+	maxRetryWait    = 5 * time.Second
+	firstRetryWait  = 50 * time.Millisecond
+	finishBound     = 15 * time.Second // for the last flush at Stop
+	pruneEvery      = time.Minute
+	pruneBite       = 5_000 // rows of one delete
+	maxPruneBites   = 50    // of one round
+	keepLossMinutes = 35 * 24 * time.Hour
 )
 
 // Config bounds and times a meter. Zero values take the defaults.

@@ -3,8 +3,6 @@ package meter
 import (
 	"context"
 	_ "embed"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/meter/books"
+	"github.com/ezscale/platform/metering/meter/window"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -58,7 +58,7 @@ func (s *session) emit(ctx context.Context) error {
 	}
 	page := make([]minute, 0, min(len(s.touched), emitPage))
 	for k := range s.touched {
-		page = append(page, minute{s.view.services[k.service].id, minuteTime(k.time)})
+		page = append(page, minute{s.view.Services[k.Service].ID, books.MinuteTime(k.Time)})
 		if len(page) == emitPage {
 			if err := s.emitPage(ctx, page); err != nil {
 				return err
@@ -73,7 +73,7 @@ func (s *session) emit(ctx context.Context) error {
 func (s *session) emitBacklog(ctx context.Context) error {
 	last := minute{start: time.Unix(0, 0).UTC()}
 	for {
-		found, err := s.pool.Query(ctx, unemittedSQL, s.partition, s.emitted, slotTime(s.unemittedFrom), last.start, last.service, emitPage)
+		found, err := s.pool.Query(ctx, unemittedSQL, s.partition, s.emitted, books.SlotTime(s.unemittedFrom), last.start, last.service, emitPage)
 		if err != nil {
 			return fmt.Errorf("find unemitted windows: %w", err)
 		}
@@ -99,77 +99,48 @@ func (s *session) emitPage(ctx context.Context, page []minute) error {
 		return nil
 	}
 	found, err := s.pool.Query(ctx, slotsSQL,
-		ids(page, func(m minute) uuid.UUID { return m.service }), array(page, func(m minute) time.Time { return m.start }))
+		books.IDs(page, func(m minute) uuid.UUID { return m.service }), books.Array(page, func(m minute) time.Time { return m.start }))
 	if err != nil {
 		return fmt.Errorf("read slots: %w", err)
 	}
-	var batches [events.UsagePartitions]batch
-	var w window
+	var batches batches
+	var w window.Window
 	for found.Next() {
-		row, err := readSlot(found.RawValues())
+		slot, err := window.ReadSlot(found.RawValues())
 		if err != nil {
 			found.Close()
 			return err
 		}
-		if start := row.slot.Truncate(time.Minute); row.service != w.service || !start.Equal(w.start) {
-			w.into(&batches)
-			w.service, w.start = row.service, start
+		if !w.Holds(&slot) {
+			batches.add(&w)
+			w.Service, w.Start = slot.Service, slot.At.Truncate(time.Minute)
 		}
-		w.version += row.version
-		w.slots = append(w.slots, row)
+		w.Add(slot)
 	}
 	if err := found.Err(); err != nil {
 		return fmt.Errorf("read slots: %w", err)
 	}
-	w.into(&batches)
+	batches.add(&w)
 	for partition := range batches {
-		if err := s.produce(ctx, partition, batches[partition].messages); err != nil {
+		if err := s.produce(ctx, partition, batches[partition]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// slotColumns are those of slots.sql: a uuid and then ten numbers of eight bytes.
-const slotColumns = 11
+// batches are messages by partition of usage.v1.
+type batches [events.UsagePartitions][]kafka.Message
 
-// epochOfPostgres is 2000-01-01 in Unix microseconds.
-const epochOfPostgres = 946_684_800_000_000
-
-var errSlot = errors.New("a slot row is not in Postgres' binary format")
-
-// readSlot reads a row of slots.sql. It is done by hand because it is done for every slot of every window: scanning
-// by type costs ten times as much.
-func readSlot(raw [][]byte) (r slotRow, err error) {
-	if len(raw) != slotColumns || len(raw[0]) != len(r.service) {
-		return r, errSlot
+// add encodes a window, unless it is empty, and empties it.
+func (b *batches) add(w *window.Window) {
+	if len(w.Slots) > 0 {
+		key := w.Service
+		message := kafka.Message{Key: key[:], Value: w.AppendJSON(make([]byte, 0, windowBytes*(1+len(w.Slots))))}
+		partition := &b[events.Partition(events.VirtualShard(key), events.UsagePartitions)]
+		*partition = append(*partition, message)
 	}
-	var numbers [slotColumns - 1]int64
-	for i := range numbers {
-		if len(raw[i+1]) != 8 {
-			return r, errSlot
-		}
-		numbers[i] = int64(binary.BigEndian.Uint64(raw[i+1]))
-	}
-	r.service = uuid.UUID(raw[0])
-	r.slot, r.version = time.UnixMicro(numbers[0]+epochOfPostgres).UTC(), numbers[1]
-	r.BytesInL2, r.BytesOutL2, r.BytesInL3, r.BytesOutL3 = numbers[2], numbers[3], numbers[4], numbers[5]
-	r.PacketsIn, r.PacketsOut, r.SamplesIn, r.SamplesOut = numbers[6], numbers[7], numbers[8], numbers[9]
-	return r, nil
-}
-
-// batch is what one partition of usage.v1 gets.
-type batch struct{ messages []kafka.Message }
-
-// into encodes a window, unless it is empty, and empties it.
-func (w *window) into(batches *[events.UsagePartitions]batch) {
-	if len(w.slots) > 0 {
-		value := w.appendJSON(make([]byte, 0, windowBytes*(1+len(w.slots))))
-		key := w.service
-		b := &batches[events.Partition(events.VirtualShard(key), events.UsagePartitions)]
-		b.messages = append(b.messages, kafka.Message{Key: key[:], Value: value})
-	}
-	w.version, w.slots = 0, w.slots[:0]
+	w.Version, w.Slots = 0, w.Slots[:0]
 }
 
 // produce sends messages in requests that brokers take.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ezscale/platform/command/outbox"
 	"github.com/ezscale/platform/internal/consumer"
+	"github.com/ezscale/platform/metering/meter/books"
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -40,7 +41,7 @@ var errUnknown = errors.New("the outcome of a commit is not known")
 // outcome is unknown, or ctx ends. After an error nothing in memory may be used any more, but for ctx's.
 func (s *session) flush(ctx context.Context) error {
 	began := s.cfg.Now()
-	s.rows.gather(s.counter.Tally, s.view, s.keepFrom())
+	s.rows.Gather(s.counter.Tally, s.view, s.keepFrom())
 	wait := firstRetryWait
 	for {
 		alerts, err := s.write(ctx)
@@ -108,8 +109,8 @@ func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err err
 		}
 	}
 	b := &pgx.Batch{}
-	s.view.queueUsage(b, &s.rows, s.partition, s.flushes+1)
-	s.view.queueBooks(b, s.counter.Tally)
+	books.Usage(b, s.view, &s.rows, s.partition, s.flushes+1)
+	books.Besides(b, s.view, s.counter.Tally)
 	s.queueCollectors(b)
 	s.queueMeter(b)
 	var crossings []crossing
@@ -121,7 +122,7 @@ func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err err
 }
 
 // settles tells whether usage waits for a cycle and there may be new ones.
-func (s *session) settles() bool { return s.pending && s.settled != s.view.version }
+func (s *session) settles() bool { return s.pending && s.settled != s.view.Version }
 
 // settle takes usage whose cycle has come out of usage_pending and adds it to this flush's.
 func (s *session) settle(ctx context.Context, tx pgx.Tx) error {
@@ -129,21 +130,17 @@ func (s *session) settle(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("settle pending usage: %w", err)
 	}
-	var key cycleKey
+	var key books.CycleKey
 	var u count.Usage
-	s.waiting.reset()
-	_, err = pgx.ForEachRow(found, append([]any{&key.cycle, &key.service}, fields(&u)...), func() error {
-		s.waiting.add(key, &u)
+	s.waiting.Reset()
+	_, err = pgx.ForEachRow(found, append([]any{&key.Cycle, &key.Service}, books.Fields(&u)...), func() error {
+		s.waiting.Add(key, &u)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("settle pending usage: %w", err)
 	}
 	return nil
-}
-
-func fields(u *count.Usage) []any {
-	return []any{&u.BytesInL2, &u.BytesOutL2, &u.BytesInL3, &u.BytesOutL3, &u.PacketsIn, &u.PacketsOut, &u.SamplesIn, &u.SamplesOut}
 }
 
 // crossing is a threshold that this flush took a cycle over.
@@ -156,26 +153,26 @@ type crossing struct {
 
 // queueCycles adds to the cycles' totals and finds the thresholds between before and after.
 func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
-	sums := &s.rows.cycles
+	sums := &s.rows.Cycles
 	if s.settles() {
-		sums = &grouping[cycleKey]{}
-		for _, from := range []*grouping[cycleKey]{&s.rows.cycles, &s.waiting} {
-			for i, key := range from.keys {
-				sums.add(key, &from.sums[i])
+		sums = &books.Grouping[books.CycleKey]{}
+		for _, from := range []*books.Grouping[books.CycleKey]{&s.rows.Cycles, &s.waiting} {
+			for i, key := range from.Keys {
+				sums.Add(key, &from.Sums[i])
 			}
 		}
 	}
-	if len(sums.keys) == 0 {
+	if len(sums.Keys) == 0 {
 		return
 	}
 	arguments := append([]any{
-		ids(sums.keys, func(k cycleKey) uuid.UUID { return k.cycle }),
-		ids(sums.keys, func(k cycleKey) uuid.UUID { return k.service }),
-	}, columns(sums.sums)...)
+		books.IDs(sums.Keys, func(k books.CycleKey) uuid.UUID { return k.Cycle }),
+		books.IDs(sums.Keys, func(k books.CycleKey) uuid.UUID { return k.Service }),
+	}, books.Columns(sums.Sums)...)
 	b.Queue(usageCycleSQL, arguments...).Query(func(found pgx.Rows) error {
-		var key cycleKey
+		var key books.CycleKey
 		var before, after count.Usage
-		_, err := pgx.ForEachRow(found, append(append([]any{&key.cycle, &key.service}, fields(&before)...), fields(&after)...), func() error {
+		_, err := pgx.ForEachRow(found, append(append([]any{&key.Cycle, &key.Service}, books.Fields(&before)...), books.Fields(&after)...), func() error {
 			*crossings = append(*crossings, s.crossings(key, &before, &after)...)
 			return nil
 		})
@@ -183,14 +180,14 @@ func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
 	})
 }
 
-func (s *session) crossings(key cycleKey, before, after *count.Usage) []crossing {
-	t, ok := s.view.byID[key.cycle]
+func (s *session) crossings(key books.CycleKey, before, after *count.Usage) []crossing {
+	t, ok := s.view.Terms(key.Cycle)
 	if !ok {
 		return nil // closed long ago: what comes now is late usage, for billing to see
 	}
 	var all []crossing
-	for _, percent := range t.crossed(before, after) {
-		all = append(all, crossing{key.service, t.customer, key.cycle, percent, t.quota, t.billable(after), s.cfg.NewID()})
+	for _, percent := range t.Crossed(before, after) {
+		all = append(all, crossing{key.Service, t.Customer, key.Cycle, percent, t.Quota, t.Billable(after), s.cfg.NewID()})
 	}
 	return all
 }
@@ -200,14 +197,14 @@ func (s *session) alert(ctx context.Context, tx pgx.Tx, all []crossing) (int, er
 	if len(all) == 0 {
 		return 0, nil
 	}
-	at := nanoTime(s.counter.Tally.Newest)
+	at := books.NanoTime(s.counter.Tally.Newest)
 	if s.counter.Tally.Newest == 0 {
 		at = s.watermark // only settled usage: nothing was received in this flush
 	}
 	inserted, err := tx.Query(ctx, quotaAlertSQL,
-		ids(all, func(c crossing) uuid.UUID { return c.service }), ids(all, func(c crossing) uuid.UUID { return c.cycle }),
-		array(all, func(c crossing) int16 { return c.threshold }), array(all, func(c crossing) int64 { return c.quota }),
-		array(all, func(c crossing) int64 { return c.bytes }), at, ids(all, func(c crossing) uuid.UUID { return c.event }))
+		books.IDs(all, func(c crossing) uuid.UUID { return c.service }), books.IDs(all, func(c crossing) uuid.UUID { return c.cycle }),
+		books.Array(all, func(c crossing) int16 { return c.threshold }), books.Array(all, func(c crossing) int64 { return c.quota }),
+		books.Array(all, func(c crossing) int64 { return c.bytes }), at, books.IDs(all, func(c crossing) uuid.UUID { return c.event }))
 	if err != nil {
 		return 0, fmt.Errorf("write quota alerts: %w", err)
 	}

@@ -34,6 +34,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/meter/owners"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -57,7 +58,7 @@ type shared struct {
 	pool        *pgxpool.Pool
 	kafka       *kafka.Client
 	waker       Waker
-	attribution *attribution
+	attribution *owners.Attribution
 	metrics     *metrics
 	log         *slog.Logger
 }
@@ -73,7 +74,7 @@ func New(cfg Config, pool *pgxpool.Pool, client *kafka.Client, waker Waker, log 
 	}
 	s := &shared{
 		cfg: cfg, pool: pool, kafka: client, waker: waker, log: log,
-		attribution: newAttribution(pool, cfg.Now), metrics: newMetrics(reg),
+		attribution: owners.New(pool, cfg.Now), metrics: newMetrics(reg),
 	}
 	m := &Meter{cfg: cfg, shared: s}
 	for _, p := range cfg.Partitions {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/meter/books"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/owners"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -28,7 +30,7 @@ type session struct {
 	lease   *consumer.Lease
 	reader  *kafka.Reader
 	counter *count.Counter
-	view    *view
+	view    *owners.View
 	viewed  bool // since the last fetch
 
 	position  int64 // the next envelope to count
@@ -38,14 +40,14 @@ type session struct {
 	counted   bool // datagrams since the last flush, not only reports
 	reports   map[uuid.UUID]count.Outcome
 
-	rows    rows
-	waiting grouping[cycleKey]
+	rows    books.Rows
+	waiting books.Grouping[books.CycleKey]
 	pending bool   // usage waits for cycles
 	settled uint64 // version of the view when that was last tried
 
 	emitted       int64
 	unemittedFrom int64 // slot; 0: everything is emitted
-	touched       map[serviceTime]struct{}
+	touched       map[books.ServiceTime]struct{}
 	backlog       bool // there is more to emit than touched holds
 	emitFailure   error
 
@@ -57,7 +59,7 @@ type session struct {
 func (w *worker) begin(ctx context.Context, lease *consumer.Lease) (*session, error) {
 	s := &session{
 		worker: w, lease: lease, position: lease.Next(), committed: lease.Next(),
-		reports: map[uuid.UUID]count.Outcome{}, touched: map[serviceTime]struct{}{},
+		reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{},
 	}
 	if _, err := w.pool.Exec(ctx, "insert into meter (partition) values ($1) on conflict do nothing", w.partition); err != nil {
 		return nil, fmt.Errorf("make the meter's row: %w", err)
@@ -156,7 +158,7 @@ func (s *session) refresh(ctx context.Context) error {
 	if s.viewed {
 		return nil
 	}
-	v, err := s.attribution.fresh(ctx)
+	v, err := s.attribution.Fresh(ctx)
 	if err != nil {
 		return err
 	}
@@ -210,7 +212,7 @@ func (s *session) noteProgress() {
 	}
 	var newest time.Time
 	if at := s.counter.Tally.Newest; at > 0 {
-		newest = nanoTime(at)
+		newest = books.NanoTime(at)
 	}
 	s.show(newest, s.reader.HighWater()-s.position)
 }

@@ -1,4 +1,4 @@
-package meter
+package owners
 
 import (
 	"math"
@@ -7,8 +7,8 @@ import (
 	"github.com/ezscale/platform/metering/meter/count"
 )
 
-// billable is what a cycle's terms count of its usage.
-func (t *terms) billable(u *count.Usage) int64 {
+// Billable is what a cycle's terms count of its usage.
+func (t *Terms) Billable(u *count.Usage) int64 {
 	in, out := u.BytesInL2, u.BytesOutL2
 	if t.l3 {
 		in, out = u.BytesInL3, u.BytesOutL3
@@ -26,8 +26,8 @@ func (t *terms) billable(u *count.Usage) int64 {
 }
 
 // level is the least number of bytes that is percent of the quota or more, never reached when it is beyond int64.
-func (t *terms) level(percent int16) int64 {
-	high, low := bits.Mul64(uint64(t.quota), uint64(percent))
+func (t *Terms) level(percent int16) int64 {
+	high, low := bits.Mul64(uint64(t.Quota), uint64(percent))
 	low, carry := bits.Add64(low, 99, 0)
 	if high += carry; high >= 50 {
 		return math.MaxInt64
@@ -36,13 +36,13 @@ func (t *terms) level(percent int16) int64 {
 	return int64(level)
 }
 
-// crossed are the thresholds in (before, after]. There are none without a quota, and none without a sample.
-func (t *terms) crossed(before, after *count.Usage) []int16 {
-	if t.quota <= 0 || after.SamplesIn+after.SamplesOut == 0 {
+// Crossed are the thresholds in (before, after]. There are none without a quota, and none without a sample.
+func (t *Terms) Crossed(before, after *count.Usage) []int16 {
+	if t.Quota <= 0 || after.SamplesIn+after.SamplesOut == 0 {
 		return nil
 	}
 	var crossed []int16
-	from, to := t.billable(before), t.billable(after)
+	from, to := t.Billable(before), t.Billable(after)
 	for _, percent := range t.thresholds {
 		if level := t.level(percent); from < level && level <= to {
 			crossed = append(crossed, percent)

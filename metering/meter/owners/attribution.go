@@ -1,4 +1,7 @@
-package meter
+// Package owners keeps what a meter must know about ownership: which exporters there are, which service had which
+// prefix when, and which billing cycle covers an hour on which terms. It is read whole, in one snapshot, whenever a
+// change has become visible, and shared by all partitions of a process.
+package owners
 
 import (
 	"context"
@@ -24,51 +27,55 @@ var (
 	cyclesSQL string
 )
 
-// service is who usage is written down for.
-type service struct{ id, customer uuid.UUID }
+// closedKept is how far back closed cycles are kept in memory.
+const closedKept = 40 * 24 * time.Hour
 
-// terms are what a cycle's thresholds are judged by, and when it is.
-type terms struct {
-	cycle      uuid.UUID
-	customer   uuid.UUID
+// Service is who usage is written down for.
+type Service struct{ ID, Customer uuid.UUID }
+
+// Terms are what a cycle's thresholds are judged by, and when it is.
+type Terms struct {
+	ID         uuid.UUID
+	Customer   uuid.UUID
 	from, to   int64 // hours since 1970, to exclusive
-	quota      int64 // 0: none
+	Quota      int64 // 0: none
 	l3         bool
 	direction  string
 	thresholds []int16 // percent
 }
 
-// view is everything that a meter knows about ownership, as one database snapshot saw it. It never changes; the
+// View is everything that a meter knows about ownership, as one database snapshot saw it. It never changes; the
 // indexes of its lists hold in all later views, too.
-type view struct {
+type View struct {
 	count.Snapshot
-	version   uint64 // grows by one with each load
-	services  []service
-	exporters []uuid.UUID
-	cycles    map[int32][]terms // by service, ascending
-	byID      map[uuid.UUID]*terms
-	snapshot  string // pg_snapshot
+	Version     uint64 // grows by one with each load
+	Services    []Service
+	ExporterIDs []uuid.UUID
+	cycles      map[int32][]Terms // by service, ascending
+	byID        map[uuid.UUID]*Terms
+	snapshot    string // pg_snapshot
 }
 
-// attribution keeps the newest view, shared by all partitions of a process.
-type attribution struct {
+// Attribution keeps the newest view, shared by all partitions of a process.
+type Attribution struct {
 	pool *pgxpool.Pool
 	now  func() time.Time
 
 	mu        sync.Mutex
-	current   *view
+	current   *View
 	services  map[uuid.UUID]int32
 	exporters map[uuid.UUID]int32
 }
 
-func newAttribution(pool *pgxpool.Pool, now func() time.Time) *attribution {
-	return &attribution{pool: pool, now: now, services: map[uuid.UUID]int32{}, exporters: map[uuid.UUID]int32{}}
+// New makes one; nothing is read before Fresh.
+func New(pool *pgxpool.Pool, now func() time.Time) *Attribution {
+	return &Attribution{pool: pool, now: now, services: map[uuid.UUID]int32{}, exporters: map[uuid.UUID]int32{}}
 }
 
-// fresh gives a view that shows every change committed before the call. It costs one short query while nothing
+// Fresh gives a view that shows every change committed before the call. It costs one short query while nothing
 // has changed. What was received before a change was committed may still be attributed by the new view: it
 // holds the old intervals as well.
-func (a *attribution) fresh(ctx context.Context) (*view, error) {
+func (a *Attribution) Fresh(ctx context.Context) (*View, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.current != nil {
@@ -82,23 +89,38 @@ func (a *attribution) fresh(ctx context.Context) (*view, error) {
 	}
 	v, err := a.load(ctx)
 	if err != nil {
+		a.forget(v)
 		return nil, fmt.Errorf("load attribution: %w", err)
 	}
 	a.current = v
 	return v, nil
 }
 
-func (a *attribution) load(ctx context.Context) (*view, error) {
-	v := &view{version: 1, cycles: map[int32][]terms{}, byID: map[uuid.UUID]*terms{}}
+// forget takes back the indexes that a view gave away which is not taken into use.
+func (a *Attribution) forget(v *View) {
+	services, exporters := 0, 0
 	if a.current != nil {
-		v.version, v.services, v.exporters = a.current.version+1, a.current.services, a.current.exporters
+		services, exporters = len(a.current.Services), len(a.current.ExporterIDs)
+	}
+	for _, s := range v.Services[services:] {
+		delete(a.services, s.ID)
+	}
+	for _, id := range v.ExporterIDs[exporters:] {
+		delete(a.exporters, id)
+	}
+}
+
+func (a *Attribution) load(ctx context.Context) (*View, error) {
+	v := &View{Version: 1, cycles: map[int32][]Terms{}, byID: map[uuid.UUID]*Terms{}}
+	if a.current != nil {
+		v.Version, v.Services, v.ExporterIDs = a.current.Version+1, a.current.Services, a.current.ExporterIDs
 	}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, a.pool, options, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, "select pg_current_snapshot()::text").Scan(&v.snapshot); err != nil {
 			return err
 		}
-		for _, load := range []func(context.Context, pgx.Tx, *view) error{a.loadExporters, a.loadServices, a.loadPrefixes, a.loadCycles} {
+		for _, load := range []func(context.Context, pgx.Tx, *View) error{a.loadExporters, a.loadServices, a.loadPrefixes, a.loadCycles} {
 			if err := load(ctx, tx, v); err != nil {
 				return err
 			}
@@ -108,7 +130,7 @@ func (a *attribution) load(ctx context.Context) (*view, error) {
 	return v, err
 }
 
-func (a *attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *view) error {
+func (a *Attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *View) error {
 	v.Exporters = map[uuid.UUID]*count.Exporter{}
 	rows, err := tx.Query(ctx, "select id, agent, count_policy, rate_min, rate_max from exporter order by id")
 	if err != nil {
@@ -129,9 +151,9 @@ func (a *attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *view) err
 		}
 		var known bool
 		if e.Index, known = a.exporters[id]; !known {
-			e.Index = int32(len(v.exporters))
+			e.Index = int32(len(v.ExporterIDs))
 			a.exporters[id] = e.Index
-			v.exporters = append(v.exporters, id)
+			v.ExporterIDs = append(v.ExporterIDs, id)
 		}
 		v.Exporters[id] = e
 		return nil
@@ -139,23 +161,23 @@ func (a *attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *view) err
 	return err
 }
 
-func (a *attribution) loadServices(ctx context.Context, tx pgx.Tx, v *view) error {
+func (a *Attribution) loadServices(ctx context.Context, tx pgx.Tx, v *View) error {
 	rows, err := tx.Query(ctx, "select id, customer_id from service order by id")
 	if err != nil {
 		return err
 	}
-	var s service
-	_, err = pgx.ForEachRow(rows, []any{&s.id, &s.customer}, func() error {
-		if _, known := a.services[s.id]; !known {
-			a.services[s.id] = int32(len(v.services))
-			v.services = append(v.services, s)
+	var s Service
+	_, err = pgx.ForEachRow(rows, []any{&s.ID, &s.Customer}, func() error {
+		if _, known := a.services[s.ID]; !known {
+			a.services[s.ID] = int32(len(v.Services))
+			v.Services = append(v.Services, s)
 		}
 		return nil
 	})
 	return err
 }
 
-func (a *attribution) loadPrefixes(ctx context.Context, tx pgx.Tx, v *view) error {
+func (a *Attribution) loadPrefixes(ctx context.Context, tx pgx.Tx, v *View) error {
 	rows, err := tx.Query(ctx, "select prefix, service_id, lower(valid), upper(valid) from assignment")
 	if err != nil {
 		return err
@@ -179,30 +201,30 @@ func (a *attribution) loadPrefixes(ctx context.Context, tx pgx.Tx, v *view) erro
 	return err
 }
 
-func (a *attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *view) error {
-	rows, err := tx.Query(ctx, cyclesSQL, a.now().Add(-closedCyclesKept))
+func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error {
+	rows, err := tx.Query(ctx, cyclesSQL, a.now().Add(-closedKept))
 	if err != nil {
 		return err
 	}
-	var t terms
+	var t Terms
 	var owner uuid.UUID
 	var from, to time.Time
 	var basis string
-	_, err = pgx.ForEachRow(rows, []any{&t.cycle, &owner, &from, &to, &t.quota, &basis, &t.direction, &t.thresholds}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&t.ID, &owner, &from, &to, &t.Quota, &basis, &t.direction, &t.thresholds}, func() error {
 		one := t
 		one.from, one.to, one.l3 = hourOf(from), hourOf(to), basis == "l3"
 		index := a.services[owner]
-		one.customer = v.services[index].customer
+		one.Customer = v.Services[index].Customer
 		v.cycles[index] = append(v.cycles[index], one)
-		v.byID[one.cycle] = &one
+		v.byID[one.ID] = &one
 		t.thresholds = nil
 		return nil
 	})
 	return err
 }
 
-// cycle is the cycle of a service that covers an hour, if one is known.
-func (v *view) cycle(service int32, hour int64) (*terms, bool) {
+// Cycle is the cycle of a service that covers an hour, if one is known.
+func (v *View) Cycle(service int32, hour int64) (*Terms, bool) {
 	all := v.cycles[service]
 	for i := len(all) - 1; i >= 0; i-- {
 		if hour >= all[i].from && hour < all[i].to {
@@ -212,6 +234,10 @@ func (v *view) cycle(service int32, hour int64) (*terms, bool) {
 	return nil, false
 }
 
-func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
+// Terms finds a cycle by its id; false when it was closed long ago.
+func (v *View) Terms(cycle uuid.UUID) (*Terms, bool) {
+	t, ok := v.byID[cycle]
+	return t, ok
+}
 
-func hourTime(hour int64) time.Time { return time.Unix(hour*3600, 0).UTC() }
+func hourOf(t time.Time) int64 { return t.Unix() / 3600 }

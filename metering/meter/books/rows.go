@@ -1,0 +1,152 @@
+// Package books writes what a meter has counted into its tables: it sorts counts by table and lays them out as the
+// arrays that one statement per table takes. All statements add to what is there, and are sorted by key where
+// rows of other meters may meet, so that two flushes never wait for each other in a circle.
+package books
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/owners"
+)
+
+// Grouping sums usage by key, and keeps its memory between flushes.
+type Grouping[K comparable] struct {
+	at   map[K]int
+	Keys []K
+	Sums []count.Usage
+}
+
+func (g *Grouping[K]) Add(key K, u *count.Usage) {
+	if g.at == nil {
+		g.at = map[K]int{}
+	}
+	i, ok := g.at[key]
+	if !ok {
+		i = len(g.Keys)
+		g.at[key] = i
+		g.Keys = append(g.Keys, key)
+		g.Sums = append(g.Sums, count.Usage{})
+	}
+	g.Sums[i].Add(u)
+}
+
+func (g *Grouping[K]) Reset() {
+	clear(g.at)
+	g.Keys, g.Sums = g.Keys[:0], g.Sums[:0]
+}
+
+// Columns lays sums out as the eight arrays of a statement.
+func Columns(sums []count.Usage) []any {
+	var c [8][]int64
+	for i := range c {
+		c[i] = make([]int64, len(sums))
+	}
+	for i := range sums {
+		u := &sums[i]
+		c[0][i], c[1][i], c[2][i], c[3][i] = u.BytesInL2, u.BytesOutL2, u.BytesInL3, u.BytesOutL3
+		c[4][i], c[5][i], c[6][i], c[7][i] = u.PacketsIn, u.PacketsOut, u.SamplesIn, u.SamplesOut
+	}
+	all := make([]any, len(c))
+	for i := range c {
+		all[i] = c[i]
+	}
+	return all
+}
+
+// Array makes one column of keys.
+func Array[K, V any](keys []K, value func(K) V) []V {
+	values := make([]V, len(keys))
+	for i, k := range keys {
+		values[i] = value(k)
+	}
+	return values
+}
+
+// IDs is Array for ids, in the form that pgx encodes without asking for their text.
+func IDs[K any](keys []K, value func(K) uuid.UUID) pgtype.FlatArray[pgtype.UUID] {
+	values := make(pgtype.FlatArray[pgtype.UUID], len(keys))
+	for i, k := range keys {
+		values[i] = pgtype.UUID{Bytes: value(k), Valid: true}
+	}
+	return values
+}
+
+type (
+	HourKey struct {
+		Service, Exporter int32
+		Hour              int64
+	}
+	ServiceTime struct { // an hour, a slot or a minute, since 1970
+		Service int32
+		Time    int64
+	}
+	CycleKey struct{ Cycle, Service uuid.UUID }
+)
+
+// Rows are the usage of one flush by table.
+type Rows struct {
+	Hourly  Grouping[HourKey]
+	Slots   Grouping[ServiceTime]
+	Cycles  Grouping[CycleKey]
+	Pending Grouping[ServiceTime]
+	Late    Grouping[ServiceTime] // hours, of slots that are pruned already
+	Oldest  int64
+}
+
+const (
+	slotsPerHour   = int64(time.Hour / count.SlotLength)
+	SlotsPerMinute = int64(time.Minute / count.SlotLength)
+)
+
+func (r *Rows) Reset() {
+	r.Hourly.Reset()
+	r.Slots.Reset()
+	r.Cycles.Reset()
+	r.Pending.Reset()
+	r.Late.Reset()
+	r.Oldest = 0
+}
+
+// Gather sorts a tally's cells into tables. Slots before keepFrom may be pruned and are not written.
+func (r *Rows) Gather(t *count.Tally, v *owners.View, keepFrom int64) {
+	r.Reset()
+	t.Each(func(service int32, c count.Column, u *count.Usage) {
+		hour := c.Slot / slotsPerHour
+		r.Hourly.Add(HourKey{service, c.Exporter, hour}, u)
+		if cycle, ok := v.Cycle(service, hour); ok {
+			r.Cycles.Add(CycleKey{cycle.ID, v.Services[service].ID}, u)
+		} else {
+			r.Pending.Add(ServiceTime{service, hour}, u)
+		}
+		if c.Slot < keepFrom {
+			r.Late.Add(ServiceTime{service, hour}, u)
+			return
+		}
+		r.Slots.Add(ServiceTime{service, c.Slot}, u)
+		if r.Oldest == 0 || c.Slot < r.Oldest {
+			r.Oldest = c.Slot
+		}
+	})
+}
+
+// SlotTime is when a slot begins.
+func SlotTime(slot int64) time.Time {
+	return time.Unix(slot*int64(count.SlotLength/time.Second), 0).UTC()
+}
+
+// MinuteTime is when a minute since 1970 begins.
+func MinuteTime(minute int64) time.Time { return time.Unix(minute*60, 0).UTC() }
+
+// NanoTime is a time in Unix nanoseconds.
+func NanoTime(at int64) time.Time { return time.Unix(0, at).UTC() }
+
+func hourTime(hour int64) time.Time { return time.Unix(hour*3600, 0).UTC() }
+
+// Fields are where a row's eight counts are scanned to.
+func Fields(u *count.Usage) []any {
+	return []any{&u.BytesInL2, &u.BytesOutL2, &u.BytesInL3, &u.BytesOutL3, &u.PacketsIn, &u.PacketsOut, &u.SamplesIn, &u.SamplesOut}
+}

@@ -1,0 +1,224 @@
+package books
+
+import (
+	"cmp"
+	_ "embed"
+	"maps"
+	"math/big"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/owners"
+)
+
+var (
+	//go:embed sql/usage_hourly.sql
+	usageHourlySQL string
+	//go:embed sql/usage_slot.sql
+	usageSlotSQL string
+	//go:embed sql/usage_pending.sql
+	usagePendingSQL string
+	//go:embed sql/usage_late.sql
+	usageLateSQL string
+	//go:embed sql/loss_hourly.sql
+	lossHourlySQL string
+	//go:embed sql/loss_minute.sql
+	lossMinuteSQL string
+	//go:embed sql/reject_hourly.sql
+	rejectHourlySQL string
+	//go:embed sql/quarantine_hourly.sql
+	quarantineHourlySQL string
+	//go:embed sql/unattributed_hourly.sql
+	unattributedHourlySQL string
+	//go:embed sql/port.sql
+	portSQL string
+	//go:embed sql/exporter_seen.sql
+	exporterSeenSQL string
+)
+
+// maxAddresses bounds the unattributed addresses of an exporter and hour.
+const maxAddresses = 1_000
+
+// Usage puts all usage but the cycles into a batch.
+func Usage(b *pgx.Batch, v *owners.View, r *Rows, partition int, flush int64) {
+	serviceOf := func(k ServiceTime) uuid.UUID { return v.Services[k.Service].ID }
+	if keys := r.Hourly.Keys; len(keys) > 0 {
+		b.Queue(usageHourlySQL, append([]any{
+			IDs(keys, func(k HourKey) uuid.UUID { return v.Services[k.Service].ID }),
+			IDs(keys, func(k HourKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+			Array(keys, func(k HourKey) time.Time { return hourTime(k.Hour) }),
+		}, Columns(r.Hourly.Sums)...)...)
+	}
+	if keys := r.Slots.Keys; len(keys) > 0 {
+		arguments := append([]any{
+			IDs(keys, serviceOf),
+			Array(keys, func(k ServiceTime) time.Time { return SlotTime(k.Time) }),
+		}, Columns(r.Slots.Sums)...)
+		b.Queue(usageSlotSQL, append(arguments, partition, flush)...)
+	}
+	hours := func(keys []ServiceTime) []time.Time {
+		return Array(keys, func(k ServiceTime) time.Time { return hourTime(k.Time) })
+	}
+	if keys := r.Pending.Keys; len(keys) > 0 {
+		b.Queue(usagePendingSQL, append([]any{partition, IDs(keys, serviceOf), hours(keys)}, Columns(r.Pending.Sums)...)...)
+	}
+	if keys := r.Late.Keys; len(keys) > 0 {
+		b.Queue(usageLateSQL, append([]any{IDs(keys, serviceOf), hours(keys)}, Columns(r.Late.Sums)...)...)
+	}
+}
+
+// Besides puts everything that is not usage into a batch.
+func Besides(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	queueLoss(b, v, t)
+	queueRejects(b, v, t)
+	queueQuarantine(b, v, t)
+	queueUnattributed(b, v, t)
+	queuePorts(b, v, t)
+	queueSeen(b, v, t)
+}
+
+func exporterOf(v *owners.View) func(count.ExporterTime) uuid.UUID {
+	return func(k count.ExporterTime) uuid.UUID { return v.ExporterIDs[k.Exporter] }
+}
+
+func queueLoss(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	if hours := keysOf(t.Losses); len(hours) > 0 {
+		arguments := []any{IDs(hours, exporterOf(v)), Array(hours, func(k count.ExporterTime) time.Time { return hourTime(k.Time) })}
+		for _, column := range lossColumns() {
+			arguments = append(arguments, Array(hours, func(k count.ExporterTime) int64 { return column(t.Losses[k]) }))
+		}
+		b.Queue(lossHourlySQL, arguments...)
+	}
+	if minutes := keysOf(t.Minutes); len(minutes) > 0 {
+		b.Queue(lossMinuteSQL, IDs(minutes, exporterOf(v)),
+			Array(minutes, func(k count.ExporterTime) time.Time { return MinuteTime(k.Time) }),
+			Array(minutes, func(k count.ExporterTime) int64 { return t.Minutes[k].Datagrams }),
+			Array(minutes, func(k count.ExporterTime) int64 { return t.Minutes[k].Lost }))
+	}
+}
+
+// lossColumns are the columns of loss_hourly in the order of its statement.
+func lossColumns() []func(*count.Loss) int64 {
+	return []func(*count.Loss) int64{
+		func(l *count.Loss) int64 { return l.Datagrams }, func(l *count.Loss) int64 { return l.DatagramsLost },
+		func(l *count.Loss) int64 { return l.DatagramsDuplicate }, func(l *count.Loss) int64 { return l.DatagramsRejected },
+		func(l *count.Loss) int64 { return l.Restarts }, func(l *count.Loss) int64 { return l.Samples },
+		func(l *count.Loss) int64 { return l.SamplesEvidence }, func(l *count.Loss) int64 { return l.SamplesLost },
+		func(l *count.Loss) int64 { return l.SamplesDropped }, func(l *count.Loss) int64 { return l.SamplesQuarantined },
+		func(l *count.Loss) int64 { return l.SamplesWithoutIP }, func(l *count.Loss) int64 { return l.SamplesRejected },
+		func(l *count.Loss) int64 { return l.SamplesUnattributed }, func(l *count.Loss) int64 { return l.BytesUnattributedL2 },
+		func(l *count.Loss) int64 { return l.CounterSamples }, func(l *count.Loss) int64 { return l.DiscardSamples },
+		func(l *count.Loss) int64 { return l.SamplesUnknown }, func(l *count.Loss) int64 { return l.KernelDrops },
+		func(l *count.Loss) int64 { return l.SpoolDrops },
+	}
+}
+
+func queueRejects(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	keys := keysOf(t.Rejects)
+	if len(keys) == 0 {
+		return
+	}
+	b.Queue(rejectHourlySQL,
+		IDs(keys, func(k count.RejectKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k count.RejectKey) time.Time { return hourTime(k.Time) }),
+		Array(keys, func(k count.RejectKey) string { return k.Reason }),
+		Array(keys, func(k count.RejectKey) int64 { return t.Rejects[k] }))
+}
+
+func queueQuarantine(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	keys := keysOf(t.Quarantine)
+	if len(keys) == 0 {
+		return
+	}
+	direction := map[bool]string{true: "in", false: "out"}
+	b.Queue(quarantineHourlySQL,
+		IDs(keys, func(k count.QuarantineKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k count.QuarantineKey) time.Time { return hourTime(k.Time) }),
+		IDs(keys, func(k count.QuarantineKey) uuid.UUID { return v.Services[k.Service].ID }),
+		Array(keys, func(k count.QuarantineKey) string { return direction[k.In] }),
+		Array(keys, func(k count.QuarantineKey) int64 { return int64(k.Rate) }),
+		Array(keys, func(k count.QuarantineKey) int64 { return t.Quarantine[k].Samples }),
+		Array(keys, func(k count.QuarantineKey) int64 { return t.Quarantine[k].FrameLength }),
+		Array(keys, func(k count.QuarantineKey) int64 { return t.Quarantine[k].IPLength }))
+}
+
+func queueUnattributed(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	all := largest(t.Unattributed)
+	keys := keysOf(all)
+	if len(keys) == 0 {
+		return
+	}
+	b.Queue(unattributedHourlySQL,
+		IDs(keys, func(k count.AddressKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k count.AddressKey) time.Time { return hourTime(k.Time) }),
+		Array(keys, func(k count.AddressKey) netip.Addr { return k.Address }),
+		Array(keys, func(k count.AddressKey) int64 { return all[k].BytesL2 }),
+		Array(keys, func(k count.AddressKey) int64 { return all[k].BytesL3 }),
+		Array(keys, func(k count.AddressKey) int64 { return all[k].Packets }),
+		Array(keys, func(k count.AddressKey) int64 { return all[k].Samples }), maxAddresses)
+}
+
+// largest keeps the addresses with the most bytes of each exporter's hour; the others go where the table's bound
+// would put them anyway.
+func largest(all map[count.AddressKey]count.Unattributed) map[count.AddressKey]count.Unattributed {
+	if len(all) <= maxAddresses {
+		return all
+	}
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b count.AddressKey) int {
+		return cmp.Or(cmp.Compare(all[b].BytesL2, all[a].BytesL2), a.Address.Compare(b.Address))
+	})
+	taken := map[count.ExporterTime]int{}
+	kept := map[count.AddressKey]count.Unattributed{}
+	for _, k := range keys {
+		to := k
+		if taken[k.ExporterTime]++; taken[k.ExporterTime] > maxAddresses {
+			to.Address = count.Elsewhere()
+		}
+		u, more := kept[to], all[k]
+		kept[to] = count.Unattributed{
+			BytesL2: u.BytesL2 + more.BytesL2, BytesL3: u.BytesL3 + more.BytesL3, Packets: u.Packets + more.Packets, Samples: u.Samples + more.Samples,
+		}
+	}
+	return kept
+}
+
+func queuePorts(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	keys := keysOf(t.Ports)
+	if len(keys) == 0 {
+		return
+	}
+	b.Queue(portSQL,
+		IDs(keys, func(k count.PortKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k count.PortKey) int64 { return int64(k.Index) }),
+		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Type) }),
+		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].Speed) }),
+		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsIn) }),
+		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsOut) }),
+		Array(keys, func(k count.PortKey) time.Time { return NanoTime(t.Ports[k].At) }),
+		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Rate) }))
+}
+
+func numeric(n uint64) pgtype.Numeric {
+	return pgtype.Numeric{Int: new(big.Int).SetUint64(n), Valid: true}
+}
+
+func queueSeen(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	keys := keysOf(t.Heard)
+	if len(keys) == 0 {
+		return
+	}
+	b.Queue(exporterSeenSQL,
+		IDs(keys, func(k int32) uuid.UUID { return v.ExporterIDs[k] }),
+		Array(keys, func(k int32) time.Time { return NanoTime(t.Heard[k].First) }),
+		Array(keys, func(k int32) time.Time { return NanoTime(t.Heard[k].Last) }),
+		Array(keys, func(k int32) netip.Addr { return t.Heard[k].Agent }),
+		Array(keys, func(k int32) int32 { return int32(t.Heard[k].SubAgents) }))
+}
+
+func keysOf[K comparable, V any](m map[K]V) []K { return slices.Collect(maps.Keys(m)) }
