@@ -115,7 +115,12 @@ func benchmark(b *testing.B, r *rig) {
 		return r.metric(b, "datagrams_total")+r.metric(b, "kernel_drops_total") >= float64(b.N) && r.metric(b, "queue_bytes") == 0
 	})
 	spent := cpu(b) - before
+	var peak unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &peak); err != nil {
+		b.Fatal(err)
+	}
 	b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N), "cpu-ns/datagram")
 	b.ReportMetric(samplesEach*float64(b.N)/spent.Seconds()/1e6, "Msamples/cpu-s")
 	b.ReportMetric(r.metric(b, "kernel_drops_total"), "drops")
+	b.ReportMetric(float64(peak.Maxrss)/1024, "peak-MiB")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,11 +26,14 @@ type gate struct {
 	lose    atomic.Int64 // answers to lose
 	lost    atomic.Int64
 	tooMuch atomic.Int64 // bytes that a request may have, 0 for any
+	hold    sync.RWMutex // locked while requests are to hang
 }
 
 var errAway = errors.New("broker is away")
 
 func (g *gate) Produce(ctx context.Context, topic string, partition int, msgs []kafka.Message) (int64, error) {
+	g.hold.RLock()
+	defer g.hold.RUnlock()
 	if g.away.Load() {
 		return 0, errAway
 	}

@@ -171,3 +171,24 @@ func TestSpoolTakesOverFromMemory(t *testing.T) {
 	}
 	eventually(t, "all sent", func() bool { return r.metric(t, "spool_bytes") < 20<<10 && r.metric(t, "queue_bytes") < 20<<10 })
 }
+
+// A broker that hangs: what is in flight moves to the spool with the rest, and is not sent twice when it is answered.
+func TestSpoolWhileARequestHangs(t *testing.T) {
+	t.Parallel()
+	cfg := collector.Config{DataDir: t.TempDir(), QueueBytes: 100 << 10, EnvelopeBytes: 20 << 10, ReportEvery: time.Hour}
+	r, g := newGated(t, cfg, exporters(exporter(1, "127.0.33.1/32")))
+	g.hold.Lock()
+	s := newSender(t, r, "127.0.33.1")
+	for range 50 {
+		s.send(t, 20, 1000, "127.0.33.1")
+		time.Sleep(2 * time.Millisecond)
+	}
+	eventually(t, "spooling", func() bool { return r.metric(t, "datagrams_total") == 1000 && r.metric(t, "spool_bytes") > 500<<10 })
+	g.hold.Unlock()
+	got := r.read(t, events.FlowPartitions, has(map[byte]int{1: 1000}))
+	inOrder(t, got.numbers[uuid.UUID{15: 1}], 1, 1000)
+	if got.repeats > 0 || len(got.holes) > 0 {
+		t.Errorf("%d repeats, holes %v", got.repeats, got.holes)
+	}
+	eventually(t, "all sent", func() bool { return r.metric(t, "spool_bytes") == 0 && r.metric(t, "queue_bytes") == 0 })
+}

@@ -96,3 +96,18 @@ func TestUnknownIsBounded(t *testing.T) {
 		t.Error("when a source was answered is told wrongly")
 	}
 }
+
+// FuzzChoose: any payload belongs to at most one of the group, and never panics.
+func FuzzChoose(f *testing.F) {
+	group := sources.NewTable([]sources.Exporter{
+		exporter(1, "192.0.2.1/32", "10.0.0.1"), exporter(2, "192.0.2.1/32", "2001:db8::1"),
+	}, events.FlowPartitions).Group(netip.MustParseAddr("192.0.2.1"))
+	f.Add(header("10.0.0.1"))
+	f.Add(header("2001:db8::1"))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		k := sources.Choose(group, envelope.ProtocolSFlow, payload)
+		if k != nil && k != group[0] && k != group[1] {
+			t.Fatal("an exporter from nowhere")
+		}
+	})
+}

@@ -3,6 +3,7 @@ package spool_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -231,5 +232,49 @@ func TestLikeAQueue(t *testing.T) {
 				rt.Fatalf("after a restart %v, want %v", rest, model)
 			}
 		}
+	})
+}
+
+// FuzzOpen: whatever an earlier process or a bad disk left, the spool opens, gives whole values only, and ends.
+func FuzzOpen(f *testing.F) {
+	dir := f.TempDir()
+	s := open(f, dir, 1<<20)
+	for n := range 3 {
+		if err := s.Append(numbered(n, 60)); err != nil {
+			f.Fatal(err)
+		}
+	}
+	content, err := os.ReadFile(files(f, dir)[0])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(content, content[:100])
+	f.Add([]byte{0, 0, 0, 0}, []byte{255, 255, 255, 255, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		dir := t.TempDir()
+		for name, content := range map[string][]byte{"1.spool": first, "2.spool": second} {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%026s", name)), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := open(t, dir, 1<<20)
+		for range len(first) + len(second) + 3 {
+			if s.Empty() {
+				return
+			}
+			values, err := s.Read(1000)
+			if err != nil && !errors.Is(err, spool.ErrCorrupt) {
+				t.Fatal(err)
+			}
+			for _, v := range values {
+				if len(v) < envelope.HeaderSize || len(v) > envelope.MaxSize {
+					t.Fatalf("a value of %d bytes", len(v))
+				}
+				if err := s.Advance(v); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		t.Fatal("no end")
 	})
 }
