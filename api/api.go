@@ -87,6 +87,8 @@ type Server struct {
 type edge struct {
 	Dependencies
 	config   Config
+	advances advances
+	sweeping background
 	guard    *guard.Guard
 	live     *live.Hub
 	document []byte // OpenAPI
@@ -106,8 +108,9 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	streams := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ezscale_api_live_streams", Help: "Live streams open now."})
 	deps.Registry.MustRegister(streams)
 	e := &edge{Dependencies: deps, config: cfg,
-		guard: guard.New(cfg.Token, cfg.Development, deps.Log, deps.Registry),
-		live:  live.New(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
+		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
+		guard:    guard.New(cfg.Token, cfg.Development, deps.Log, deps.Registry),
+		live:     live.New(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	handler, err := e.routes()
 	if err != nil {
 		return nil, err
@@ -145,6 +148,7 @@ func (s *Server) Addr() string { return s.listen.Addr().String() }
 // twice.
 func (s *Server) Stop(ctx context.Context) error {
 	s.edge.live.Stop()
+	s.edge.sweeping.stop()
 	if s.http == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,7 +43,7 @@ func (e *edge) developmentOperations(api huma.API) {
 	const tag = "development"
 	serve(e, api, operation{method: http.MethodGet, path: "/dev/clock", id: "get-clock", tag: tag, summary: "The business clock", access: guard.Staff},
 		func(ctx context.Context, _ *struct{}) (ClockState, error) { return e.clockState(ctx) })
-	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward, and close what is due", access: guard.Staff}, e.advanceClock)
+	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward; what is then due closes behind the answer", access: guard.Staff}, e.advanceClock)
 	serve(e, api, operation{method: http.MethodGet, path: "/dev/mailbox", id: "list-mailbox", tag: tag, summary: "Captured mails and posts, newest first", access: guard.Staff},
 		func(ctx context.Context, _ *struct{}) (query.List[Message], error) {
 			list := query.List[Message]{Items: []Message{}}
@@ -61,19 +62,54 @@ func (e *edge) clockState(ctx context.Context) (ClockState, error) {
 	return ClockState{Now: now, OffsetSeconds: int64(e.Clock.Offset() / time.Second), DueCycles: due}, err
 }
 
-func (e *edge) advanceClock(ctx context.Context, in *struct{ Body AdvanceBody }) (ClockState, error) {
+// advances remembers which keys have advanced the clock: it must not leap twice because an answer was lost.
+type advances struct {
+	mu   sync.Mutex
+	done map[string]string // key → span
+}
+
+// maxAdvances is how many keys are remembered before all are forgotten.
+const maxAdvances = 1000
+
+// once calls advance unless the key has done so; with another span it is a conflict.
+func (a *advances) once(key, span string, advance func() error) error {
+	if key == "" {
+		return advance()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if was, ok := a.done[key]; ok && was != span {
+		return fault.New(fault.Conflict, "idempotency_key_reused", "the key has advanced the clock by %s", was)
+	} else if ok {
+		return nil
+	}
+	if err := advance(); err != nil {
+		return err
+	}
+	if a.done == nil || len(a.done) >= maxAdvances {
+		a.done = map[string]string{}
+	}
+	a.done[key] = span
+	return nil
+}
+
+// advanceClock moves the clock and has the due cycles closed behind the answer: there may be thousands.
+func (e *edge) advanceClock(ctx context.Context, in *struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Names the operation, so that it can be repeated safely; remembered by this process only"`
+	Body AdvanceBody
+}) (ClockState, error) {
 	d, err := parseSpan(in.Body.Advance)
 	if err != nil {
 		return ClockState{}, err
 	}
-	if _, err := e.Clock.Advance(ctx, d); err != nil {
+	err = e.advances.once(in.Key, in.Body.Advance, func() error {
+		_, err := e.Clock.Advance(ctx, d)
+		return err
+	})
+	if err != nil {
 		return ClockState{}, err
 	}
-	if e.Sweep != nil {
-		if err := e.Sweep(ctx); err != nil {
-			return ClockState{}, err
-		}
-	}
+	e.sweeping.ask()
 	return e.clockState(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -188,17 +189,28 @@ func TestReadyOnlyWhenEveryPartServes(t *testing.T) {
 
 func TestTheClockIsAdvanced(t *testing.T) {
 	t.Parallel()
-	swept := 0
-	e := company(t, func(_ *api.Config, deps *api.Dependencies) {
-		deps.Sweep = func(context.Context) error { swept++; return nil }
+	swept := make(chan time.Time, 10)
+	var e *env
+	e = company(t, func(_ *api.Config, deps *api.Dependencies) {
+		deps.Sweep = func(context.Context) error { swept <- e.clock.Now(); return nil }
 	})
 	for text, status := range map[string]int{"31d": 200, "1d12h": 200, "": 422, "d": 422, "-1d": 422, "1w": 422, "99999999999999d": 422} {
-		if got := e.call("POST", "/api/v1/dev/clock", fmt.Sprintf(`{"advance":%q}`, text), operator); got.status != status {
-			t.Errorf("%q: %d %s", text, got.status, got.body)
+		for range 2 { // the second one is the first one's repetition
+			if got := e.call("POST", "/api/v1/dev/clock", fmt.Sprintf(`{"advance":%q}`, text), operator, with("Idempotency-Key", "advance "+text)); got.status != status {
+				t.Errorf("%q: %d %s", text, got.status, got.body)
+			}
 		}
 	}
+	if got := e.call("POST", "/api/v1/dev/clock", `{"advance":"2d"}`, operator, with("Idempotency-Key", "advance 31d")); got.status != 409 {
+		t.Errorf("another span under the same key: %d", got.status)
+	}
 	got := decode[map[string]any](t, e.must(200, "GET", "/api/v1/dev/clock", ""))
-	if swept != 2 || got["due_cycles"] != 2.0 || got["offset_seconds"] != 32.5*86400 {
-		t.Errorf("swept %d times, %v", swept, got)
+	if got["due_cycles"] != 2.0 || got["offset_seconds"] != 32.5*86400 {
+		t.Errorf("%v", got)
+	}
+	for at := range swept { // a sweep begins after the last advance; the test's time limit bounds the wait
+		if at.Equal(start.Add(780 * time.Hour)) {
+			break
+		}
 	}
 }
