@@ -172,6 +172,12 @@ func TestErrorsHaveTheirKind(t *testing.T) {
 	if _, err := away.Produce(t.Context(), topic, 0, []kafka.Message{{Value: []byte("x")}}); !errors.Is(err, kafka.ErrUnavailable) {
 		t.Errorf("no broker: %v", err)
 	}
+	if err := away.Ping(t.Context()); !errors.Is(err, kafka.ErrUnavailable) {
+		t.Errorf("ping without a broker: %v", err)
+	}
+	if err := client.Ping(t.Context()); err != nil {
+		t.Errorf("ping: %v", err)
+	}
 	if _, err := client.Produce(t.Context(), "no-such-topic", 0, []kafka.Message{{Value: []byte("x")}}); !errors.Is(err, kafka.ErrUnavailable) {
 		t.Errorf("no topic: %v", err)
 	}
