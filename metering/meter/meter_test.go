@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/internal/kafka/kafkatest"
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/meter/metertest"
 )
@@ -300,4 +302,69 @@ func TestStartAndStopTwice(t *testing.T) {
 	}
 	w.send(newTraffic(w, 8).envelopes(0, 5)...)
 	w.awaitCounted()
+}
+
+// Partitions that count for the same services at the same time neither block nor disturb each other.
+func TestPartitionsShareServices(t *testing.T) {
+	t.Parallel()
+	const partitions = 4
+	w := newWorld(t, partitions, 30)
+	w.topic = kafkatest.New(t).Topic(t, partitions)
+	for i := range w.services {
+		w.addCycle(i, "2026-03-01", "2026-04-01", 1_000_000)
+	}
+	cfg := w.config()
+	cfg.Partitions = []int{0, 1, 2, 3}
+	w.start(cfg)
+	tr := newTraffic(w, 10)
+	sent := [partitions]int64{}
+	for range 30 {
+		for p := range partitions {
+			for _, value := range tr.envelopes(p, 20) {
+				if _, err := w.kafka.Produce(context.Background(), w.topic, p, []kafka.Message{{Value: value}}); err != nil {
+					t.Fatal(err)
+				}
+				w.log = append(w.log, value)
+				sent[p]++
+			}
+		}
+	}
+	for p := range partitions {
+		w.await("a partition is counted", func() bool {
+			return one[int64](w, "select coalesce(max(next), 0) from consumer_offset where topic = $1 and partition = $2", w.topic, p) == sent[p]
+		})
+	}
+	want, _ := w.direct()
+	if diff := cmp.Diff(want, w.books()); diff != "" {
+		t.Error(diff)
+	}
+	cycles := one[int64](w, "select sum(bytes_in_l2)::bigint from usage_cycle")
+	slots := one[int64](w, "select sum(bytes_in_l2)::bigint from usage_slot")
+	if sums := w.hourlySums(); cycles != sums[0] || slots != sums[0] {
+		t.Errorf("hourly %d, cycles %d, slots %d", sums[0], cycles, slots)
+	}
+	if n := one[int](w, "select count(*) from quota_alert"); n != 3*len(w.services) {
+		t.Errorf("%d alerts", n)
+	}
+}
+
+// Windows that were flushed by a meter which died before it emitted them are emitted by the next.
+func TestUnemittedWindowsAreEmittedByTheNext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 5)
+	tr := newTraffic(w, 11)
+	cfg := w.config()
+	cfg.EmitInterval = time.Hour
+	cfg.UsageTopic = "no-such-topic-" + w.usageTopic
+	_, stop := w.start(cfg)
+	w.send(tr.envelopes(0, 300)...)
+	w.awaitCounted()
+	stop()
+	if n := one[int](w, "select count(*) from meter where emitted < flush and unemitted_from < 'infinity'"); n != 1 {
+		t.Fatal("nothing is left to emit")
+	}
+	_, stop = w.start(w.config())
+	w.await("all windows are there", func() bool { return w.windowSums() == w.hourlySums() })
+	stop()
+	w.checkViews()
 }

@@ -25,15 +25,15 @@ func (t *Terms) Billable(u *count.Usage) int64 {
 	}
 }
 
-// level is the least number of bytes that is percent of the quota or more, never reached when it is beyond int64.
-func (t *Terms) level(percent int16) int64 {
+// level is the least number of bytes that is percent of the quota or more; false when it is beyond int64.
+func (t *Terms) level(percent int16) (int64, bool) {
 	high, low := bits.Mul64(uint64(t.Quota), uint64(percent))
 	low, carry := bits.Add64(low, 99, 0)
 	if high += carry; high >= 50 {
-		return math.MaxInt64
+		return 0, false
 	}
 	level, _ := bits.Div64(high, low, 100)
-	return int64(level)
+	return int64(level), level <= math.MaxInt64
 }
 
 // Crossed are the thresholds in (before, after]. There are none without a quota, and none without a sample.
@@ -44,7 +44,7 @@ func (t *Terms) Crossed(before, after *count.Usage) []int16 {
 	var crossed []int16
 	from, to := t.Billable(before), t.Billable(after)
 	for _, percent := range t.thresholds {
-		if level := t.level(percent); from < level && level <= to {
+		if level, ok := t.level(percent); ok && from < level && level <= to {
 			crossed = append(crossed, percent)
 		}
 	}
