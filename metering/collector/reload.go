@@ -78,7 +78,7 @@ func (c *Collector) loadFirst(ctx context.Context) {
 	}
 	list, err := c.readCopy()
 	if err != nil {
-		c.log.Warn("no copy of the exporters either: everything waits for the first read", "error", err)
+		c.log.Warn("no copy of the exporters either: every source is unknown until they can be read", "error", err)
 		return
 	}
 	c.exporters.set(sources.NewTable(list, c.cfg.Partitions))
@@ -124,9 +124,11 @@ func (c *Collector) reload(ctx context.Context) {
 		c.metrics.reloadErrors.Inc()
 	case changed:
 		c.exporters.set(sources.NewTable(list, c.cfg.Partitions))
-		c.keepCopy(list)
 	}
 	c.adoptAll(number, err == nil)
+	if err == nil && changed {
+		c.keepCopy(list) // after: a slow disk must not keep datagrams waiting
+	}
 }
 
 func (c *Collector) adoptAll(number uint64, answered bool) {
@@ -136,14 +138,18 @@ func (c *Collector) adoptAll(number uint64, answered bool) {
 	}
 }
 
-// keepCopy writes the table down, so that a collector starts without Postgres. Without it the collector still works.
+// keepCopy writes the table down, so that a collector starts without Postgres. Without it the collector still works,
+// so it is not synced: it is whole after a crash of the process, and maybe empty after one of the machine.
 func (c *Collector) keepCopy(list []Exporter) {
 	if c.cfg.DataDir == "" {
 		return
 	}
 	text, err := json.Marshal(list)
 	if err == nil {
-		err = replaceFile(filepath.Join(c.cfg.DataDir, exportersFile), text)
+		path := filepath.Join(c.cfg.DataDir, exportersFile)
+		if err = os.WriteFile(path+".next", text, 0o600); err == nil {
+			err = os.Rename(path+".next", path)
+		}
 	}
 	if err != nil {
 		c.log.Warn("copy of the exporters not kept", "error", err)
