@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/ezscale/platform/command/notify"
 	"github.com/ezscale/platform/command/policy"
@@ -33,6 +34,9 @@ func (b *base) addPolicy(ctx context.Context) error {
 	return nil
 }
 
+// settleBound is how long an advance of the clock waits for the meters to pass it, and the cycles to close.
+const settleBound = 10 * time.Second
+
 // addJobs adds the workers that call gateways and drive billing cycles; sweep does the latter at once.
 func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, err error) {
 	db, err := b.commands(ctx)
@@ -46,6 +50,7 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	runner := jobs.New(jobs.Config{}, pool, b.log, b.registry)
 	sweeper := policy.NewSweeper(policy.SweeperConfig{}, db, pool, b.clock.Now, newID, b.log, b.registry)
 	sweeper.Register(runner, b.cfg.Sweep)
+	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now)
 	deliverer, err := b.deliverer()
 	if err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	b.process.add("jobs", runner)
 	b.check("jobs", "look at the log of the jobs role for what fails", runner.Health)
 	return func(ctx context.Context) error {
-		_, err := sweeper.Run(ctx)
+		_, err := sweeper.Settle(ctx, settleBound)
 		return err
 	}, nil
 }

@@ -42,12 +42,13 @@ func runServers(ctx context.Context, data, kafkaKind string, args []string) (err
 	if err != nil {
 		return err
 	}
+	throwaway := data == ""
 	data, remove, err := dataOrTemporary(data)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	stack, err := newStack(ctx, data, os.Stderr, log)
+	stack, err := newStack(ctx, data, throwaway, os.Stderr, log)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,9 @@ const (
 	registryBound   = 20 * time.Second
 )
 
-// newStack prepares the embedded servers below a data directory, with progress of downloads on out.
-func newStack(ctx context.Context, data string, out *os.File, log *slog.Logger) (*embedded.Stack, error) {
+// newStack prepares the embedded servers below a data directory, with progress of downloads on out. What is thrown
+// away at the end need not survive a power cut.
+func newStack(ctx context.Context, data string, throwaway bool, out *os.File, log *slog.Logger) (*embedded.Stack, error) {
 	dir := os.Getenv("EZSCALE_PARTS")
 	if dir == "" {
 		var err error
@@ -34,7 +35,7 @@ func newStack(ctx context.Context, data string, out *os.File, log *slog.Logger) 
 		}
 	}
 	return embedded.New(embedded.Config{
-		Data: data, Parts: dir, Registry: registry(ctx), Progress: downloads(out), Log: log,
+		Data: data, Parts: dir, Registry: registry(ctx), Progress: downloads(out), Throwaway: throwaway, Log: log,
 	}), nil
 }
 

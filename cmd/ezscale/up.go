@@ -63,8 +63,11 @@ func runUp(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := tryAddress(ctx, o.http); err != nil {
+		return err
+	}
 	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
-	stack, err := newStack(ctx, cfg.DataDir, os.Stderr, log)
+	stack, err := newStack(ctx, cfg.DataDir, false, os.Stderr, log)
 	if err != nil {
 		return err
 	}
@@ -110,14 +113,34 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 	}
 	cfg.HTTP, cfg.Collector.Listen = o.http, strings.Split(o.sflow, ",")
 	cfg.Sweep = upSweep
+	if os.Getenv("EZSCALE_RAW_RETENTION") == "" {
+		cfg.Collector.RawRetention = upRawRetention
+	}
+	if os.Getenv("EZSCALE_BASE_URL") == "" {
+		cfg.BaseURL = "http://" + o.http
+	}
 	if cfg.Token == "" {
 		cfg.Token, err = operatorToken(cfg.DataDir)
 	}
 	return cfg, log, err
 }
 
-// upSweep is how often a single machine looks for cycles that have ended.
-const upSweep = 5 * time.Second
+// tryAddress tells that an address is taken before the servers have been started for nothing.
+func tryAddress(ctx context.Context, address string) error {
+	listen, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("--http %s cannot be served; choose another: %w", address, err)
+	}
+	return listen.Close()
+}
+
+const (
+	// upSweep is how often a single machine looks for cycles that have ended.
+	upSweep = 5 * time.Second
+	// upRawRetention keeps a day of raw datagrams on a single machine: the embedded broker remembers about 80 bytes
+	// of each batch it stores.
+	upRawRetention = 24 * time.Hour
+)
 
 func stopStack(stack *embedded.Stack) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*stopBound)

@@ -25,7 +25,7 @@ end $$;
 -- The write side changes every table of ours, with these exceptions: books are added to, never changed; only
 -- what has a date of expiry is deleted.
 grant select, insert, update on all tables in schema public to ezscale_command;
-revoke update on audit, cycle_snapshot, invoice_line, ledger_transaction, ledger_entry, attribution_change from ezscale_command;
+revoke update on audit, cycle_snapshot, cycle_rating, invoice_line, ledger_transaction, ledger_entry, attribution_change from ezscale_command;
 revoke insert, update on goose_db_version, usage_hourly, usage_slot, usage_cycle, loss_hourly, reject_hourly,
     unattributed_hourly, meter from ezscale_command;
 grant delete on idempotency, attribution_change, consumer_offset, consumer_producer, parked_message, rebuild,

@@ -7,7 +7,7 @@ import (
 )
 
 // DemoQuota is the quota of the demonstration's service that is about to run over it: some minutes of its traffic.
-const DemoQuota = "3GB"
+const DemoQuota = "1GB"
 
 // Demo is a small hosting company: two switches, twelve services of seven customers, a little traffic of machines that
 // nobody pays for, and one service that reaches its quota a few minutes after the start.
