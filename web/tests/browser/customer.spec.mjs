@@ -75,6 +75,7 @@ test('quota, alerts and invoice', async () => {
     await invoice.waitFor()
     assert.ok((await invoice.getByTestId('total').textContent()).replaceAll(',', '').replace('−', '-').includes(busy.invoice.total.amount))
     for (const word of ['Error bound', 'Known loss', 'Datagrams lost']) await invoice.getByText(word).first().waitFor()
+    await page.setViewportSize({ width: 794, height: 1123 }) // A4 at 96 dpi
     await page.emulateMedia({ media: 'print' })
     assert.equal(await page.getByRole('button', { name: 'Print' }).isVisible(), false)
     await shoot(page, 'invoice-print')
