@@ -76,6 +76,7 @@ type Counter struct {
 	at       int64
 	loss     *Loss
 	column   uint32
+	owned    []owned
 }
 
 // New makes a counter that goes on from a memory.
@@ -203,9 +204,7 @@ func (c *Counter) reject(reason string) {
 func (c *Counter) samples() {
 	d := &c.decoder.Datagram
 	c.column = c.Tally.column(c.exporter.Index, c.at/int64(SlotLength))
-	for i := range d.Flows {
-		c.flow(&d.Flows[i])
-	}
+	c.flows(d.Flows)
 	for i := range d.Counters {
 		c.Tally.port(c.exporter.Index, c.at, &d.Counters[i], c.sub.Rate(d.Counters[i].IfIndex))
 	}

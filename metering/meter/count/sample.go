@@ -8,8 +8,38 @@ import (
 // maxSampleBytes is the most that one sample may stand for.
 const maxSampleBytes = 1 << 40
 
-// flow counts one flow sample of the datagram at hand.
-func (c *Counter) flow(s *sflow.FlowSample) {
+// owned is a sample that counts, and whose it is.
+type owned struct {
+	sample   *sflow.FlowSample
+	src, dst int32
+}
+
+// flows counts the flow samples of the datagram at hand. The owners of all are looked up in one go: with many
+// services each look-up waits for memory, and so they wait together.
+func (c *Counter) flows(all []sflow.FlowSample) {
+	c.owned = c.owned[:0]
+	for i := range all {
+		if c.passes(&all[i]) {
+			c.owned = append(c.owned, owned{sample: &all[i]})
+		}
+	}
+	prefixes, at := c.snapshot.Prefixes, c.at
+	for i := range c.owned {
+		o := &c.owned[i]
+		o.src, o.dst = prefixes.Owner(o.sample.Src, at), prefixes.Owner(o.sample.Dst, at)
+	}
+	for i := range c.owned {
+		o := &c.owned[i]
+		if c.believes(o.sample) {
+			c.add(o.sample, o.src, o.dst)
+		} else {
+			c.quarantine(o.sample, o.src, o.dst)
+		}
+	}
+}
+
+// passes tells whether a sample is to be attributed, and keeps the books about it.
+func (c *Counter) passes(s *sflow.FlowSample) bool {
 	lost, dropped, tracked := c.sub.Sample(s.SourceClass, s.SourceIndex, s.Sequence, s.Drops, s.Rate)
 	c.loss.SamplesLost += lost
 	c.loss.SamplesDropped += dropped
@@ -19,20 +49,13 @@ func (c *Counter) flow(s *sflow.FlowSample) {
 	c.Tally.Samples++
 	if !c.counts(s) {
 		c.loss.SamplesEvidence++
-		return
+		return false
 	}
 	c.loss.Samples++
 	if !s.HasIP {
 		c.loss.SamplesWithoutIP++
-		return
 	}
-	src := c.snapshot.Prefixes.Owner(s.Src, c.at)
-	dst := c.snapshot.Prefixes.Owner(s.Dst, c.at)
-	if !c.believes(s) {
-		c.quarantine(s, src, dst)
-		return
-	}
-	c.add(s, src, dst)
+	return s.HasIP
 }
 
 // counts applies the exporter's policy. Only "both" needs to know which ports are sampled where packets come in.
