@@ -3,7 +3,8 @@
 // counters of the switch's own interfaces.
 //
 // It needs root, openvswitch-switch, iperf3, ethtool and iproute2. Daemons run from a directory of the test's own,
-// beside an Open vSwitch that the machine may be using, and everything is taken away at the test's end.
+// beside an Open vSwitch that the machine may be using, and everything is taken away at the test's end, or by the next
+// test if this one is killed.
 //
 // Two things about this agent that a comparison must know. Its frame_length counts the 4 bytes of the frame check
 // sequence, the interface counters do not: see Counters.OnTheWire. Its samples name no interface as their source
@@ -14,7 +15,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -101,7 +101,8 @@ func Start(t testing.TB, cfg Config) *Switch {
 	t.Helper()
 	Skip(t)
 	setDefaults(&cfg)
-	s := &Switch{dir: t.TempDir(), bridge: "ez" + unique(t)}
+	s := &Switch{dir: t.TempDir(), bridge: unique(t)}
+	sweep(t)
 	s.daemons(t)
 	s.vsctl(t, "add-br", s.bridge, "--", "set", "bridge", s.bridge, "datapath_type=netdev", "fail-mode=standalone")
 	t.Cleanup(func() { s.vsctl(t, "del-br", s.bridge) })
@@ -125,13 +126,33 @@ func setDefaults(cfg *Config) {
 	}
 }
 
-// unique is part of interface names, which may have 15 characters.
+// unique names a bridge after this process; names of interfaces have 15 characters at most.
 func unique(t testing.TB) string {
-	var b [3]byte
+	t.Helper()
+	var b [1]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		t.Fatal(err)
 	}
-	return hex.EncodeToString(b[:])
+	return fmt.Sprintf("ez%xg%02x", os.Getpid(), b[0])
+}
+
+// sweep takes away what a test that was killed has left behind: names say whose they were.
+func sweep(t testing.TB) {
+	t.Helper()
+	for pattern, remove := range map[string]string{"/sys/class/net/ez*g*": "link", "/run/netns/ez*g*-h*": "netns"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			name = filepath.Base(name)
+			owner, _, _ := strings.Cut(strings.TrimPrefix(name, "ez"), "g")
+			pid, err := strconv.ParseInt(owner, 16, 32)
+			if err == nil && syscall.Kill(int(pid), 0) != nil {
+				_ = exec.Command("ip", remove, "del", name).Run() // another test may be sweeping too
+			}
+		}
+	}
 }
 
 // daemons runs the database and the switch.
@@ -248,6 +269,7 @@ func (s *Switch) Transfer(t testing.TB, from, to Host, bytes int64) {
 	ctx, cancel := context.WithTimeout(t.Context(), trafficTime)
 	defer cancel()
 	server := exec.CommandContext(ctx, "ip", "netns", "exec", to.Namespace, "iperf3", "--server", "--one-off", "--forceflush")
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := server.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -260,6 +282,7 @@ func (s *Switch) Transfer(t testing.TB, from, to Host, bytes int64) {
 	}
 	client := exec.CommandContext(ctx, "ip", "netns", "exec", from.Namespace, "iperf3", "--client", to.Address.String(),
 		"--bytes", strconv.FormatInt(bytes, 10), "--window", "64K")
+	client.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if answer, err := client.CombinedOutput(); err != nil {
 		t.Fatalf("iperf3: %v: %s", err, answer)
 	}
