@@ -45,6 +45,7 @@ func BenchmarkRun(b *testing.B) {
 		run := benchCommand(b, f)
 		b.ReportAllocs()
 		b.SetParallelism(benchClients / 2) // times the two cores
+		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				run()
