@@ -12,7 +12,7 @@ import (
 
 // elapsed is the time since at. A clock that was set back counts as long ago.
 func (s *session) elapsed(at time.Time) time.Duration {
-	d := s.cfg.Now().Sub(at)
+	d := s.cfg.Machine().Sub(at)
 	if d < 0 {
 		return time.Duration(1<<63 - 1)
 	}
@@ -54,7 +54,7 @@ func (s *session) chores(ctx context.Context) error {
 	if s.elapsed(s.renewedAt) < s.cfg.LeaseTTL/3 {
 		return nil
 	}
-	s.renewedAt = s.cfg.Now()
+	s.renewedAt = s.cfg.Machine()
 	if err := s.lease.Renew(ctx); err != nil && ctx.Err() == nil {
 		return s.afterFailure(ctx, err)
 	}
@@ -70,7 +70,7 @@ func (s *session) flushIf(ctx context.Context, due bool) error {
 
 // flushed takes note of a committed flush.
 func (s *session) flushed(began time.Time, alerts int) {
-	tally, now := s.counter.Tally, s.cfg.Now()
+	tally, now := s.counter.Tally, s.cfg.Machine()
 	s.committed = s.position
 	s.flushes++
 	if at, ok := s.counter.Book.Watermark(); ok && at.After(s.watermark) {

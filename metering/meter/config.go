@@ -42,8 +42,9 @@ type Config struct {
 	StallAfter    time.Duration // without progress while there is work: unhealthy; default 30 s
 	RetryLease    time.Duration // pause before asking again for a lease that is held; default 2 s
 
-	Now   func() time.Time // required
-	NewID func() uuid.UUID // default version 7
+	Now     func() time.Time // the platform's time, by which usage is received and cycles run; required
+	Machine func() time.Time // for intervals and health only, so that an advanced clock stalls nothing; default the machine's
+	NewID   func() uuid.UUID // default version 7
 
 	// Step, when set, is called before each step that a crash test kills at. Nil in production.
 	Step func(name string)
@@ -67,6 +68,9 @@ func (c Config) withDefaults() Config {
 		for p := range events.FlowPartitions {
 			c.Partitions = append(c.Partitions, p)
 		}
+	}
+	if c.Machine == nil {
+		c.Machine = time.Now
 	}
 	if c.NewID == nil {
 		c.NewID = func() uuid.UUID { return uuid.Must(uuid.NewV7()) }

@@ -38,7 +38,7 @@ type minute struct {
 // tryEmit writes the windows of everything flushed and not yet emitted to usage.v1. What fails is tried again
 // later: the windows are read from Postgres when they are written, so they only become newer.
 func (s *session) tryEmit(ctx context.Context) {
-	began := s.cfg.Now()
+	began := s.cfg.Machine()
 	s.emittedAt = began
 	if s.emitFailure = s.emit(ctx); s.emitFailure != nil {
 		if ctx.Err() == nil {
@@ -49,7 +49,7 @@ func (s *session) tryEmit(ctx context.Context) {
 	s.cfg.Step("emitted")
 	s.emitted, s.unemittedFrom, s.backlog = s.flushes, 0, false
 	clear(s.touched)
-	s.metrics.emitSeconds.Observe(s.cfg.Now().Sub(began).Seconds())
+	s.metrics.emitSeconds.Observe(s.cfg.Machine().Sub(began).Seconds())
 }
 
 func (s *session) emit(ctx context.Context) error {

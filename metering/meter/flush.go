@@ -40,7 +40,7 @@ var errUnknown = errors.New("the outcome of a commit is not known")
 // flush writes everything counted so far, and repeats that until it has succeeded, the lease is lost, a commit's
 // outcome is unknown, or ctx ends. After an error nothing in memory may be used any more, but for ctx's.
 func (s *session) flush(ctx context.Context) error {
-	began := s.cfg.Now()
+	began := s.cfg.Machine()
 	s.rows.Gather(s.counter.Tally, s.view, s.keepFrom())
 	wait := firstRetryWait
 	for {

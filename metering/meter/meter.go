@@ -124,7 +124,7 @@ func (m *Meter) Stop(ctx context.Context) error {
 // holds are that one's care.
 func (m *Meter) Health() error {
 	var failures []error
-	now := m.cfg.Now()
+	now := m.cfg.Machine()
 	for _, w := range m.workers {
 		if err := w.progress.health(now, m.cfg.StallAfter); err != nil {
 			failures = append(failures, fmt.Errorf("partition %d: %w", w.partition, err))

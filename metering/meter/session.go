@@ -68,7 +68,7 @@ func (w *worker) begin(ctx context.Context, lease *consumer.Lease) (*session, er
 	if err != nil {
 		return nil, err
 	}
-	now := w.cfg.Now()
+	now := w.cfg.Machine()
 	s.flushedAt, s.emittedAt, s.renewedAt = now, now, now
 	if err := s.observe(ctx, stateOffset); err != nil {
 		s.close()
@@ -124,7 +124,7 @@ func (s *session) observe(ctx context.Context, from int64) (err error) {
 	for s.reader.Offset() < s.committed {
 		s.viewed = false
 		_, err := s.reader.Fetch(ctx, longestFetch, func(r kafka.Record) error { return s.recount(ctx, r) })
-		s.progress.moved(s.cfg.Now(), time.Time{}, s.reader.HighWater()-s.reader.Offset())
+		s.progress.moved(s.cfg.Machine(), time.Time{}, s.reader.HighWater()-s.reader.Offset())
 		if errors.Is(err, errReached) {
 			break
 		}

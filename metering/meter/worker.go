@@ -27,12 +27,12 @@ func newWorker(s *shared, partition int) *worker { return &worker{shared: s, par
 func (w *worker) run(ctx context.Context) {
 	wait := firstRetryWait
 	for ctx.Err() == nil {
-		began := w.cfg.Now()
+		began := w.cfg.Machine()
 		err := w.hold(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if w.cfg.Now().Sub(began) > w.cfg.StallAfter {
+		if w.cfg.Machine().Sub(began) > w.cfg.StallAfter {
 			wait = firstRetryWait
 		}
 		_ = pause(ctx, w.judge(err, wait)) // ctx has ended: so does the loop
@@ -66,7 +66,7 @@ func (w *worker) hold(ctx context.Context) error {
 		return err
 	}
 	defer w.release(ctx, lease)
-	w.progress.take(w.cfg.Now())
+	w.progress.take(w.cfg.Machine())
 	s, err := w.begin(ctx, lease)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (w *worker) release(ctx context.Context, lease *consumer.Lease) {
 
 // show publishes how far the partition is behind.
 func (w *worker) show(newest time.Time, behind int64) {
-	w.progress.moved(w.cfg.Now(), newest, behind)
+	w.progress.moved(w.cfg.Machine(), newest, behind)
 	label := strconv.Itoa(w.partition)
 	w.metrics.behind.WithLabelValues(label).Set(float64(behind))
 	w.metrics.behindSeconds.WithLabelValues(label).Set(w.progress.lag(w.cfg.Now()).Time.Seconds())
