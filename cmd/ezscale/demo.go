@@ -50,6 +50,7 @@ func (b *base) startDemo(ctx context.Context, address apiAddress) error {
 	if err := applyManifest(ctx, address, text); err != nil {
 		return fmt.Errorf("set up the demo: %w", err)
 	}
+	play.Agents[0].Network = &scenario.Network{Reorder: 0.001} // one switch on a clean path, one that loses a little
 	play.Start, play.Seed = b.clock.Now(), uint64(b.clock.Now().UnixNano())
 	simulation, err := simulate.New(play)
 	if err != nil {

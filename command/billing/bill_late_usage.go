@@ -53,7 +53,7 @@ func (c BillLateUsage) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	if err != nil {
 		return Invoiced{}, nil, err
 	}
-	_, rated, err := rate(ctx, tx, closed, taken, meta.Now)
+	rated, err := rate(ctx, tx, closed, taken, meta.Now)
 	if err != nil {
 		return Invoiced{}, nil, err
 	}

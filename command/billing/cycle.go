@@ -131,8 +131,6 @@ func (c cycle) move(ctx context.Context, tx pgx.Tx, status string, now time.Time
 	return Progress{CycleID: c.ID, Status: status, Changed: true}, nil
 }
 
-func (c cycle) aggregate() events.Aggregate { return cycleAggregate(c.ID) }
-
 func cycleAggregate(id uuid.UUID) events.Aggregate {
 	return events.Aggregate{Type: events.TypeCycle, ID: id}
 }

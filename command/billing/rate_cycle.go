@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ezscale/platform/command"
-	"github.com/ezscale/platform/internal/money"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -42,7 +41,7 @@ func (c RateCycle) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Pr
 	if err != nil {
 		return Progress{}, nil, err
 	}
-	_, rated, err := rate(ctx, tx, ended, taken, meta.Now)
+	rated, err := rate(ctx, tx, ended, taken, meta.Now)
 	if err != nil {
 		return Progress{}, nil, err
 	}
@@ -54,14 +53,14 @@ const insertRating = `
 insert into cycle_rating (cycle_id, revision, overage_bytes, overage_minor, currency, rated_at) values ($1, $2, $3, $4, $5, $6)`
 
 // rate writes what a snapshot's usage costs.
-func rate(ctx context.Context, tx pgx.Tx, c cycle, s snapshot, now time.Time) (money.Amount, events.CycleRated, error) {
+func rate(ctx context.Context, tx pgx.Tx, c cycle, s snapshot, now time.Time) (events.CycleRated, error) {
 	over, amount, err := c.overage(s.BillableBytes)
 	if err != nil {
-		return amount, events.CycleRated{}, err
+		return events.CycleRated{}, err
 	}
 	if _, err := tx.Exec(ctx, insertRating, c.ID, s.Revision, over, amount.Minor(), c.Currency, now); err != nil {
-		return amount, events.CycleRated{}, fmt.Errorf("write rating %d of cycle %s: %w", s.Revision, c.ID, err)
+		return events.CycleRated{}, fmt.Errorf("write rating %d of cycle %s: %w", s.Revision, c.ID, err)
 	}
-	return amount, events.CycleRated{CycleID: c.ID, ServiceID: c.ServiceID, CustomerID: c.CustomerID, Revision: s.Revision,
+	return events.CycleRated{CycleID: c.ID, ServiceID: c.ServiceID, CustomerID: c.CustomerID, Revision: s.Revision,
 		OverageBytes: over, OverageMinor: amount.Minor(), Currency: c.Currency}, nil
 }

@@ -42,7 +42,6 @@ type story struct {
 	*worldtest.World
 	sweeper                           *policy.Sweeper
 	customer, exporter, plan, service uuid.UUID
-	currency                          money.Currency
 	plans, services                   int
 	at                                string // file and line
 }

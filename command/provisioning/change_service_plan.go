@@ -84,5 +84,5 @@ func (c ChangeServicePlan) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 		return ChangedService{}, nil, err
 	}
 	changed := events.ServicePlanChanged{ServiceID: c.ServiceID, CustomerID: customerID, PlanID: c.PlanID}
-	return ChangedService{ServiceID: c.ServiceID, PlanID: c.PlanID}, []events.Event{changed}, nil
+	return ChangedService(c), []events.Event{changed}, nil
 }

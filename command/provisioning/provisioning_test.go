@@ -141,7 +141,7 @@ func TestInputIsChecked(t *testing.T) {
 func TestAThousandServices(t *testing.T) {
 	t.Parallel()
 	w := worldtest.New(t)
-	customer, plan := w.Customer("a@example.com"), w.Plan(catalog.Terms(worldtest.Terms("vps-s")))
+	customer, plan := w.Customer("a@example.com"), w.Plan(worldtest.Terms("vps-s"))
 	var group errgroup.Group
 	group.SetLimit(4)
 	for i := range 1000 {

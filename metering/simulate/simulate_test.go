@@ -108,11 +108,10 @@ type subKey struct {
 
 // sub is what has come of one sub-agent since its last restart, known by its uptime.
 type sub struct {
-	boot      time.Time
-	first     uint32
-	last      uint32
-	seen      map[uint32]uint32 // sequence to checksum
-	lostAlong int64
+	boot  time.Time
+	first uint32
+	last  uint32
+	seen  map[uint32]uint32 // sequence to checksum
 }
 
 func (m *meter) take(d Datagram) {

@@ -58,7 +58,7 @@ func (s *Server) ensureJars(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("wait for another process that fetches: %w", err)
 	}
-	defer lock.Release()
+	defer func() { _ = lock.Release() }()
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}

@@ -20,7 +20,6 @@ type ask struct {
 	protocol       string // client_protocol_version: the client speaks Native with block headers until told not to
 	compressAnswer bool   // as ClickHouse's own compressed blocks
 	compressedBody bool
-	readOnly       bool
 }
 
 // parse reads the URL. Whatever is not a word of the protocol is a setting, whose name the engine judges.

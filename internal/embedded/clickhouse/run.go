@@ -80,7 +80,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("lock the ClickHouse directory: %w", err)
 	}
-	defer lock.Release()
+	defer func() { _ = lock.Release() }()
 	engine, err := openEngine(cfg)
 	if err != nil {
 		return err

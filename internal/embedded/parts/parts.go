@@ -127,7 +127,7 @@ func (s *Store) Ensure(ctx context.Context, p Part) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("wait for another process to fetch %s %s: %w", p.Name, p.Version, err)
 	}
-	defer lock.Release()
+	defer func() { _ = lock.Release() }()
 	if found, err := isDir(dir); found || err != nil {
 		return dir, err
 	}
