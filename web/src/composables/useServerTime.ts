@@ -14,7 +14,8 @@ export const serverTimeKey: InjectionKey<ServerTime> = Symbol('server time')
 
 export const useServerTime = (): ServerTime => must(serverTimeKey)
 
-const JITTER_MS = 3000 // a message may have been on its way for so long
+const BETTER_MS = 100
+const LATEST_MS = 10_000 // a message that seems later than this was not late: the clock was set anew
 
 export function createServerTime(api: Api): ServerTime {
   const offsetMs = ref(0)
@@ -25,8 +26,9 @@ export function createServerTime(api: Api): ServerTime {
     offsetMs.value = Math.round(Date.parse(now) - (asked + heard) / 2)
   }
   function hear(at: string) {
-    const offset = Date.parse(at) - Date.now()
-    if (Math.abs(offset - offsetMs.value) > JITTER_MS) offsetMs.value = offset
+    // A message is never early: of all it says about the offset, the highest is the nearest to the truth.
+    const gain = Date.parse(at) - Date.now() - offsetMs.value
+    if (gain > BETTER_MS || gain < -LATEST_MS) offsetMs.value += gain
   }
   return { offsetMs, now: () => Date.now() + offsetMs.value, hear, sync }
 }

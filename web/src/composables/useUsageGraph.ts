@@ -15,6 +15,7 @@ export interface UsageGraph {
   resource: Resource<Usage>
 }
 
+const CLOCK_MOVED_MS = 5000
 const EDGE_MS = 1000
 const CALM_EDGE_MS = 10_000 // for people who asked for less motion
 
@@ -35,7 +36,10 @@ export function useUsageGraph(service: string, firstBasis: Basis, slots: Readonl
   const edge = setInterval(() => { now.value = time.now() }, matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_EDGE_MS : EDGE_MS)
   onScopeDispose(() => clearInterval(edge))
   watch(slots, () => { now.value = time.now() })
-  watch(time.offsetMs, () => { now.value = time.now(); void resource.reload() }) // the clock was moved
+  watch(time.offsetMs, (offset, before) => {
+    now.value = time.now()
+    if (Math.abs(offset - before) > CLOCK_MOVED_MS) void resource.reload()
+  })
 
   const live = computed(() => range.value === 'live')
   const window = computed(() => {
