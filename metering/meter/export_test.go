@@ -1,0 +1,6 @@
+package meter
+
+import "context"
+
+// PruneOnce is one round of pruning.
+func (m *Meter) PruneOnce(ctx context.Context) error { return m.shared.pruneOnce(ctx) }

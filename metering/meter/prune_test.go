@@ -1,0 +1,52 @@
+package meter_test
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// Slots go when every partition is past them by the retention and their windows are in Kafka, and not before.
+func TestPruning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 3)
+	m, stop := w.start(w.config())
+	w.send(newTraffic(w, 12).envelopes(0, 300)...)
+	w.awaitCounted()
+	stop()
+	slots := func() int { return one[int](w, "select count(*) from usage_slot") }
+	prune := func() {
+		t.Helper()
+		if err := m.PruneOnce(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, late := slots(), epoch.Add(27*time.Hour)
+	if before == 0 {
+		t.Fatal("no slots")
+	}
+	prune()
+	w.exec("insert into meter (partition, watermark) select i, $1 from generate_series(1, 11) i", late)
+	prune()
+	if got := slots(); got != before {
+		t.Errorf("%d of %d slots left, though one partition has no watermark yet", got, before)
+	}
+	w.exec("update meter set watermark = $1, emitted = 0 where partition = 0", late)
+	prune()
+	if got := slots(); got != before {
+		t.Errorf("%d of %d slots left, though they are not emitted", got, before)
+	}
+	w.exec("update meter set emitted = flush")
+	prune()
+	if got := slots(); got != 0 {
+		t.Errorf("%d slots left", got)
+	}
+	if n := one[int](w, "select count(*) from loss_minute"); n == 0 {
+		t.Error("minutes of loss are gone after a day")
+	}
+	w.exec("update meter set watermark = $1", epoch.AddDate(0, 0, 36))
+	prune()
+	if n := one[int](w, "select count(*) from loss_minute"); n != 0 {
+		t.Errorf("%d minutes of loss left after five weeks", n)
+	}
+}
