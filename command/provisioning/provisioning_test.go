@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ezscale/platform/command"
-	"github.com/ezscale/platform/command/catalog"
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/command/provisioning"
 	"github.com/ezscale/platform/internal/fault"
