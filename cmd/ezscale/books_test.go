@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/internal/devmail"
 	"github.com/ezscale/platform/metering/simulate"
 )
@@ -322,11 +323,11 @@ func TestKillNineOfAllLosesNothing(t *testing.T) {
 
 func tokenOf(t *testing.T, data string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(data, apiFile))
+	text, err := os.ReadFile(filepath.Join(data, runfile.APIFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var address apiAddress
+	var address runfile.API
 	if err := json.Unmarshal(text, &address); err != nil {
 		t.Fatal(err)
 	}

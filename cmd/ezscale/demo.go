@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/internal/client"
 	"github.com/ezscale/platform/internal/devmail"
 	"github.com/ezscale/platform/internal/manifest"
@@ -41,7 +42,7 @@ func shown(caught []devmail.Message) []api.Message {
 
 // startDemo makes the company and its switches known through the API, as an operator would, and turns the
 // simulated switches on.
-func (b *base) startDemo(ctx context.Context, address apiAddress) error {
+func (b *base) startDemo(ctx context.Context, address runfile.API) error {
 	play := scenario.Demo()
 	text, err := play.Manifest()
 	if err != nil {
@@ -64,7 +65,7 @@ func (b *base) startDemo(ctx context.Context, address apiAddress) error {
 	return nil
 }
 
-func applyManifest(ctx context.Context, address apiAddress, text []byte) error {
+func applyManifest(ctx context.Context, address runfile.API, text []byte) error {
 	platform, err := client.New(client.Config{URL: address.URL, Token: address.Token})
 	if err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+
+	"github.com/ezscale/platform/cmd/ezscale/runfile"
 )
 
 func joinAddresses(addresses []netip.AddrPort) string {
@@ -25,7 +27,7 @@ func greet(o upOptions, url string) error {
 		fmt.Fprintf(out, "  Mailbox         %s/dev/mailbox (every mail and Discord post of the demo lands there)\n", url)
 		fmt.Fprintf(out, "  A month's end   bin/ezscale clock advance 31d --data %s\n", o.data)
 	case o.production:
-		fmt.Fprintf(out, "                  with the operator token in %s/%s\n", o.data, tokenFile)
+		fmt.Fprintf(out, "                  with the operator token in %s/%s\n", o.data, runfile.TokenFile)
 		fallthrough
 	default:
 		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches at the sFlow port\n", o.data)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/cmd/ezscale/tools"
 )
 
 // version is set by the linker.
@@ -22,20 +24,15 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
 	stop()
-	var exit exitError
+	var exit tools.ExitError
 	switch {
 	case errors.As(err, &exit):
-		os.Exit(exit.code)
+		os.Exit(exit.Code)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "ezscale:", err)
 		os.Exit(1)
 	}
 }
-
-// exitError ends the process with a code of its own, when everything has been said already.
-type exitError struct{ code int }
-
-func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 const (
 	groupRun   = "run"
@@ -66,8 +63,8 @@ func newRoot() *cobra.Command {
 		}
 	}
 	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
-	group(groupUse, newApplyCommand(), newUsageCommand(), newSimulateCommand(), newClockCommand())
-	group(groupTend, newDoctorCommand(), newHealthCommand(), newParkedCommand(), newRebuildCommand(), newMigrateCommand(), newSettingsCommand())
+	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
+	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())
 	return root

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/internal/embedded"
 	"github.com/ezscale/platform/internal/embedded/apachekafka"
 	"github.com/ezscale/platform/internal/observe"
@@ -95,7 +96,7 @@ func runCommand(ctx context.Context, args, env []string) error {
 	err := command.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return exitError{max(exit.ExitCode(), 1)}
+		return tools.ExitError{Code: max(exit.ExitCode(), 1)}
 	}
 	if err != nil {
 		return fmt.Errorf("run %s: %w", args[0], err)

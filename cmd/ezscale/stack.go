@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -13,8 +12,8 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
+	"github.com/ezscale/platform/cmd/ezscale/terminal"
 	"github.com/ezscale/platform/internal/embedded"
 	"github.com/ezscale/platform/internal/embedded/parts"
 )
@@ -55,7 +54,7 @@ func registry(ctx context.Context) string {
 
 // downloads draws a bar per part on a terminal, and a line at each quarter elsewhere.
 func downloads(out *os.File) parts.Progress {
-	terminal := term.IsTerminal(int(out.Fd()))
+	watched := terminal.Is(out)
 	var mu sync.Mutex
 	bars := map[string]*progressbar.ProgressBar{}
 	quarters := map[string]int64{}
@@ -63,10 +62,10 @@ func downloads(out *os.File) parts.Progress {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case terminal:
+		case watched:
 			bar := bars[name]
 			if bar == nil {
-				bar = newBar(out, total, "fetching "+name, true)
+				bar = terminal.Bar(out, total, "fetching "+name, true)
 				bars[name] = bar
 			}
 			_ = bar.Set64(done) // a bar that cannot be drawn is no failure
@@ -77,14 +76,6 @@ func downloads(out *os.File) parts.Progress {
 			}
 		}
 	}
-}
-
-func newBar(out io.Writer, total int64, what string, bytes bool) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionShowBytes(bytes),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
-		progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) }),
-	)
 }
 
 // startStack starts the servers; an interrupt ends the start.

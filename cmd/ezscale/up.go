@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/embedded"
 	"github.com/ezscale/platform/internal/observe"
@@ -77,8 +78,8 @@ func runUp(ctx context.Context, o upOptions) (err error) {
 	defer func() { err = errors.Join(err, stopStack(stack)) }()
 	cfg.Postgres, cfg.Query = stack.PostgresDSN(), stack.PostgresDSN()
 	cfg.Kafka, cfg.ClickHouse = stack.KafkaBrokers(), stack.ClickHouseDSN()
-	servers := serverAddresses{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
-	if err := writePrivate(filepath.Join(cfg.DataDir, serversFile), servers); err != nil {
+	servers := runfile.Servers{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
+	if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.ServersFile), servers); err != nil {
 		return err
 	}
 	if err := migrate(ctx, cfg, log); err != nil {
@@ -120,7 +121,7 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 		cfg.BaseURL = "http://" + o.http
 	}
 	if cfg.Token == "" {
-		cfg.Token, err = operatorToken(cfg.DataDir)
+		cfg.Token, err = runfile.Token(cfg.DataDir)
 	}
 	return cfg, log, err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/command/outbox"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/consumer"
@@ -36,8 +37,8 @@ func upRoles(ctx context.Context, o upOptions, cfg config.Config, stack *embedde
 		return errors.Join(err, b.process.stop())
 	}
 	return b.process.run(ctx, func() error {
-		address := apiAddress{URL: "http://" + server.Addr(), Token: cfg.Token}
-		if err := writePrivate(filepath.Join(cfg.DataDir, apiFile), address); err != nil {
+		address := runfile.API{URL: "http://" + server.Addr(), Token: cfg.Token}
+		if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.APIFile), address); err != nil {
 			return err
 		}
 		if o.demo {

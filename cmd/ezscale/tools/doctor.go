@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/embedded/parts"
@@ -32,7 +33,7 @@ const (
 	doctorDefaultPort = "http://127.0.0.1:8080"
 )
 
-func newDoctorCommand() *cobra.Command {
+func NewDoctorCommand() *cobra.Command {
 	var url string
 	command := &cobra.Command{
 		Use:   "doctor",
@@ -53,7 +54,7 @@ func newDoctorCommand() *cobra.Command {
 			examine("The servers", serversHealth(cmd))
 			examine("The running platform", platformHealth(cmd.Context(), data, url))
 			if sick {
-				return exitError{1}
+				return ExitError{Code: 1}
 			}
 			return nil
 		},
@@ -191,8 +192,8 @@ func reachClickHouse(ctx context.Context, cfg config.Config) error {
 func platformHealth(ctx context.Context, data, url string) []observe.Part {
 	if url == "" {
 		url = doctorDefaultPort
-		if text, err := os.ReadFile(filepath.Join(data, apiFile)); err == nil {
-			var address apiAddress
+		if text, err := os.ReadFile(filepath.Join(data, runfile.APIFile)); err == nil {
+			var address runfile.API
 			if json.Unmarshal(text, &address) == nil {
 				url = address.URL
 			}

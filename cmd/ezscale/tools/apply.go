@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"context"
@@ -9,10 +9,11 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/terminal"
 	"github.com/ezscale/platform/internal/manifest"
 )
 
-func newApplyCommand() *cobra.Command {
+func NewApplyCommand() *cobra.Command {
 	var flags clientFlags
 	var file string
 	var dryRun bool
@@ -104,7 +105,7 @@ func summary(out io.Writer, steps, unchanged int, dryRun bool) {
 
 // progress is a bar on a person's terminal, and nothing elsewhere.
 func progress(steps int) *progressbar.ProgressBar {
-	if steps == 0 || !isTerminal(os.Stderr) {
+	if steps == 0 || !terminal.Is(os.Stderr) {
 		return progressbar.DefaultSilent(int64(steps))
 	}
 	return progressbar.NewOptions(steps, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("applying"),

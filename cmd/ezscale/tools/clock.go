@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/terminal"
 	"github.com/ezscale/platform/internal/client"
 )
 
@@ -21,7 +22,7 @@ const (
 
 func newTicker() *time.Ticker { return time.NewTicker(clockPoll) }
 
-func newClockCommand() *cobra.Command {
+func NewClockCommand() *cobra.Command {
 	var flags clientFlags
 	cmd := &cobra.Command{
 		Use:   "clock",
@@ -130,7 +131,7 @@ func waitForCycles(ctx context.Context, platform *client.Client, state *client.C
 }
 
 func closingBar(cycles int) *progressbar.ProgressBar {
-	if !isTerminal(os.Stderr) {
+	if !terminal.Is(os.Stderr) {
 		return progressbar.DefaultSilent(int64(max(cycles, 1)))
 	}
 	return progressbar.NewOptions(max(cycles, 1), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("closing cycles"),

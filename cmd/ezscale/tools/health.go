@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const (
 	healthBodyBytes = 1 << 20
 )
 
-func newHealthCommand() *cobra.Command {
+func NewHealthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "health URL",
 		Short:   "Ask a role whether every part of it serves (for container health checks)",
@@ -32,7 +32,7 @@ func newHealthCommand() *cobra.Command {
 			}
 			printParts(cmd.OutOrStdout(), parts)
 			if !observe.Ready(parts) {
-				return exitError{1}
+				return ExitError{Code: 1}
 			}
 			return nil
 		},

@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 const shownValueBytes = 4096
 
-func newParkedCommand() *cobra.Command {
+func NewParkedCommand() *cobra.Command {
 	command := &cobra.Command{Use: "parked", Short: "Messages that a consumer could not handle and set aside"}
 	addDataFlag(command)
 	command.AddCommand(newParkedListCommand(), newParkedShowCommand(), newParkedRetryCommand())

@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"github.com/ezscale/platform/internal/config"
 )
 
-func newSettingsCommand() *cobra.Command {
+func NewSettingsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "settings",
 		Short: "List the environment variables that configure the roles",

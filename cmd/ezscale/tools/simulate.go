@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 	"github.com/ezscale/platform/metering/simulate/scenario"
 )
 
-func newSimulateCommand() *cobra.Command {
+func NewSimulateCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "simulate", Short: "Play devices that do not exist, to try and to check the meter"}
 	cmd.AddCommand(newSimulateSwitchCommand())
 	return cmd

@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ import (
 // namesPerRequest keeps the address of a request short.
 const namesPerRequest = 50
 
-func newUsageCommand() *cobra.Command {
+func NewUsageCommand() *cobra.Command {
 	var flags clientFlags
 	var from, to string
 	var all, asJSON bool

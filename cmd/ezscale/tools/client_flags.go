@@ -1,11 +1,10 @@
-package main
+package tools
 
 import (
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ezscale/platform/internal/client"
 )
@@ -40,6 +39,3 @@ func (f *clientFlags) connect() (*client.Client, error) {
 	}
 	return client.New(cfg)
 }
-
-// isTerminal tells whether a person watches: only then are there progress bars.
-func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
