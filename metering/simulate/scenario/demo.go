@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// DemoQuota is the quota of the demonstration's service that is about to run over it: some minutes of its traffic.
+// DemoQuota is the quota of the demonstration's service that is about to run over it: a minute of its traffic.
 const DemoQuota = "1GB"
 
 // Demo is a small hosting company: two switches, twelve services of seven customers, a little traffic of machines that
-// nobody pays for, and one service that reaches its quota a few minutes after the start.
+// nobody pays for, and one service that reaches its quota a minute or so after the start.
 func Demo() Scenario {
 	s := Scenario{
 		Seed: 1, Network: Network{Loss: 0.0005, Duplicate: 0.0005, Reorder: 0.001},
 		Agents: []Agent{demoAgent(0, 128), demoAgent(1, 128)},
 		Plans: []Plan{
 			plan("vps-s", "5.00", "1TB"), plan("vps-l", "20.00", "4TB"), plan("web-hosting", "3.00", "100GB"),
-			plan("game-server", "12.00", "2TB"), plan("dedicated", "89.00", "20TB"), plan("trial", "0.00", DemoQuota),
+			plan("game-server", "12.00", "2TB"), plan("dedicated", "89.00", "20TB"), demoTrial(),
 		},
 		Customers: []Customer{
 			{"ops@northwind.example", "Northwind Media"}, {"it@alpenglow.example", "Alpenglow Studios"},
@@ -51,6 +51,13 @@ func Demo() Scenario {
 	add(1, 15, "jo-blog", "jo@jo-codes.example", "vps-s", 15, day(1e6, 6e6, "web"))
 	add(1, 16, "jo-mirror", "jo@jo-codes.example", "trial", 16, Traffic{In: 6e6, Out: 114e6, Mix: "bulk", Jitter: 0.2})
 	return s
+}
+
+// demoTrial costs enough per gigabyte for an invoice after a minute over the quota.
+func demoTrial() Plan {
+	p := plan("trial", "0.00", DemoQuota)
+	p.Traffic.Overage.Price = "1.00"
+	return p
 }
 
 // demoAgent is a switch with one uplink and ports 11 to 16. Part of its traffic nobody has registered.
