@@ -156,7 +156,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("stop HTTP: %w", err), s.http.Close())
 	}
-	<-s.done
+	_ = <-s.done // http.ErrServerClosed
 	s.http = nil
 	return err
 }

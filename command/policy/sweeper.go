@@ -294,7 +294,13 @@ func (s *Sweeper) billLate(ctx context.Context, t *tally, w billing.Work) error 
 	return err
 }
 
+// stepBound is how long one step may take. A step that has begun is finished when the sweep's own time is over: the
+// loops look at that.
+const stepBound = 15 * time.Second
+
 func run[R any](ctx context.Context, s *Sweeper, c command.Command[R]) (R, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepBound)
+	defer cancel()
 	return command.Run(ctx, s.db, command.Meta{Actor: ActorSweeper, Now: s.now(), NewID: s.newID}, c)
 }
 

@@ -70,7 +70,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	if c.Machine == nil {
-		c.Machine = time.Now
+		c.Machine = time.Now //nolint:forbidigo // the default of an injected clock
 	}
 	if c.NewID == nil {
 		c.NewID = func() uuid.UUID { return uuid.Must(uuid.NewV7()) }

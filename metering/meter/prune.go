@@ -3,6 +3,7 @@ package meter
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,7 +32,7 @@ const slowestSQL = `select min(watermark) from meter having count(*) = $1`
 func (s *shared) pruneOnce(ctx context.Context) error {
 	var slowest pgtype.Timestamptz
 	if err := s.pool.QueryRow(ctx, slowestSQL, events.FlowPartitions).Scan(&slowest); err != nil {
-		if err == pgx.ErrNoRows {
+		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
 		return fmt.Errorf("find the slowest partition: %w", err)

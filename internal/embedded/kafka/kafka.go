@@ -62,7 +62,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("lock the Kafka directory: %w", err)
 	}
-	defer lock.Release()
+	defer func() { _ = lock.Release() }()
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1), kfake.Ports(cfg.Port), kfake.ClusterID(clusterID),
 		kfake.DataDir(filepath.Join(cfg.Dir, "data")), kfake.SyncWrites(),

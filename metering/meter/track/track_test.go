@@ -296,7 +296,7 @@ func TestEncodeComesBack(t *testing.T) {
 func TestEncodeKeepsEveryJudgement(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		one, two := filled(&testing.T{}), NewBook()
+		one := filled(&testing.T{})
 		two, err := Decode(one.Encode(nil))
 		if err != nil {
 			t.Fatal(err)
