@@ -156,7 +156,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("stop HTTP: %w", err), s.http.Close())
 	}
-	_ = <-s.done // http.ErrServerClosed
+	if end := <-s.done; !errors.Is(end, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve HTTP: %w", end))
+	}
 	s.http = nil
 	return err
 }
