@@ -14,6 +14,10 @@ const (
 	// An idle stream must fit this many times better than the newest to take a datagram forward.
 	idlePenalty = 8
 
+	// After so many datagrams of its sub-agent a stream that none of them was for is one of an earlier boot: gaps
+	// in it must not swallow what the newest sends.
+	idleAfter = 32
+
 	// claimAfter is how many datagrams prove that a jump forward was the step to another device's numbering.
 	claimAfter = 16
 )

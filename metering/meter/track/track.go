@@ -186,7 +186,10 @@ func (s *SubAgent) nearest(seq, uptime uint32) *stream {
 			continue
 		}
 		cost := uint64(near)
-		if stream != newest && seq-stream.high == near {
+		switch {
+		case stream != newest && s.tick-stream.used > idleAfter:
+			cost = cost<<32 + 1<<32 // a stream of an earlier boot takes what no other can
+		case stream != newest && seq-stream.high == near:
 			cost *= idlePenalty
 		}
 		if best == nil || cost < least || cost == least && stream.used > best.used {
