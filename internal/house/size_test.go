@@ -4,9 +4,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -103,7 +105,7 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	}
 }
 
-// Package-level variables may only hold what never changes: errors, embedded files, regular expressions, tables.
+// Nothing at package level may be state: see stateless.
 func TestNoHiddenWiring(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
@@ -112,33 +114,115 @@ func TestNoHiddenWiring(t *testing.T) {
 				t.Errorf("%s: init() hides wiring; do it in New", s.path)
 			}
 		}
-		if !s.isTest() {
-			checkVariables(t, s)
+		if s.isTest() {
+			continue
+		}
+		for _, name := range state(s.file) {
+			t.Errorf("%s: variable %s can change, so it is state; keep it in a value", s.path, name)
 		}
 	}
 }
 
-func checkVariables(t *testing.T, s source) {
-	t.Helper()
-	for _, d := range s.file.Decls {
+// state names the package-level variables of a file that can change what the program does while it runs.
+func state(file *ast.File) []string {
+	var names []string
+	for _, d := range file.Decls {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.VAR {
 			continue
 		}
 		for _, spec := range g.Specs {
-			v := spec.(*ast.ValueSpec)
-			embedded := g.Doc != nil && strings.Contains(g.Doc.Text()+directives(g.Doc), "go:embed") || v.Doc != nil && strings.Contains(directives(v.Doc), "go:embed")
-			if len(v.Values) == 0 && !embedded {
-				t.Errorf("%s: variable %s starts empty, so it is state; keep it in a value", s.path, v.Names[0].Name)
+			if v := spec.(*ast.ValueSpec); !embedded(g.Doc) && !embedded(v.Doc) && !stateless(file.Name.Name, v) {
+				names = append(names, v.Names[0].Name)
 			}
+		}
+	}
+	return names
+}
+
+// stateless tells what may stand at package level beside embedded files: errors, regular expressions, checksum
+// tables and the proof that a type has an interface. A map or a slice would be state: whoever has it can write to it.
+func stateless(pkg string, v *ast.ValueSpec) bool {
+	if pkg == "main" && v.Names[0].Name == "version" { // set by the linker
+		return true
+	}
+	if len(v.Values) != len(v.Names) {
+		return false
+	}
+	for i, value := range v.Values {
+		call, ok := value.(*ast.CallExpr)
+		if v.Names[i].Name == "_" {
+			continue
+		}
+		if !ok || !slices.Contains([]string{"errors.New", "regexp.MustCompile", "crc32.MakeTable"}, types.ExprString(call.Fun)) {
+			return false
+		}
+	}
+	return true
+}
+
+func embedded(doc *ast.CommentGroup) bool {
+	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
+}
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	cases := map[string]bool{ // declaration: is it state
+		`var ErrGone = errors.New("gone")`:             false,
+		`var name = regexp.MustCompile("^a$")`:         false,
+		`var _ Handler = (*Runner)(nil)`:               false,
+		"//go:embed a.sql\nvar sql string":             false,
+		"var (\n//go:embed a.sql\nsql string\n)":       false,
+		`var cache map[string]int`:                     true,
+		`var cache = map[string]int{}`:                 true,
+		`var names = []string{"a"}`:                    true,
+		`var count int`:                                true,
+		`var now = time.Now`:                           true,
+		`var started = time.Now()`:                     true,
+		`var a, b = errors.New("a"), sync.OnceFunc(f)`: true,
+		`const limit = 5`:                              false,
+	}
+	for declaration, want := range cases {
+		file, err := parser.ParseFile(token.NewFileSet(), "a.go", "package a\n"+declaration, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(state(file)) > 0; got != want {
+			t.Errorf("%s: state %v, want %v", declaration, got, want)
 		}
 	}
 }
 
-func directives(doc *ast.CommentGroup) string {
-	var all strings.Builder
-	for _, c := range doc.List {
-		all.WriteString(c.Text)
+// An error that is named in another must be findable in it: with %w, or not at all.
+func TestErrorsAreWrapped(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.isTest() {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && swallows(call) {
+				t.Errorf("%s: an error is named without %%w", s.fset.Position(call.Pos()))
+			}
+			return true
+		})
 	}
-	return all.String()
+}
+
+// swallows tells a fmt.Errorf that has an err among its arguments and fewer %w in its format.
+func swallows(call *ast.CallExpr) bool {
+	if types.ExprString(call.Fun) != "fmt.Errorf" || len(call.Args) == 0 {
+		return false
+	}
+	format, ok := call.Args[0].(*ast.BasicLit)
+	if !ok {
+		return false
+	}
+	named := 0
+	for _, argument := range call.Args[1:] {
+		if name, ok := argument.(*ast.Ident); ok && (name.Name == "err" || strings.HasSuffix(name.Name, "Err")) {
+			named++
+		}
+	}
+	return strings.Count(format.Value, "%w") < named
 }
