@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func rows() map[string]string {
 		"get-session": "signed in", "sign-in": "anyone", "sign-out": "anyone",
 		"list-services": "signed in", "get-service": "own", "get-service-usage": "own", "list-service-cycles": "own",
 		"list-service-alerts": "own", "watch-service": "own", "list-invoices": "signed in", "get-invoice": "own invoice",
-		"list-usage": "staff", "list-alerts": "staff", "list-exporters": "staff", "get-exporter": "staff", "list-collectors": "staff",
+		"list-alerts": "signed in", "list-usage": "staff", "list-exporters": "staff", "get-exporter": "staff", "list-collectors": "staff",
 		"list-unattributed": "staff", "list-plans": "staff", "list-customers": "staff",
 		"register-exporter": "staff", "change-exporter": "staff", "create-plan": "staff", "change-plan": "staff",
 		"register-customer": "staff", "change-customer": "staff", "create-service": "staff", "change-service-plan": "staff",
@@ -148,7 +149,9 @@ func TestListsHoldOnlyWhatIsOnesOwn(t *testing.T) {
 	e.invoice("svc-a", "INV-A")
 	e.invoice("svc-b", "INV-B")
 	a := e.signIn(`{"role":"customer","customer":"a@example.com"}`)
-	for _, path := range []string{"/api/v1/services", "/api/v1/services?customer=b@example.com", "/api/v1/services?q=svc-b", "/api/v1/invoices", "/api/v1/invoices?customer=b@example.com", "/api/v1/invoices?service=svc-b"} {
+	e.exec(`insert into quota_alert (cycle_id, service_id, threshold, quota_bytes, billable_bytes, crossed_at, event_id)
+		select c.id, s.id, 75, 100, 80, $1, gen_random_uuid() from service s join cycle c on c.service_id = s.id`, start)
+	for _, path := range []string{"/api/v1/alerts", "/api/v1/services", "/api/v1/services?customer=b@example.com", "/api/v1/services?q=svc-b", "/api/v1/invoices", "/api/v1/invoices?customer=b@example.com", "/api/v1/invoices?service=svc-b"} {
 		if got := e.call("GET", path, "", a); got.status != 200 || strings.Contains(got.body, "svc-b") || strings.Contains(got.body, "b@example.com") {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
@@ -182,6 +185,40 @@ func TestDevelopmentIsImpossibleInProduction(t *testing.T) {
 	}
 	if got := e.must(200, "GET", "/openapi.json", ""); strings.Contains(got.body, "/dev/") {
 		t.Error("production's document speaks of development")
+	}
+}
+
+// The login has no password: it is for browsers on the machine that serves it.
+func TestTheLoginIsForThisMachine(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	for _, c := range []struct {
+		peer, header string
+		status       int
+	}{
+		{peer: "127.0.0.1:4000", status: 200},
+		{peer: "[::1]:4000", status: 200},
+		{peer: "[::ffff:127.8.0.1]:4000", status: 200},
+		{peer: "192.0.2.7:4000", status: 403},
+		{peer: "[2001:db8::7]:4000", status: 403},
+		{peer: "@", status: 403},
+		{peer: "127.0.0.1:4000", header: "X-Forwarded-For", status: 403},
+		{peer: "127.0.0.1:4000", header: "Forwarded", status: 403},
+	} {
+		request := httptest.NewRequest("POST", "/api/v1/session", strings.NewReader(`{"role":"staff"}`))
+		request.Header.Set("Content-Type", "application/json")
+		request.RemoteAddr = c.peer
+		if c.header != "" {
+			request.Header.Set(c.header, "for=192.0.2.7")
+		}
+		got := httptest.NewRecorder()
+		e.edge.Handler().ServeHTTP(got, request)
+		if got.Code != c.status || (c.status == 403) != strings.Contains(got.Body.String(), `"code":"not_local"`) {
+			t.Errorf("%+v: status %d: %s", c, got.Code, got.Body)
+		}
+		if c.status == 403 && got.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%+v: a refused login set a cookie", c)
+		}
 	}
 }
 

@@ -61,14 +61,7 @@ func (e *edge) sessionOperations(api huma.API) {
 
 func (e *edge) serviceOperations(api huma.API) {
 	const tag = "services"
-	serve(e, api, operation{method: http.MethodGet, path: "/services", id: "list-services", tag: tag, summary: "Services by name", access: guard.SignedIn},
-		func(ctx context.Context, in *struct {
-			PageInput
-			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
-			Search   string `query:"q" maxLength:"200" doc:"Part of a name or mail address, or the beginning of a prefix"`
-		}) (query.List[provisioning.Service], error) {
-			return provisioning.ListServices(ctx, e.Postgres, guard.ScopeOf(ctx), provisioning.ServiceFilter{Customer: in.Customer, Search: in.Search}, e.Clock.Now(), in.page())
-		})
+	serve(e, api, operation{method: http.MethodGet, path: "/services", id: "list-services", tag: tag, summary: "Services by name, with their running cycles", access: guard.SignedIn}, e.listServices)
 	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}", id: "get-service", tag: tag, summary: "A service and its running cycle", access: guard.SignedIn}, e.getService)
 	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/usage", id: "get-service-usage", tag: tag, summary: "Graph of a service's traffic", access: guard.SignedIn}, e.getUsage)
 	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/cycles", id: "list-service-cycles", tag: tag, summary: "Billing cycles, newest first", access: guard.SignedIn},
@@ -106,15 +99,47 @@ func (e *edge) getService(ctx context.Context, in *ServiceInput) (ServiceDetail,
 	if err != nil {
 		return ServiceDetail{}, err
 	}
-	cycles, err := billing.CurrentCycles(ctx, e.Postgres, []uuid.UUID{found.ID}, e.Clock.Now())
+	services, err := e.withCycles(ctx, []provisioning.Service{found})
 	if err != nil {
 		return ServiceDetail{}, err
 	}
-	service := ServiceDetail{Service: found}
-	if cycle, ok := cycles[found.ID]; ok {
-		service.Cycle = &cycle
+	return services[0], nil
+}
+
+type servicesInput struct {
+	PageInput
+	Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
+	Search   string `query:"q" maxLength:"200" doc:"Part of a name or mail address, or the beginning of a prefix"`
+}
+
+func (e *edge) listServices(ctx context.Context, in *servicesInput) (query.List[ServiceDetail], error) {
+	filter := provisioning.ServiceFilter{Customer: in.Customer, Search: in.Search}
+	found, err := provisioning.ListServices(ctx, e.Postgres, guard.ScopeOf(ctx), filter, e.Clock.Now(), in.page())
+	if err != nil {
+		return query.List[ServiceDetail]{}, err
 	}
-	return service, nil
+	services, err := e.withCycles(ctx, found.Items)
+	return query.List[ServiceDetail]{Items: services, NextCursor: found.NextCursor}, err
+}
+
+// withCycles adds the running cycle of each service, by one question for all of them.
+func (e *edge) withCycles(ctx context.Context, found []provisioning.Service) ([]ServiceDetail, error) {
+	ids := make([]uuid.UUID, len(found))
+	for i, service := range found {
+		ids[i] = service.ID
+	}
+	cycles, err := billing.CurrentCycles(ctx, e.Postgres, ids, e.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	services := make([]ServiceDetail, len(found))
+	for i, service := range found {
+		services[i] = ServiceDetail{Service: service}
+		if cycle, ok := cycles[service.ID]; ok {
+			services[i].Cycle = &cycle
+		}
+	}
+	return services, nil
 }
 
 func (e *edge) getUsage(ctx context.Context, in *usageInput) (bandwidth.Series, error) {
@@ -139,7 +164,7 @@ func orNil(t time.Time) *time.Time {
 
 func (e *edge) billingOperations(api huma.API) {
 	const tag = "billing"
-	serve(e, api, operation{method: http.MethodGet, path: "/alerts", id: "list-alerts", tag: tag, summary: "Quota alerts of all services, newest first", access: guard.Staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/alerts", id: "list-alerts", tag: tag, summary: "Quota alerts of all services, newest first; a customer's own for a customer", access: guard.SignedIn},
 		func(ctx context.Context, in *PageInput) (query.List[bandwidth.Alert], error) {
 			return bandwidth.ListAlerts(ctx, e.Postgres, guard.ScopeOf(ctx), nil, in.page())
 		})

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -187,5 +188,23 @@ func TestSeriesMarksWhatIsMissing(t *testing.T) {
 	days := decode[struct{ Points []point }](t, e.must(200, "GET", "/api/v1/services/svc-a/usage?step=1d&from=2026-03-10T00:00:00Z", ""))
 	if diff := cmp.Diff([]point{{n(1000), n(100), true}}, days.Points); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The list shows each service's running cycle as the service itself does.
+func TestTheListOfServicesCarriesCycles(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	e.meter("svc-a", start, 700, 300)
+	type service struct {
+		Name  string
+		Cycle json.RawMessage
+	}
+	listed := decode[struct{ Items []service }](t, e.must(200, "GET", "/api/v1/services", ""))
+	for _, s := range listed.Items {
+		alone := decode[service](t, e.must(200, "GET", "/api/v1/services/"+s.Name, ""))
+		if len(s.Cycle) == 0 || string(s.Cycle) != string(alone.Cycle) {
+			t.Errorf("%s: %s in the list, %s alone", s.Name, s.Cycle, alone.Cycle)
+		}
 	}
 }

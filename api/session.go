@@ -48,8 +48,13 @@ func (e *edge) getSession(ctx context.Context, _ *struct{}) (Session, error) {
 	return e.session(guard.PrincipalOf(ctx)), nil
 }
 
-// signIn opens a development session. The one that the browser had ends: a session never changes its role.
+// signIn opens a development session, for this machine only: the login has no password. The session that the
+// browser had ends: a session never changes its role.
 func (e *edge) signIn(ctx context.Context, in *struct{ Body LoginBody }) (*sessionOutput, error) {
+	if !guard.IsLocal(ctx) {
+		return nil, guard.NewProblem(ctx, http.StatusForbidden, "not_local",
+			"the development login has no password and is only for a browser on the machine that serves it; come through a tunnel (ssh -L)")
+	}
 	p := guard.Principal{Role: guard.RoleStaff, Name: "Staff", Actor: "staff:development"}
 	if in.Body.Role == guard.RoleCustomer {
 		customer, err := e.loginCustomer(ctx, in.Body.Customer)

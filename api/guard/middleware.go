@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ const (
 type request struct {
 	id     string
 	secure bool
+	local  bool
 }
 
 func requestOf(ctx context.Context) request {
@@ -40,6 +42,9 @@ func RequestID(ctx context.Context) string { return requestOf(ctx).id }
 // IsSecure tells whether the request of ctx came over TLS.
 func IsSecure(ctx context.Context) bool { return requestOf(ctx).secure }
 
+// IsLocal tells whether the request of ctx was sent on this machine, and not through a proxy for somebody else.
+func IsLocal(ctx context.Context) bool { return requestOf(ctx).local }
+
 // Middleware is what every request goes through, in order.
 func (g *Guard) Middleware() []gin.HandlerFunc {
 	return []gin.HandlerFunc{identify, g.observe, g.recover, protect, sameOrigin(), bound, g.authenticate}
@@ -47,12 +52,20 @@ func (g *Guard) Middleware() []gin.HandlerFunc {
 
 // identify gives the request an id: the caller's if it is short and plain, so that it can follow its own logs.
 func identify(c *gin.Context) {
-	r := request{id: c.GetHeader(requestIDHeader), secure: c.Request.TLS != nil}
+	r := request{id: c.GetHeader(requestIDHeader), secure: c.Request.TLS != nil, local: isLocal(c.Request)}
 	if !isPlain(r.id) {
 		r.id = uuid.NewString()
 	}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey, r))
 	c.Header(requestIDHeader, r.id)
+}
+
+// isLocal looks at the connection's own address. A proxy on this machine makes everybody's connection local, so a
+// request that says it was forwarded is not.
+func isLocal(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For") + r.Header.Get("X-Real-Ip") + r.Header.Get("Via")
+	return err == nil && peer.Addr().Unmap().IsLoopback() && forwarded == ""
 }
 
 func isPlain(id string) bool {

@@ -13,7 +13,7 @@ export type Customer = Schemas['Customer']
 
 export type CycleSummary = Schemas['CycleSummary']
 export type Basis = CycleSummary['basis']
-export type ListedService = Schemas['Service'] & { cycle?: CycleSummary }
+export type ListedService = Schemas['ServiceDetail']
 export type Service = Schemas['ServiceDetail']
 
 export type Usage = Schemas['Series']
