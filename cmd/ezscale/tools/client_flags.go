@@ -9,14 +9,14 @@ import (
 	"github.com/ezscale/platform/internal/client"
 )
 
-// clientFlags say where the platform is: a data directory of `ezscale up` on this machine, or an address.
+// clientFlags say where the platform is: a data directory of "ezscale up" on this machine, or an address.
 type clientFlags struct {
 	data string
 	url  string
 }
 
 func (f *clientFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.data, "data", "./var", "data directory of `ezscale up`; address and token are found there")
+	cmd.Flags().StringVar(&f.data, "data", "./var", "data directory of \"ezscale up\"; address and token are found there")
 	cmd.Flags().StringVar(&f.url, "url", "", "address of the platform instead, with the token in EZSCALE_TOKEN")
 	cmd.MarkFlagsMutuallyExclusive("data", "url")
 }

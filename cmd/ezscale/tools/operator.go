@@ -47,5 +47,5 @@ func operatorConfig(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 }
 
 func addDataFlag(cmd *cobra.Command) {
-	cmd.PersistentFlags().String("data", "./var", "data directory of `ezscale up`; the environment's servers go first")
+	cmd.PersistentFlags().String("data", "./var", "data directory of \"ezscale up\"; the environment's servers go first")
 }
