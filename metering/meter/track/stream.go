@@ -8,8 +8,14 @@ const (
 	MaxJump = 1 << 24 // a longer jump forward is another sequence, not a gap of millions
 
 	// A datagram from before the first one that was seen is late, not of another boot, when the agent's clock
-	// agrees to this much.
+	// agrees to this much, and it is not that of an agent which has just started while the first had run for long.
 	maxReorderMillis = 5 * 60 * 1000
+	ranForLong       = 60 * 1000
+
+	// Some agents' clocks stand still. Then it is late when it lies at most so far before the first, unless it
+	// begins a numbering and so many or more were seen, all in order: reordering leaves gaps, a restart does not.
+	maxReorder   = 1024
+	orderlyStart = 16
 
 	// An idle stream must fit this many times better than the newest to take a datagram forward.
 	idlePenalty = 8
@@ -76,7 +82,19 @@ func (s *stream) distance(seq, uptime uint32) (uint32, bool) {
 	case behind < s.span:
 		return behind, !s.has(seq)
 	}
-	return behind, s.floorUptime-uptime <= maxReorderMillis
+	return behind, s.lateBefore(seq, uptime)
+}
+
+// lateBefore tells whether a datagram from before the first known one is late, not of another boot.
+func (s *stream) lateBefore(seq, uptime uint32) bool {
+	if s.floorUptime == uptime {
+		begins := seq <= 1 && s.span >= orderlyStart && s.received() == int(s.span)
+		return s.high-seq-s.span < maxReorder && !begins
+	}
+	if s.floorUptime >= ranForLong && uptime < s.floorUptime/2 {
+		return false
+	}
+	return s.floorUptime-uptime <= maxReorderMillis
 }
 
 // accept takes a datagram that fits and says by how much the count of lost ones changes: a jump forward adds

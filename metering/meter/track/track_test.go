@@ -67,15 +67,27 @@ func TestDatagrams(t *testing.T) {
 		"old boot's last one": {slices.Concat(run(100_000, 99, 1), run(1, 5, 2), run(100_099, 1, 1), run(6, 5, 2)), totals{accepted: 110, restarts: 1}},
 		"two devices, one address": {interleave(run(1, 500, 1), run(90_000, 500, 2)),
 			totals{accepted: 1000, restarts: 1}},
-		"jump too far":          {append(run(1, 10, 1), run(1<<30, 10, 1)...), totals{accepted: 20, restarts: 1}},
-		"jump of the bound":     {append(run(0, 1, 1), run(MaxJump, 1, 1)...), totals{accepted: 2, lost: MaxJump - 1}},
-		"first one late":        {[]datagram{{500, 1, 90}, {498, 2, 70}, {501, 3, 100}}, totals{accepted: 3, lost: 1}},
-		"restart below a floor": {append(run(2990, 10, 1), datagram{1, 7, 4_000_000_000}), totals{accepted: 11, restarts: 1}},
+		"jump too far":             {append(run(1, 10, 1), run(1<<30, 10, 1)...), totals{accepted: 20, restarts: 1}},
+		"jump of the bound":        {append(run(0, 1, 1), run(MaxJump, 1, 1)...), totals{accepted: 2, lost: MaxJump - 1}},
+		"first one late":           {[]datagram{{500, 1, 90}, {498, 2, 70}, {501, 3, 100}}, totals{accepted: 3, lost: 1}},
+		"restart by a still clock": {append(still(run(500, 100, 1), 0), still(run(1, 60, 2), 0)...), totals{accepted: 160, restarts: 1}},
+		"far restart, still clock": {append(still(run(2000, 100, 1), 4711), still(run(7, 60, 2), 4711)...), totals{accepted: 160, restarts: 1}},
+		"late by a still clock":    {slices.Concat(still(run(700, 9, 1), 7), still(run(1, 699, 1), 7)), totals{accepted: 708}},
+		"restart of a young agent": {append(still(run(2000, 100, 1), 100_000), still(run(1, 60, 2), 10)...), totals{accepted: 160, restarts: 1}},
+		"restart below a floor":    {append(run(2990, 10, 1), datagram{1, 7, 4_000_000_000}), totals{accepted: 11, restarts: 1}},
 	} {
 		if got := play(subAgent(), c.script); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}
+}
+
+// still sets all uptimes to one.
+func still(ds []datagram, uptime uint32) []datagram {
+	for i := range ds {
+		ds[i].uptime = uptime
+	}
+	return ds
 }
 
 func interleave(a, b []datagram) []datagram {
