@@ -19,19 +19,27 @@ func joinAddresses(addresses []netip.AddrPort) string {
 
 // greet says where to look, once everything serves.
 func greet(o upOptions, url string) error {
-	out := os.Stdout
+	out, data := os.Stdout, shellWord(o.data)
 	fmt.Fprintf(out, "\n  Pages and API   %s\n", url)
 	switch {
 	case o.demo:
 		fmt.Fprintf(out, "                  log in as a customer and watch a service, or as staff and watch the exporters\n")
 		fmt.Fprintf(out, "  Mailbox         %s/dev/mailbox (every mail and Discord post of the demo lands there)\n", url)
-		fmt.Fprintf(out, "  A month's end   bin/ezscale clock advance 31d --data %s\n", o.data)
+		fmt.Fprintf(out, "  A month's end   bin/ezscale clock advance 31d --data %s\n", data)
 	case o.production:
 		fmt.Fprintf(out, "                  with the operator token in %s/%s\n", o.data, runfile.TokenFile)
 		fallthrough
 	default:
-		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches at the sFlow port\n", o.data)
+		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches at the sFlow port\n", data)
 	}
-	fmt.Fprintf(out, "  Check           ezscale doctor --data %s\n  Stop            Ctrl-C\n\n", o.data)
+	fmt.Fprintf(out, "  Check           ezscale doctor --data %s\n  Stop            Ctrl-C\n\n", data)
 	return nil
+}
+
+// shellWord quotes a path that a shell would take apart.
+func shellWord(path string) string {
+	if !strings.ContainsAny(path, " \t\n'\"\\$&*?()[]{}<>|;#`!~") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/outbox"
+	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/clock"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/kafka"
@@ -127,10 +129,13 @@ func (b *base) await(ctx context.Context, what string, try func() error) error {
 		if err == nil {
 			return nil
 		}
+		if errors.Is(err, postgres.ErrDSN) || errors.Is(err, clickhouse.ErrDSN) {
+			return err // waiting does not mend a setting
+		}
 		b.log.Warn("waiting for "+what, "error", err)
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited for %s: %w", what, err)
+			return fmt.Errorf("waited for %s: %w (%w)", what, err, ctx.Err())
 		case <-time.After(pause):
 			pause = min(2*pause, waitPauseMax)
 		}

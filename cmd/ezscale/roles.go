@@ -37,7 +37,9 @@ func newRoleCommands() []*cobra.Command {
 	for _, spec := range roleSpecs() {
 		commands = append(commands, &cobra.Command{
 			Use: spec.name, Short: spec.short, Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return runRole(cmd.Context(), spec) },
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return interrupted(cmd.Context(), runRole(cmd.Context(), spec))
+			},
 		})
 	}
 	return commands

@@ -55,7 +55,19 @@ and the clock can be advanced.`,
 	return command
 }
 
-func runUp(ctx context.Context, o upOptions) (err error) {
+// runUp runs the platform until ctx ends, which is an orderly end while it still starts, too.
+func runUp(ctx context.Context, o upOptions) error { return interrupted(ctx, up(ctx, o)) }
+
+// interrupted takes away the error of a start that was told to stop.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "stopped before everything served")
+		return nil
+	}
+	return err
+}
+
+func up(ctx context.Context, o upOptions) (err error) {
 	if o.demo && o.production {
 		return errors.New("--demo and --production exclude each other: the demo has a login without passwords")
 	}
@@ -64,7 +76,7 @@ func runUp(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := tryAddress(ctx, o.http); err != nil {
+	if err := tryAddresses(ctx, cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
@@ -100,9 +112,10 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 	if o.sflow == "" {
 		o.sflow = map[bool]string{true: "127.0.0.1:6343", false: "0.0.0.0:6343"}[o.demo]
 	}
-	for flag, address := range map[string]string{"--http": o.http, "--sflow": o.sflow} {
+	cfg.HTTP, cfg.Collector.Listen = o.http, strings.Split(o.sflow, ",")
+	for _, address := range append([]string{cfg.HTTP}, cfg.Collector.Listen...) {
 		if _, _, err := net.SplitHostPort(address); err != nil {
-			return cfg, nil, fmt.Errorf("%s %q: want host:port: %w", flag, address, err)
+			return cfg, nil, fmt.Errorf("--http and --sflow want host:port: %w", err)
 		}
 	}
 	cfg.Mode = config.Development
@@ -112,7 +125,6 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 	if cfg.DataDir, err = filepath.Abs(o.data); err != nil {
 		return cfg, nil, fmt.Errorf("--data: %w", err)
 	}
-	cfg.HTTP, cfg.Collector.Listen = o.http, strings.Split(o.sflow, ",")
 	cfg.Sweep = upSweep
 	if os.Getenv("EZSCALE_RAW_RETENTION") == "" {
 		cfg.Collector.RawRetention = upRawRetention
@@ -127,12 +139,22 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 }
 
 // tryAddress tells that an address is taken before the servers have been started for nothing.
-func tryAddress(ctx context.Context, address string) error {
-	listen, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+// tryAddresses tells of a busy address before servers are started for nothing.
+func tryAddresses(ctx context.Context, cfg config.Config) error {
+	var listen net.ListenConfig
+	http, err := listen.Listen(ctx, "tcp", cfg.HTTP)
 	if err != nil {
-		return fmt.Errorf("--http %s cannot be served; choose another: %w", address, err)
+		return fmt.Errorf("--http %s cannot be served; choose another: %w", cfg.HTTP, err)
 	}
-	return listen.Close()
+	_ = http.Close() // it was opened to see whether it can be
+	for _, address := range cfg.Collector.Listen {
+		udp, err := listen.ListenPacket(ctx, "udp", address)
+		if err != nil {
+			return fmt.Errorf("--sflow %s cannot be listened on; choose another: %w", address, err)
+		}
+		_ = udp.Close()
+	}
+	return nil
 }
 
 const (

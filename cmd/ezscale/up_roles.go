@@ -106,12 +106,25 @@ func (b *base) awaitReady(ctx context.Context) error {
 }
 
 func childCheck(stack *embedded.Stack, name string) observe.Check {
-	return observe.Check{Name: "embedded " + name, Mend: "it restarts by itself; its last words are in the log", Run: func(context.Context) error {
+	const mend = "a dead one is started again by itself, a silent one when you kill it; its last words are in the log"
+	return observe.Check{Name: "embedded " + name, Mend: mend, Run: func(context.Context) error {
 		for _, h := range stack.Health() {
-			if h.Name == name && h.State != supervise.Serving {
-				return fmt.Errorf("%s (%d restarts; last exit: %s)", h.State, h.Restarts, h.LastExit)
+			if h.Name == name {
+				return sick(h)
 			}
 		}
 		return nil
 	}}
+}
+
+func sick(h supervise.Health) error {
+	switch {
+	case h.State == supervise.Serving:
+		return nil
+	case h.State == supervise.Silent:
+		return fmt.Errorf("process %d runs, but does not answer (%d restarts)", h.PID, h.Restarts)
+	case h.LastExit == "":
+		return fmt.Errorf("%s", h.State)
+	}
+	return fmt.Errorf("%s (%d restarts; last exit: %s)", h.State, h.Restarts, h.LastExit)
 }

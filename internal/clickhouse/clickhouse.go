@@ -19,8 +19,11 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// ErrSettings says that the server does not take the settings that correct writing needs.
-var ErrSettings = errors.New("the ClickHouse server does not hold to our settings")
+// What waiting does not mend.
+var (
+	ErrDSN      = errors.New("the ClickHouse DSN cannot be read")
+	ErrSettings = errors.New("the ClickHouse server does not hold to our settings") // which correct writing needs
+)
 
 const (
 	defaultMaxConns = 8
@@ -61,7 +64,7 @@ func Open(ctx context.Context, cfg Config) (driver.Conn, error) {
 func (c Config) options() (*clickhouse.Options, error) {
 	options, err := clickhouse.ParseDSN(c.DSN)
 	if err != nil {
-		return nil, fmt.Errorf("read the ClickHouse DSN: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrDSN, err)
 	}
 	options.MaxOpenConns = defaultMaxConns
 	if c.MaxConns > 0 {

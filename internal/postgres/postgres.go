@@ -12,12 +12,16 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+// ErrDSN says that the DSN is no address at all, which no waiting mends.
+var ErrDSN = errors.New("the Postgres DSN cannot be read")
 
 // Role is what the connections of a pool may do.
 type Role string
@@ -71,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 func (c Config) pool() (*pgxpool.Config, error) {
 	p, err := pgxpool.ParseConfig(c.DSN)
 	if err != nil {
-		return nil, fmt.Errorf("read the Postgres DSN: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrDSN, err)
 	}
 	p.MaxConns = defaultMaxConns
 	if c.MaxConns > 0 {
