@@ -60,7 +60,9 @@ func (t *tail) last() string {
 
 func levelOf(line string) slog.Level {
 	switch {
-	case strings.Contains(line, "FATAL:  the database system is"): // starting up, shutting down: as it should
+	case strings.Contains(line, "FATAL:  the database system is"), // starting up, shutting down: as it should
+		// We are the administrator: at a stop, sessions are cut off that are about to end by themselves.
+		strings.Contains(line, "FATAL:  terminating connection due to administrator command"):
 		return slog.LevelDebug
 	case strings.Contains(line, "PANIC:"), strings.Contains(line, "panic:"), strings.Contains(line, `"level":"ERROR"`):
 		return slog.LevelError
