@@ -87,6 +87,8 @@ create table usage_pending (
     primary key (meter, service_id, hour)
 );
 
+-- A threshold is crossed once per service, cycle and level of the quota: another quota arms anew those thresholds
+-- that the usage has yet to pass, and takes back no alert that was sent.
 create table quota_alert (
     service_id     uuid        not null references service,
     cycle_id       uuid        not null,
@@ -95,7 +97,7 @@ create table quota_alert (
     billable_bytes bigint      not null,        -- at the moment of crossing
     crossed_at     timestamptz not null,        -- receive time of the flush's newest datagram
     event_id       uuid        not null,
-    primary key (service_id, cycle_id, threshold)
+    primary key (service_id, cycle_id, threshold, quota_bytes)
 );
 
 -- What is known to be missing or set aside, per exporter and hour. lost counts are net: a late datagram takes its gap back.

@@ -25,10 +25,6 @@ create index cycle_due on cycle (ends_at, id) where status <> 'closed';
 create index cycle_closed on cycle (ends_at, id) where status = 'closed';
 create trigger attribution_change after insert or update or delete on cycle for each statement execute function note_attribution_change();
 
--- A threshold is crossed once per service, cycle and level of the quota: another quota arms anew those thresholds
--- that the usage has yet to pass, and takes back no alert that was sent.
-alter table quota_alert drop constraint quota_alert_pkey, add primary key (service_id, cycle_id, threshold, quota_bytes);
-
 -- The usage a cycle was billed on, as it was when the books were read. Revision 0 is the close, later ones carry
 -- usage that came late. Counts are of everything up to then. Rows are added, never changed.
 create table cycle_snapshot (

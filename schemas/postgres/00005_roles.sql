@@ -26,8 +26,8 @@ end $$;
 -- what has a date of expiry is deleted.
 grant select, insert, update on all tables in schema public to ezscale_command;
 revoke update on audit, cycle_snapshot, cycle_rating, invoice_line, ledger_transaction, ledger_entry, attribution_change from ezscale_command;
-revoke insert, update on goose_db_version, usage_hourly, usage_slot, usage_cycle, loss_hourly, reject_hourly,
-    unattributed_hourly, meter from ezscale_command;
+revoke insert, update on goose_db_version, usage_hourly, usage_slot, usage_late, usage_cycle, usage_pending, loss_hourly,
+    loss_minute, reject_hourly, unattributed_hourly, meter from ezscale_command;
 grant delete on idempotency, attribution_change, consumer_offset, consumer_producer, parked_message, rebuild,
     clock_offset, relay, relay_sequence, notification to ezscale_command;
 grant usage on all sequences in schema public to ezscale_command;
@@ -53,11 +53,11 @@ revoke all on river_migration from ezscale_command;
 
 -- The meter reads who owned what and writes usage, its own books, and events about both.
 grant select on exporter, service, assignment, cycle, plan, customer, attribution_change, clock_offset to ezscale_meter;
-grant select, insert, update on usage_hourly, usage_slot, usage_cycle, quota_alert, loss_hourly, reject_hourly,
-    quarantine_hourly, unattributed_hourly, meter, collector, port, exporter_seen,
+grant select, insert, update on usage_hourly, usage_slot, usage_late, usage_cycle, usage_pending, quota_alert,
+    loss_hourly, loss_minute, reject_hourly, quarantine_hourly, unattributed_hourly, meter, collector, port, exporter_seen,
     consumer_offset, consumer_producer, parked_message, aggregate to ezscale_meter;
 grant select, insert on outbox to ezscale_meter;
-grant delete on usage_slot, consumer_producer to ezscale_meter;
+grant delete on usage_slot, usage_late, usage_pending, loss_minute, consumer_producer to ezscale_meter;
 
 -- +goose Down
 -- Forward only.
