@@ -1,6 +1,6 @@
 // Package config is the settings of a process, read once from the environment at start: nothing deeper in the
 // house looks at it. Every setting has a default that is right for one machine, except where the data lives.
-// docs/operating.md lists them for operators; Describe is its source.
+// `ezscale settings` lists them for operators; Describe is its source.
 package config
 
 import (
