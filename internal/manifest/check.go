@@ -3,22 +3,15 @@ package manifest
 import (
 	"net/mail"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/ezscale/platform/internal/money"
+	"github.com/ezscale/platform/internal/name"
 	"github.com/ezscale/platform/internal/period"
 )
 
-const (
-	maxNameLength = 100
-	maxThreshold  = 1000
-)
-
-// The server's rule for names: they stand in URLs, files and invoices.
-var namePattern = regexp.MustCompile(`^[\pL\pN]([\pL\pN ._:@+-]*[\pL\pN._:@+-])?$`)
+const maxThreshold = 1000
 
 // check looks at the values as the server would, so that all faults of a file are told before anything is sent.
 func (r *reader) check() {
@@ -69,9 +62,8 @@ func (r *reader) require(value, path string) {
 }
 
 func (r *reader) name(value, path string) {
-	r.require(value, path)
-	r.expect(utf8.RuneCountInString(value) <= maxNameLength, path, "is longer than %d characters", maxNameLength)
-	r.expect(value == "" || namePattern.MatchString(value), path, "%q may hold letters, digits, blanks and . _ : @ + - only, and begins with a letter or digit", value)
+	wrong := name.Fault(value)
+	r.expect(wrong == "", path, "%s", wrong)
 }
 
 func (r *reader) oneOf(value, path string, allowed ...string) {

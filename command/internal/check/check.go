@@ -4,7 +4,6 @@ package check
 
 import (
 	"net/netip"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -13,27 +12,15 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/name"
 )
 
-const (
-	maxTextLength = 200 // characters
-	maxNameLength = 100
-)
+const maxTextLength = 200 // characters
 
-// Names stand in URLs, files and invoices: letters, digits and a few signs, beginning with a letter or digit.
-var namePattern = regexp.MustCompile(`^[\pL\pN]([\pL\pN ._:@+-]*[\pL\pN._:@+-])?$`)
-
-// Name asks for a name that can be looked up: 1 to 100 characters, no slash, not the shape of a UUID.
+// Name asks for a name that can be looked up, see package name.
 func Name(fields *fault.Fields, path, value string) {
-	switch {
-	case value == "":
-		fields.Add(path, "is missing")
-	case utf8.RuneCountInString(value) > maxNameLength:
-		fields.Add(path, "is longer than %d characters", maxNameLength)
-	case !namePattern.MatchString(value):
-		fields.Add(path, "%q may hold letters, digits, blanks and . _ : @ + - only, and begins with a letter or digit", value)
-	case uuid.Validate(value) == nil:
-		fields.Add(path, "%q looks like an id; give it a name", value)
+	if wrong := name.Fault(value); wrong != "" {
+		fields.Add(path, "%s", wrong)
 	}
 }
 
