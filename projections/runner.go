@@ -1,7 +1,7 @@
 // Package projections turns messages into ClickHouse rows that customers look at. A read model's rows are absolute
 // states with a version (ReplacingMergeTree), so that writing one twice, or late, changes nothing; therefore a
 // projector needs no more than internal/consumer's "effect first, then offset", and a read model can always be
-// built anew from Postgres and Kafka (Rebuild).
+// built anew from Postgres and Kafka (Rebuild), as far back as these keep it.
 package projections
 
 import (

@@ -57,6 +57,7 @@ const magic = "EZF1"
 // Kind tells the two bodies apart.
 type Kind uint8
 
+// Both kinds.
 const (
 	KindDatagrams Kind = 1
 	KindReport    Kind = 2
@@ -65,6 +66,7 @@ const (
 // Protocol is what the collector's listening port was configured for; the datagram itself is not looked at.
 type Protocol uint8
 
+// The protocols that exporters speak.
 const (
 	ProtocolSFlow   Protocol = 1
 	ProtocolNetFlow Protocol = 2 // v5, v9 and IPFIX

@@ -14,8 +14,7 @@ import (
 	"strings"
 )
 
-// `ezscale up` leaves two files below DATA/run, for its owner's eyes only: api.json says where the API is and with
-// which token, servers.json where the embedded servers are. Command-line tools find everything there.
+// Where the files are below the data directory.
 const (
 	APIFile     = "run/api.json"
 	ServersFile = "run/servers.json"
@@ -23,11 +22,13 @@ const (
 	tokenBytes  = 32
 )
 
+// API is where the API is, and the operator's token.
 type API struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 }
 
+// Servers are the addresses of the embedded servers, passwords included.
 type Servers struct {
 	Postgres   string   `json:"postgres"`
 	Kafka      []string `json:"kafka"`

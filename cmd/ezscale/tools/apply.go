@@ -13,6 +13,7 @@ import (
 	"github.com/ezscale/platform/internal/manifest"
 )
 
+// NewApplyCommand creates and changes what a YAML file names.
 func NewApplyCommand() *cobra.Command {
 	var flags clientFlags
 	var file string

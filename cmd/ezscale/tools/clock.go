@@ -22,6 +22,7 @@ const (
 
 func newTicker() *time.Ticker { return time.NewTicker(clockPoll) }
 
+// NewClockCommand shows and advances the business clock.
 func NewClockCommand() *cobra.Command {
 	var flags clientFlags
 	cmd := &cobra.Command{

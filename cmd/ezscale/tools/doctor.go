@@ -33,6 +33,7 @@ const (
 	doctorDefaultPort = "http://127.0.0.1:8080"
 )
 
+// NewDoctorCommand checks every part and says how to mend it.
 func NewDoctorCommand() *cobra.Command {
 	var url string
 	command := &cobra.Command{

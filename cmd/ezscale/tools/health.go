@@ -19,6 +19,7 @@ const (
 	healthBodyBytes = 1 << 20
 )
 
+// NewHealthCommand asks one role's /health/ready.
 func NewHealthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "health URL",

@@ -15,6 +15,7 @@ import (
 
 const shownValueBytes = 4096
 
+// NewParkedCommand lists, shows and retries parked messages.
 func NewParkedCommand() *cobra.Command {
 	command := &cobra.Command{Use: "parked", Short: "Messages that a consumer could not handle and set aside"}
 	addDataFlag(command)

@@ -27,6 +27,7 @@ func ReadModels(pool *pgxpool.Pool, client *kafka.Client, click driver.Conn) map
 	return map[string]projections.Source{usage.Name(): usage}
 }
 
+// NewRebuildCommand fills a read model anew.
 func NewRebuildCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "rebuild READ-MODEL",

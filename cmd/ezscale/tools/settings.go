@@ -9,6 +9,7 @@ import (
 	"github.com/ezscale/platform/internal/config"
 )
 
+// NewSettingsCommand lists the environment variables.
 func NewSettingsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "settings",

@@ -19,6 +19,7 @@ import (
 	"github.com/ezscale/platform/metering/simulate/scenario"
 )
 
+// NewSimulateCommand plays a switch.
 func NewSimulateCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "simulate", Short: "Play devices that do not exist, to try and to check the meter"}
 	cmd.AddCommand(newSimulateSwitchCommand())

@@ -18,6 +18,7 @@ import (
 // namesPerRequest keeps the address of a request short.
 const namesPerRequest = 50
 
+// NewUsageCommand prints what was metered.
 func NewUsageCommand() *cobra.Command {
 	var flags clientFlags
 	var from, to string

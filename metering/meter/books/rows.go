@@ -20,6 +20,7 @@ type Grouping[K comparable] struct {
 	Sums []count.Usage
 }
 
+// Add adds usage to the sum of a key.
 func (g *Grouping[K]) Add(key K, u *count.Usage) {
 	if g.at == nil {
 		g.at = map[K]int{}
@@ -34,6 +35,7 @@ func (g *Grouping[K]) Add(key K, u *count.Usage) {
 	g.Sums[i].Add(u)
 }
 
+// Reset forgets all sums and keeps their memory.
 func (g *Grouping[K]) Reset() {
 	clear(g.at)
 	g.Keys, g.Sums = g.Keys[:0], g.Sums[:0]
@@ -75,15 +77,20 @@ func IDs[K any](keys []K, value func(K) uuid.UUID) pgtype.FlatArray[pgtype.UUID]
 	return values
 }
 
+// The keys that usage is summed by. Services and exporters are indexes into an owners.View, times are numbers of hours,
+// minutes or slots since 1970.
 type (
+	// HourKey is a row of usage_hourly.
 	HourKey struct {
 		Service, Exporter int32
 		Hour              int64
 	}
-	ServiceTime struct { // an hour, a slot or a minute, since 1970
+	// ServiceTime is a service's hour, minute or slot.
+	ServiceTime struct {
 		Service int32
 		Time    int64
 	}
+	// CycleKey is a row of usage_cycle.
 	CycleKey struct{ Cycle, Service uuid.UUID }
 )
 
@@ -94,14 +101,16 @@ type Rows struct {
 	Cycles  Grouping[CycleKey]
 	Pending Grouping[ServiceTime]
 	Late    Grouping[ServiceTime] // hours, of slots that are pruned already
-	Oldest  int64
+	Oldest  int64                 // slot; 0: none was written
 }
 
+// How many ten-second slots there are.
 const (
 	slotsPerHour   = int64(time.Hour / count.SlotLength)
 	SlotsPerMinute = int64(time.Minute / count.SlotLength)
 )
 
+// Reset empties the rows and keeps their memory.
 func (r *Rows) Reset() {
 	r.Hourly.Reset()
 	r.Slots.Reset()
