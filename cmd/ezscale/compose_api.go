@@ -58,7 +58,7 @@ func (b *base) clickHouse(ctx context.Context) (driver.Conn, error) {
 	if b.click != nil {
 		return b.click, nil
 	}
-	err := b.await(ctx, "ClickHouse", func() (err error) {
+	err := await(ctx, b.log, "ClickHouse", func() (err error) {
 		b.click, err = clickhouse.Open(ctx, clickhouse.Config{DSN: b.cfg.ClickHouse})
 		return err
 	})

@@ -28,9 +28,39 @@ func newMigrateCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), migrateBound)
 			defer cancel()
+			if err := awaitServers(ctx, cfg, log); err != nil {
+				return err
+			}
 			return migrate(ctx, cfg, log)
 		},
 	}
+}
+
+// awaitServers waits for all three, as the roles do: servers that were started together are not ready together.
+func awaitServers(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	err := await(ctx, log, "Postgres", func() error {
+		pool, err := postgres.Open(ctx, postgres.Config{DSN: cfg.Postgres, MaxConns: 1, ApplicationName: "ezscale migrate"})
+		if err == nil {
+			pool.Close()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = await(ctx, log, "ClickHouse", func() error {
+		conn, err := clickhouse.Open(ctx, clickhouse.Config{DSN: cfg.ClickHouse, MaxConns: 1})
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+	if err != nil {
+		return err
+	}
+	client := kafka.New(kafka.Config{Brokers: cfg.Kafka})
+	defer client.Close()
+	return await(ctx, log, "Kafka", func() error { return client.Ping(ctx) })
 }
 
 // migrate may run in several processes at once, and again.

@@ -82,7 +82,7 @@ func (b *base) pool(ctx context.Context, role postgres.Role) (*pgxpool.Pool, err
 		dsn = b.cfg.Query
 	}
 	var pool *pgxpool.Pool
-	err := b.await(ctx, "Postgres", func() (err error) {
+	err := await(ctx, b.log, "Postgres", func() (err error) {
 		pool, err = postgres.Open(ctx, postgres.Config{DSN: dsn, Role: role, ApplicationName: "ezscale " + string(role), MaxConns: maxConns(role)})
 		return err
 	})
@@ -121,8 +121,8 @@ func loadConfig(needs ...string) (config.Config, *slog.Logger, error) {
 	return cfg, log, err
 }
 
-// await tries until it succeeds or ctx ends, with growing pauses: roles may start before their servers.
-func (b *base) await(ctx context.Context, what string, try func() error) error {
+// await tries until it succeeds or ctx ends, with growing pauses: we may start before the servers.
+func await(ctx context.Context, log *slog.Logger, what string, try func() error) error {
 	pause := waitPauseMin
 	for {
 		err := try()
@@ -132,7 +132,7 @@ func (b *base) await(ctx context.Context, what string, try func() error) error {
 		if errors.Is(err, postgres.ErrDSN) || errors.Is(err, clickhouse.ErrDSN) {
 			return err // waiting does not mend a setting
 		}
-		b.log.Warn("waiting for "+what, "error", err)
+		log.Warn("waiting for "+what, "error", err)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waited for %s: %w (%w)", what, err, ctx.Err())

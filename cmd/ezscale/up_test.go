@@ -61,27 +61,30 @@ func TestARoleDoesNotWaitForAnAddressThatIsNone(t *testing.T) {
 	}
 }
 
-// TestStoppingWhileItStartsIsOrderly interrupts a role that waits for a server.
+// TestStoppingWhileItStartsIsOrderly interrupts what waits for a server: a role ends well, a migration has not been done.
 func TestStoppingWhileItStartsIsOrderly(t *testing.T) {
 	t.Parallel()
-	env := []string{"EZSCALE_POSTGRES=postgres://u:p@127.0.0.1:1/x?sslmode=disable", "EZSCALE_KAFKA=127.0.0.1:1", "EZSCALE_DATA=" + t.TempDir()}
-	role := startDaemon(t, "meter", func() *exec.Cmd { return ezscale(t, env, "meter") })
-	said := func() string {
-		text, _ := os.ReadFile(role.log.Name())
-		return string(text)
-	}
-	eventually(t, time.Minute, "waits for Postgres", func() error {
-		if !strings.Contains(said(), "waiting for Postgres") {
-			return errors.New("not yet")
+	env := []string{"EZSCALE_POSTGRES=postgres://u:p@127.0.0.1:1/x?sslmode=disable", "EZSCALE_KAFKA=127.0.0.1:1",
+		"EZSCALE_CLICKHOUSE=http://127.0.0.1:1/x", "EZSCALE_DATA=" + t.TempDir()}
+	for name, want := range map[string]int{"meter": 0, "migrate": 1} {
+		one := startDaemon(t, name, func() *exec.Cmd { return ezscale(t, env, name) })
+		said := func() string {
+			text, _ := os.ReadFile(one.log.Name())
+			return string(text)
 		}
-		return nil
-	})
-	if err := role.command.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	<-role.ended
-	if code := role.command.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit code %d\n%s", code, said())
+		eventually(t, time.Minute, name+" waits for Postgres", func() error {
+			if !strings.Contains(said(), "waiting for Postgres") {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		if err := one.command.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		<-one.ended
+		if code := one.command.ProcessState.ExitCode(); code != want {
+			t.Errorf("%s: exit code %d\n%s", name, code, said())
+		}
 	}
 }
 
