@@ -1,4 +1,4 @@
-# Pages, then the binary, then nothing but the binary. Production names real servers: no embedded ones in here.
+# Pages, then the binary, then nothing but the binary and the certificates that mail servers and webhooks are checked by. Production names real servers: no embedded ones in here.
 FROM node:20.20.2-bookworm-slim AS web
 WORKDIR /src/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
@@ -18,6 +18,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=${VERSION}" -o /e
 
 FROM debian:12.12-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/ezscale --create-home ezscale
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /ezscale /usr/local/bin/ezscale
 USER ezscale
 WORKDIR /var/lib/ezscale
