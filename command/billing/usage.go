@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/internal/billable"
 	"github.com/ezscale/platform/internal/period"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -115,14 +116,14 @@ func (u counted) of(basis string) (in, out int64) {
 // billable picks the bytes that are billed, and the samples they were estimated from.
 func (u counted) billable(basis, direction string) (bytes, samples int64) {
 	in, out := u.of(basis)
-	switch {
-	case direction == "in" || direction == "max" && in > out:
-		return in, u.SamplesIn
-	case direction == "out" || direction == "max":
-		return out, u.SamplesOut
-	default:
-		return in + out, u.SamplesIn + u.SamplesOut
+	billsIn, billsOut := billable.Sides(direction, in, out)
+	if billsIn {
+		samples += u.SamplesIn
 	}
+	if billsOut {
+		samples += u.SamplesOut
+	}
+	return billable.Bytes(direction, in, out), samples
 }
 
 // errorBound is the 95 % relative error of a count estimated from n samples, at most 196/sqrt(n) per cent

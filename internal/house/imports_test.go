@@ -21,7 +21,7 @@ type rule struct {
 }
 
 var (
-	pure   = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name"}
+	pure   = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name", "internal/billable"}
 	edge   = []string{"net/http", "github.com/gin-gonic/gin", "github.com/danielgtaylor/huma"}
 	driver = []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "net/http", "github.com/gin-gonic/gin"}
 )
@@ -30,6 +30,7 @@ func table() []rule {
 	return []rule{
 		{place: "internal/money", may: pure}, {place: "internal/prefix", may: pure}, {place: "internal/fault", may: pure},
 		{place: "internal/period", may: pure}, {place: "internal/bytesize", may: pure}, {place: "internal/name", may: pure},
+		{place: "internal/billable", may: pure},
 		{place: "internal/house"},
 		{place: "internal/postgres", may: []string{"internal/postgres...", "schemas/postgres"}},
 		{place: "internal/clickhouse", may: []string{"internal/clickhouse...", "schemas/clickhouse"}},

@@ -16,9 +16,9 @@
 // did not come leads to the same bytes again, so the meter can drop repeats. Sequences have no holes: what is
 // dropped because Kafka is away for longer than the spool lasts never had a number, and is counted
 // (SpoolDrops). A kill -9 loses what is younger than the flush interval and one request: as soon as a request has
-// failed, everything that waits moves to the spool, which outlives the process (not the machine: it is not synced). Datagrams that the kernel
-// dropped are read from the sockets' own counters. A report about all this, with a watermark, goes to every
-// partition about once a second.
+// failed, everything that waits moves to the spool, which outlives the process (not the machine: it is not synced).
+// Datagrams that the kernel dropped are read from the sockets' own counters. A report about all this, with a
+// watermark, goes to every partition about once a second.
 //
 // Datagrams carry the kernel's time of arrival plus the development clock's offset; the machine's clock is injected.
 package collector

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/internal/billable"
 	"github.com/ezscale/platform/query"
 )
 
@@ -87,16 +88,7 @@ func (c CycleSummary) billable() int64 {
 	if c.Basis == "l3" {
 		in, out = c.BytesInL3, c.BytesOutL3
 	}
-	switch c.Direction {
-	case "in":
-		return in
-	case "out":
-		return out
-	case "max":
-		return max(in, out)
-	default:
-		return in + out
-	}
+	return billable.Bytes(c.Direction, in, out)
 }
 
 // project stretches the bytes of the time gone by over the whole period, in whole numbers.

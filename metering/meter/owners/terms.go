@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/ezscale/platform/internal/billable"
 	"github.com/ezscale/platform/metering/meter/count"
 )
 
@@ -13,16 +14,7 @@ func (t *Terms) Billable(u *count.Usage) int64 {
 	if t.l3 {
 		in, out = u.BytesInL3, u.BytesOutL3
 	}
-	switch t.direction {
-	case "in":
-		return in
-	case "out":
-		return out
-	case "max":
-		return max(in, out)
-	default:
-		return in + out
-	}
+	return billable.Bytes(t.direction, in, out)
 }
 
 // level is the least number of bytes that is percent of the quota or more; false when it is beyond int64.
