@@ -83,6 +83,7 @@ func (s *session) flushed(began time.Time, alerts int) {
 	if s.stateDue() {
 		s.stateAt = now
 	}
+	s.judge()
 	s.touch()
 	s.metrics.committed(tally)
 	s.metrics.flushSeconds.Observe(now.Sub(began).Seconds())

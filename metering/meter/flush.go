@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,6 +115,7 @@ func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err err
 	s.queueCollectors(b)
 	s.queueMeter(b)
 	var crossings []crossing
+	s.judging = s.judging[:0]
 	s.queueCycles(b, &crossings)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return 0, fmt.Errorf("write a flush: %w", err)
@@ -143,12 +145,13 @@ func (s *session) settle(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// crossing is a threshold that this flush took a cycle over.
+// crossing is a threshold that this flush took a cycle over, or that new terms have put below its usage.
 type crossing struct {
 	service, customer, cycle uuid.UUID
 	threshold                int16
 	quota, bytes             int64
 	event                    uuid.UUID
+	crossed                  bool // by this flush
 }
 
 // queueCycles adds to the cycles' totals and finds the thresholds between before and after.
@@ -185,11 +188,27 @@ func (s *session) crossings(key books.CycleKey, before, after *count.Usage) []cr
 	if !ok {
 		return nil // closed long ago: what comes now is late usage, for billing to see
 	}
-	var all []crossing
-	for _, percent := range t.Crossed(before, after) {
-		all = append(all, crossing{key.Service, t.Customer, key.Cycle, percent, t.Quota, t.Billable(after), s.cfg.NewID()})
+	crossed := t.Crossed(before, after)
+	passed := crossed
+	if s.judged[key.Cycle] != s.view.Version { // its terms may be others than they were
+		passed = t.Passed(after)
+		s.judging = append(s.judging, key.Cycle)
+	}
+	all := make([]crossing, 0, len(passed))
+	for _, percent := range passed {
+		all = append(all, crossing{key.Service, t.Customer, key.Cycle, percent, t.Quota, t.Billable(after), s.cfg.NewID(), slices.Contains(crossed, percent)})
 	}
 	return all
+}
+
+// judge remembers, once it is committed, which cycles' thresholds this flush has judged by their terms of now.
+func (s *session) judge() {
+	if len(s.judged) > maxJudged {
+		clear(s.judged)
+	}
+	for _, cycle := range s.judging {
+		s.judged[cycle] = s.view.Version
+	}
 }
 
 // alert writes crossings that are the first of their kind, and their events.
@@ -204,7 +223,8 @@ func (s *session) alert(ctx context.Context, tx pgx.Tx, all []crossing) (int, er
 	inserted, err := tx.Query(ctx, quotaAlertSQL,
 		books.IDs(all, func(c crossing) uuid.UUID { return c.service }), books.IDs(all, func(c crossing) uuid.UUID { return c.cycle }),
 		books.Array(all, func(c crossing) int16 { return c.threshold }), books.Array(all, func(c crossing) int64 { return c.quota }),
-		books.Array(all, func(c crossing) int64 { return c.bytes }), at, books.IDs(all, func(c crossing) uuid.UUID { return c.event }))
+		books.Array(all, func(c crossing) int64 { return c.bytes }), at, books.IDs(all, func(c crossing) uuid.UUID { return c.event }),
+		books.Array(all, func(c crossing) bool { return c.crossed }))
 	if err != nil {
 		return 0, fmt.Errorf("write quota alerts: %w", err)
 	}

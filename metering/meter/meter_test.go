@@ -147,6 +147,36 @@ func TestQuotaAlertsFireOnce(t *testing.T) {
 	}
 }
 
+// A threshold that new terms put below the usage is told with the next datagram; none is told twice for it.
+func TestANewQuotaJudgesTheUsageAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 1)
+	cycle := w.addCycle(0, "2026-03-01", "2026-04-01", 1_000_000)
+	w.start(w.config())
+	seq := uint32(0)
+	for i, step := range []struct {
+		quota int64
+		bytes uint32
+		want  string // threshold@quota in kB
+	}{
+		{1_000_000, 920_000, "75@1000 90@1000"},
+		{1_200_000, 100_000, "75@1000 90@1000"},                   // 85 %: 75 has been told
+		{1_200_000, 100_000, "75@1000 90@1000 90@1200"},           // 93 %: armed anew
+		{1_000_000, 100_000, "75@1000 90@1000 100@1000 90@1200"},  // 122 %: 100 has not been told
+		{1_000_000, 500_000, "75@1000 90@1000 100@1000 90@1200"},  // 172 %
+		{10_000_000, 500_000, "75@1000 90@1000 100@1000 90@1200"}, // 22 %
+	} {
+		w.exec("update cycle set quota_bytes = $2 where id = $1 and quota_bytes <> $2", cycle, step.quota)
+		seq++
+		s := metertest.Sample{Sequence: seq, Source: 1, Rate: 1000, Input: 1, FrameLength: step.bytes / 1000, IPLength: step.bytes / 1000, Src: addressOf(0), Dst: netip.MustParseAddr("198.51.100.1")}
+		w.send(w.collector.Envelopes(w.exporters[0], metertest.SFlow(epoch.UnixNano(), metertest.Datagram{Agent: agentOf(0), Sequence: seq, Samples: []metertest.Sample{s}}))...)
+		w.awaitCounted()
+		if got := one[string](w, "select string_agg(threshold || '@' || quota_bytes / 1000, ' ' order by quota_bytes, threshold) from quota_alert where cycle_id = $1", cycle); got != step.want {
+			t.Fatalf("after step %d: %s, want %s", i, got, step.want)
+		}
+	}
+}
+
 func TestUsageWaitsForItsCycle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, 3)

@@ -21,6 +21,7 @@ import (
 const (
 	longestFetch  = 500 * time.Millisecond
 	shortestFetch = 5 * time.Millisecond
+	maxJudged     = 200_000 // cycles; beyond, they are judged anew
 	maxTouched    = 200_000 // minutes waiting to be emitted in memory; beyond, they are looked up
 )
 
@@ -42,8 +43,10 @@ type session struct {
 
 	rows    books.Rows
 	waiting books.Grouping[books.CycleKey]
-	pending bool   // usage waits for cycles
-	settled uint64 // version of the view when that was last tried
+	judged  map[uuid.UUID]uint64 // version of the view by which a cycle's thresholds were last judged
+	judging []uuid.UUID          // cycles that this flush judges
+	pending bool                 // usage waits for cycles
+	settled uint64               // version of the view when that was last tried
 
 	emitted       int64
 	unemittedFrom int64 // slot; 0: everything is emitted
@@ -59,7 +62,7 @@ type session struct {
 func (w *worker) begin(ctx context.Context, lease *consumer.Lease) (*session, error) {
 	s := &session{
 		worker: w, lease: lease, position: lease.Next(), committed: lease.Next(),
-		reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{},
+		reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{}, judged: map[uuid.UUID]uint64{},
 	}
 	if _, err := w.pool.Exec(ctx, "insert into meter (partition) values ($1) on conflict do nothing", w.partition); err != nil {
 		return nil, fmt.Errorf("make the meter's row: %w", err)

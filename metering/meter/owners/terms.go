@@ -28,6 +28,9 @@ func (t *Terms) level(percent int16) (int64, bool) {
 	return int64(level), level <= math.MaxInt64
 }
 
+// Passed are the thresholds at or below the usage. There are none without a quota, and none without a sample.
+func (t *Terms) Passed(usage *count.Usage) []int16 { return t.Crossed(&count.Usage{}, usage) }
+
 // Crossed are the thresholds in (before, after]. There are none without a quota, and none without a sample.
 func (t *Terms) Crossed(before, after *count.Usage) []int16 {
 	if t.Quota <= 0 || after.SamplesIn+after.SamplesOut == 0 {
