@@ -214,3 +214,17 @@ func TestTheClockIsAdvanced(t *testing.T) {
 		}
 	}
 }
+
+// Text that Postgres cannot hold names nothing, wherever a body refers to something by name.
+func TestAZeroByteNamesNothing(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	for _, r := range [][3]string{
+		{"PUT", "/api/v1/services/svc-a", `{"plan":"a\u0000b"}`},
+		{"POST", "/api/v1/services", `{"name":"svc-z","customer":"a\u0000b","plan":"vps-s","since":"2026-03-01T00:00:00Z"}`},
+		{"POST", "/api/v1/prefix-moves", `{"prefix":"10.20.0.1/32","from_service":"a\u0000b","to_service":"svc-b"}`},
+		{"POST", "/api/v1/customers", `{"email":"c@example.com","name":"a\u0000b"}`},
+	} {
+		e.must(422, r[0], r[1], r[2])
+	}
+}

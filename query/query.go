@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ezscale/platform/internal/fault"
 )
@@ -62,6 +63,12 @@ func All[T any](ctx context.Context, db Postgres, sql string, args ...any) ([]T,
 	return items, nil
 }
 
+// isUnstorable tells that a parameter is text which Postgres cannot hold (a zero byte): nothing is called that.
+func isUnstorable(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "22021" // character_not_in_repertoire
+}
+
 // One runs a statement that answers with at most one row. No row is a fault of kind NotFound about the noun.
 func One[T any](ctx context.Context, db Postgres, noun, sql string, args ...any) (T, error) {
 	var none T
@@ -70,7 +77,7 @@ func One[T any](ctx context.Context, db Postgres, noun, sql string, args ...any)
 		return none, fmt.Errorf("query %s: %w", noun, err)
 	}
 	item, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[T])
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) || isUnstorable(err) {
 		return none, fault.New(fault.NotFound, noun+"_not_found", "there is no such %s", noun)
 	}
 	if err != nil {
