@@ -40,6 +40,23 @@ func TestRegisterAndSendAtOnce(t *testing.T) {
 	}
 }
 
+// So does a burst of one that was found unknown just before.
+func TestRegisterAfterBeingUnknown(t *testing.T) {
+	t.Parallel()
+	d := exporters()
+	r := newRig(t, collector.Config{}, d)
+	s := newSender(t, r, "127.0.2.3")
+	s.send(t, 5, 100, "127.0.2.3")
+	eventually(t, "found unknown", func() bool { return r.metric(t, "unknown_datagrams_total") == 5 })
+	d.set(nil, exporter(3, "127.0.2.3/32"))
+	s.send(t, 6000, 300, "127.0.2.3")
+	got := r.read(t, events.FlowPartitions, has(map[byte]int{3: 6000}))
+	inOrder(t, got.numbers[uuid.UUID{15: 3}], 6, 6005)
+	if n := r.metric(t, "unknown_datagrams_total"); n != 5 {
+		t.Errorf("%v counted as unknown", n)
+	}
+}
+
 func TestUnknownSourcesAreCountedAndNamed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, collector.Config{ReportEvery: 50 * time.Millisecond}, exporters(exporter(1, "127.0.3.1/32")))

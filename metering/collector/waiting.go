@@ -12,9 +12,10 @@ import (
 const (
 	waitBound     = 2 * time.Second  // a datagram waits no longer for a reload
 	unknownFor    = 10 * time.Second // a source found unknown asks for no reload of its own in that time
-	waitDatagrams = 4096
-	waitBytes     = 4 << 20
+	waitDatagrams = 32 << 10
+	waitBytes     = 32 << 20
 	familiarShare = 2 // sources known to be unknown may fill 1/familiarShare of the room
+	crowdedShare  = 8 // and ask for a reload, too, when 1/crowdedShare is full: one may just have been registered
 )
 
 // waiting is a datagram of an unknown source, kept until a reload that began after it came has answered.
@@ -34,7 +35,7 @@ func (r *receiver) putAside(d envelope.Datagram) {
 	}
 	d.Payload = slices.Clone(d.Payload)
 	r.waiting = append(r.waiting, waiting{datagram: d, at: d.Received - r.c.deps.Offset().Nanoseconds(), after: r.c.exporters.begun.Load()})
-	if !familiar {
+	if !familiar || r.c.budget.crowded() {
 		r.c.exporters.ask()
 	}
 }
@@ -76,6 +77,10 @@ func (b *pendingBudget) take(size int, familiar bool) bool {
 	}
 	b.give(size)
 	return false
+}
+
+func (b *pendingBudget) crowded() bool {
+	return b.datagrams.Load() > waitDatagrams/crowdedShare || b.bytes.Load() > waitBytes/crowdedShare
 }
 
 func (b *pendingBudget) give(size int) {
