@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/internal/embedded"
 	"github.com/ezscale/platform/internal/embedded/apachekafka"
@@ -49,15 +50,15 @@ func runServers(ctx context.Context, data, kafkaKind string, args []string) (err
 		return err
 	}
 	defer remove()
-	stack, err := newStack(ctx, data, throwaway, os.Stderr, log)
+	servers, err := stack.New(ctx, data, throwaway, os.Stderr, log)
 	if err != nil {
 		return err
 	}
-	if err := startStack(ctx, stack); err != nil {
+	if err := stack.Start(ctx, servers); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stack.Stop(context.WithoutCancel(ctx))) }()
-	brokers := stack.KafkaBrokers()
+	defer func() { err = errors.Join(err, servers.Stop(context.WithoutCancel(ctx))) }()
+	brokers := servers.KafkaBrokers()
 	if kafkaKind == "apache" {
 		apache := apachekafka.New(apachekafka.Config{Data: filepath.Join(data, "apache-kafka"), Log: log})
 		if err := apache.Start(ctx); err != nil {
@@ -66,15 +67,15 @@ func runServers(ctx context.Context, data, kafkaKind string, args []string) (err
 		defer func() { err = errors.Join(err, apache.Stop(context.WithoutCancel(ctx))) }()
 		brokers = apache.Brokers()
 	}
-	return onServers(ctx, stack, brokers, kafkaKind, args)
+	return onServers(ctx, servers, brokers, kafkaKind, args)
 }
 
-func onServers(ctx context.Context, stack *embedded.Stack, brokers []string, kafkaKind string, args []string) error {
+func onServers(ctx context.Context, servers *embedded.Stack, brokers []string, kafkaKind string, args []string) error {
 	env := []string{
-		"EZSCALE_TEST_POSTGRES=" + stack.PostgresDSN(),
+		"EZSCALE_TEST_POSTGRES=" + servers.PostgresDSN(),
 		"EZSCALE_TEST_KAFKA=" + strings.Join(brokers, ","),
 		"EZSCALE_TEST_KAFKA_KIND=" + kafkaKind,
-		"EZSCALE_TEST_CLICKHOUSE=" + stack.ClickHouseDSN(),
+		"EZSCALE_TEST_CLICKHOUSE=" + servers.ClickHouseDSN(),
 	}
 	if len(args) == 0 {
 		for _, e := range env {

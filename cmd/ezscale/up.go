@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
+	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/embedded"
 	"github.com/ezscale/platform/internal/observe"
@@ -80,24 +81,24 @@ func up(ctx context.Context, o upOptions) (err error) {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
-	stack, err := newStack(ctx, cfg.DataDir, false, os.Stderr, log)
+	servers, err := stack.New(ctx, cfg.DataDir, false, os.Stderr, log)
 	if err != nil {
 		return err
 	}
-	if err := startStack(ctx, stack); err != nil {
+	if err := stack.Start(ctx, servers); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopStack(stack)) }()
-	cfg.Postgres, cfg.Query = stack.PostgresDSN(), stack.PostgresDSN()
-	cfg.Kafka, cfg.ClickHouse = stack.KafkaBrokers(), stack.ClickHouseDSN()
-	servers := runfile.Servers{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
-	if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.ServersFile), servers); err != nil {
+	defer func() { err = errors.Join(err, stopStack(servers)) }()
+	cfg.Postgres, cfg.Query = servers.PostgresDSN(), servers.PostgresDSN()
+	cfg.Kafka, cfg.ClickHouse = servers.KafkaBrokers(), servers.ClickHouseDSN()
+	addresses := runfile.Servers{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
+	if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.ServersFile), addresses); err != nil {
 		return err
 	}
 	if err := migrate(ctx, cfg, log); err != nil {
 		return err
 	}
-	return upRoles(ctx, o, cfg, stack, log, began)
+	return upRoles(ctx, o, cfg, servers, log, began)
 }
 
 func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
@@ -138,7 +139,6 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 	return cfg, log, err
 }
 
-// tryAddress tells that an address is taken before the servers have been started for nothing.
 // tryAddresses tells of a busy address before servers are started for nothing.
 func tryAddresses(ctx context.Context, cfg config.Config) error {
 	var listen net.ListenConfig
@@ -165,8 +165,8 @@ const (
 	upRawRetention = 24 * time.Hour
 )
 
-func stopStack(stack *embedded.Stack) error {
+func stopStack(servers *embedded.Stack) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*stopBound)
 	defer cancel()
-	return stack.Stop(ctx)
+	return servers.Stop(ctx)
 }

@@ -12,13 +12,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
+	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/config"
-	"github.com/ezscale/platform/internal/embedded/parts"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/postgres"
@@ -77,12 +79,9 @@ func machineHealth(ctx context.Context, data string) []observe.Part {
 }
 
 func checkParts(context.Context) error {
-	dir := os.Getenv("EZSCALE_PARTS")
-	if dir == "" {
-		var err error
-		if dir, err = parts.DefaultDir(); err != nil {
-			return err
-		}
+	dir, err := stack.PartsDir()
+	if err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
@@ -150,6 +149,7 @@ func serversHealth(cmd *cobra.Command) []observe.Part {
 	health.Add(
 		observe.Check{Name: "postgres", Mend: "start it, or mend EZSCALE_POSTGRES", Run: func(ctx context.Context) error { return reachPostgres(ctx, cfg) }},
 		observe.Check{Name: "kafka", Mend: "start it, mend EZSCALE_KAFKA, or run `ezscale migrate` for the topics", Run: func(ctx context.Context) error { return reachKafka(ctx, cfg) }},
+		observe.Check{Name: "parked messages", Mend: "`ezscale parked list` and `show` say why; `ezscale parked retry` once it is mended", Run: func(ctx context.Context) error { return checkParked(ctx, cfg) }},
 		observe.Check{Name: "clickhouse", Mend: "start it, or mend EZSCALE_CLICKHOUSE; only graphs wait for it", Run: func(ctx context.Context) error { return reachClickHouse(ctx, cfg) }},
 	)
 	return health.Parts(cmd.Context())
@@ -161,12 +161,36 @@ func reachPostgres(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	defer pool.Close()
-	var parked int
+	_, err = countParked(ctx, pool)
+	return err
+}
+
+func countParked(ctx context.Context, pool *pgxpool.Pool) (parked int, err error) {
 	if err := pool.QueryRow(ctx, `select count(*) from parked_message where resolved_at is null`).Scan(&parked); err != nil {
-		return fmt.Errorf("read the schema (run `ezscale migrate`): %w", err)
+		return 0, fmt.Errorf("read the schema (run `ezscale migrate`): %w", err)
 	}
-	if parked > 0 {
-		return fmt.Errorf("%d messages are parked: `ezscale parked list`", parked)
+	return parked, nil
+}
+
+func checkParked(ctx context.Context, cfg config.Config) error {
+	pool, err := postgres.Open(ctx, postgres.Config{DSN: cfg.Postgres, Role: postgres.RoleQuery, MaxConns: 1, ApplicationName: "ezscale doctor"})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	parked, err := countParked(ctx, pool)
+	if err == nil && parked > 0 {
+		err = fmt.Errorf("%d messages could not be handled and are set aside", parked)
+	}
+	return err
+}
+
+// reachReadModels reads the tables of the graphs: a wiped server answers and has nothing.
+func reachReadModels(ctx context.Context, click driver.Conn) error {
+	for _, name := range readModelNames() {
+		if err := click.Exec(ctx, "select 1 from "+name+" limit 1"); err != nil {
+			return fmt.Errorf("read %s (run `ezscale rebuild %s`): %w", name, name, err)
+		}
 	}
 	return nil
 }
@@ -187,7 +211,7 @@ func reachClickHouse(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	return pool.Close()
+	return errors.Join(reachReadModels(ctx, pool), pool.Close())
 }
 
 func platformHealth(ctx context.Context, data, url string) []observe.Part {

@@ -1,4 +1,6 @@
-package main
+// Package stack brings up the embedded servers for the commands that need them: where their parts are kept, which
+// registry they come from, and what a person sees while they are fetched.
+package stack
 
 import (
 	"context"
@@ -19,19 +21,24 @@ import (
 )
 
 const (
-	stackStartBound = 20 * time.Minute // the first start downloads 200 MB
-	registryBound   = 20 * time.Second
+	startBound    = 20 * time.Minute // the first start downloads 200 MB
+	registryBound = 20 * time.Second
 )
 
-// newStack prepares the embedded servers below a data directory, with progress of downloads on out. What is thrown
+// PartsDir is where fetched parts are kept on this machine: EZSCALE_PARTS, or the default.
+func PartsDir() (string, error) {
+	if dir := os.Getenv("EZSCALE_PARTS"); dir != "" {
+		return dir, nil
+	}
+	return parts.DefaultDir()
+}
+
+// New prepares the embedded servers below a data directory, with progress of downloads on out. What is thrown
 // away at the end need not survive a power cut.
-func newStack(ctx context.Context, data string, throwaway bool, out *os.File, log *slog.Logger) (*embedded.Stack, error) {
-	dir := os.Getenv("EZSCALE_PARTS")
-	if dir == "" {
-		var err error
-		if dir, err = parts.DefaultDir(); err != nil {
-			return nil, err
-		}
+func New(ctx context.Context, data string, throwaway bool, out *os.File, log *slog.Logger) (*embedded.Stack, error) {
+	dir, err := PartsDir()
+	if err != nil {
+		return nil, err
 	}
 	return embedded.New(embedded.Config{
 		Data: data, Parts: dir, Registry: registry(ctx), Progress: downloads(out), Throwaway: throwaway, Log: log,
@@ -78,11 +85,11 @@ func downloads(out *os.File) parts.Progress {
 	}
 }
 
-// startStack starts the servers; an interrupt ends the start.
-func startStack(ctx context.Context, stack *embedded.Stack) error {
-	ctx, cancel := context.WithTimeout(ctx, stackStartBound)
+// Start starts the servers; an interrupt ends the start.
+func Start(ctx context.Context, servers *embedded.Stack) error {
+	ctx, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
-	err := stack.Start(ctx)
+	err := servers.Start(ctx)
 	if errors.Is(err, embedded.ErrInUse) {
 		return fmt.Errorf("%w: another `ezscale up` runs there; stop it, or name another --data", err)
 	}
