@@ -77,7 +77,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := tryAddresses(ctx, cfg); err != nil {
+	if err := freeAddresses(ctx, cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
