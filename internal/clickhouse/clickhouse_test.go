@@ -54,6 +54,23 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 }
 
 // TestBatchesComeBack sends the types of the read models in a Native batch and reads them again.
+// TestRestoreBringsADroppedTableBack drops the table and leaves the record that says that it is there.
+func TestRestoreBringsADroppedTableBack(t *testing.T) {
+	t.Parallel()
+	db := clickhousetest.New(t)
+	if err := db.Conn().Exec(t.Context(), "drop table usage_minute"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := clickhouse.Restore(t.Context(), clickhouse.Config{DSN: db.DSN()}, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Conn().Exec(t.Context(), "select 1 from usage_minute limit 1"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestBatchesComeBack(t *testing.T) {
 	t.Parallel()
 	conn := clickhousetest.New(t).Conn()

@@ -66,6 +66,9 @@ func rebuild(cmd *cobra.Command, name string) error {
 		return err
 	}
 	defer pool.Close()
+	if err := clickhouse.Restore(ctx, clickhouse.Config{DSN: cfg.ClickHouse}, log); err != nil {
+		return err // where ClickHouse has been wiped, there is no table to put beside
+	}
 	click, err := clickhouse.Open(ctx, clickhouse.Config{DSN: cfg.ClickHouse, MaxConns: 2})
 	if err != nil {
 		return err
