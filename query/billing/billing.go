@@ -30,8 +30,8 @@ type CycleSummary struct {
 	BytesOutL2        int64         `json:"bytes_out_l2"`
 	BytesInL3         int64         `json:"bytes_in_l3"`
 	BytesOutL3        int64         `json:"bytes_out_l3"`
-	Samples           int64         `json:"samples"`
-	ErrorBoundPercent *float64      `json:"error_bound_percent,omitempty" doc:"95 % bound, 196/sqrt(samples); absent without samples"`
+	Samples           int64         `json:"samples" db:"-" doc:"Of the billed direction, as on the invoice"`
+	ErrorBoundPercent *float64      `json:"error_bound_percent,omitempty" db:"-" doc:"95 % bound, 196/sqrt(samples); absent without samples"`
 	DatagramsLost     int64         `json:"datagrams_lost" doc:"Of the exporters that metered this service in the period"`
 	Thresholds        []int         `json:"thresholds" nullable:"false" doc:"Percent of the quota that alert, ascending"`
 	ProjectedBytes    *int64        `json:"projected_bytes,omitempty" db:"-" doc:"Billable bytes at the period's end if it goes on like this; absent in the first hour and after the end"`
@@ -47,10 +47,12 @@ type CycleOverage struct {
 // cycleRow is a cycle as its columns give it.
 type cycleRow struct {
 	CycleSummary
-	ServiceID uuid.UUID
-	StartsAt  time.Time
-	EndsAt    time.Time
-	Currency  string
-	UnitBytes *int64
-	UnitPrice *string
+	ServiceID  uuid.UUID
+	StartsAt   time.Time
+	EndsAt     time.Time
+	Currency   string
+	UnitBytes  *int64
+	UnitPrice  *string
+	SamplesIn  int64
+	SamplesOut int64
 }

@@ -2,8 +2,7 @@ select c.id, c.service_id, c.starts_at, c.ends_at, c.status, c.quota_bytes, c.by
        c.currency, c.overage_unit_bytes as unit_bytes, trim_scale(c.overage_unit_price)::text as unit_price,
        coalesce(u.bytes_in_l2, 0) as bytes_in_l2, coalesce(u.bytes_out_l2, 0) as bytes_out_l2,
        coalesce(u.bytes_in_l3, 0) as bytes_in_l3, coalesce(u.bytes_out_l3, 0) as bytes_out_l3,
-       coalesce(u.samples_in + u.samples_out, 0) as samples,
-       round(196 / sqrt(nullif(u.samples_in + u.samples_out, 0)::numeric), 6)::float8 as error_bound_percent,
+       coalesce(u.samples_in, 0) as samples_in, coalesce(u.samples_out, 0) as samples_out,
        loss.datagrams_lost
 from cycle c
 left join usage_cycle u on u.cycle_id = c.id

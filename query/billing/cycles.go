@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	_ "embed"
+	"math"
 	"math/big"
 	"time"
 
@@ -68,7 +69,7 @@ func Due(ctx context.Context, db query.Postgres, now time.Time) (int, error) {
 func (r cycleRow) summary(now time.Time) (CycleSummary, error) {
 	c := r.CycleSummary
 	c.Period = Period{From: r.StartsAt, To: r.EndsAt}
-	c.BillableBytes = c.billable()
+	r.bill(&c)
 	c.ProjectedBytes = project(c.BillableBytes, c.Period, now)
 	if c.QuotaBytes == nil || c.BillableBytes <= *c.QuotaBytes {
 		return c, nil
@@ -82,13 +83,24 @@ func (r cycleRow) summary(now time.Time) (CycleSummary, error) {
 	return c, err
 }
 
-// billable picks the bytes that the plan bills.
-func (c CycleSummary) billable() int64 {
+// bill picks the bytes that the plan bills, and the samples they were estimated from.
+func (r cycleRow) bill(c *CycleSummary) {
 	in, out := c.BytesInL2, c.BytesOutL2
 	if c.Basis == "l3" {
 		in, out = c.BytesInL3, c.BytesOutL3
 	}
-	return billable.Bytes(c.Direction, in, out)
+	c.BillableBytes = billable.Bytes(c.Direction, in, out)
+	billsIn, billsOut := billable.Sides(c.Direction, in, out)
+	if billsIn {
+		c.Samples += r.SamplesIn
+	}
+	if billsOut {
+		c.Samples += r.SamplesOut
+	}
+	if c.Samples > 0 {
+		bound := math.Round(196e6/math.Sqrt(float64(c.Samples))) / 1e6
+		c.ErrorBoundPercent = &bound
+	}
 }
 
 // project stretches the bytes of the time gone by over the whole period, in whole numbers.
