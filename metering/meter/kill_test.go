@@ -1,8 +1,11 @@
 package meter_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -71,12 +74,20 @@ func runChild(settings string) error {
 	if err := m.Start(ctx); err != nil {
 		return err
 	}
+	fmt.Println("started") // from here on a SIGTERM is heard
 	<-ctx.Done()
 	return m.Stop(context.Background())
 }
 
 // spawn starts a meter process.
 func (w *world) spawn(c child) *exec.Cmd {
+	w.t.Helper()
+	cmd, _ := w.spawnHeard(c)
+	return cmd
+}
+
+// spawnHeard also gives what the process says, which is one line when it has started.
+func (w *world) spawnHeard(c child) (*exec.Cmd, io.Reader) {
 	w.t.Helper()
 	c.DSN, c.Topic, c.UsageTopic, c.Brokers = w.db.DSN(), w.topic, w.usageTopic, w.brokers
 	settings, err := json.Marshal(c)
@@ -90,12 +101,16 @@ func (w *world) spawn(c child) *exec.Cmd {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), childVariable+"="+string(settings))
 	cmd.Stderr = w.t.Output()
+	words, err := cmd.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return cmd
+	return cmd, words
 }
 
 // A meter that is killed at random moments while datagrams flow, and started again, ten times over: its books are
@@ -119,7 +134,10 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		_ = cmd.Wait() // killed, as was asked for, by itself or by us
 		killer.Stop()
 	}
-	last := w.spawn(child{})
+	last, words := w.spawnHeard(child{})
+	if _, err := bufio.NewReader(words).ReadString('\n'); err != nil {
+		t.Fatalf("the last meter did not start: %v", err)
+	}
 	w.awaitCounted()
 	if err := last.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
