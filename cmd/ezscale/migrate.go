@@ -12,9 +12,13 @@ import (
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/schemas/events"
 )
 
-const migrateBound = 5 * time.Minute
+const (
+	migrateBound   = 5 * time.Minute
+	usageRetention = 90 * 24 * time.Hour
+)
 
 func newMigrateCommand() *cobra.Command {
 	return &cobra.Command{
@@ -77,4 +81,13 @@ func migrate(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		return fmt.Errorf("make Kafka topics: %w", err)
 	}
 	return nil
+}
+
+// topics are all that the platform uses. Domain events are kept for ever: read models rebuild from them.
+func topics(cfg config.Config) []kafka.Topic {
+	return []kafka.Topic{
+		kafka.NewTopic(events.TopicEvents, events.EventPartitions, cfg.KafkaReplication, kafka.Forever),
+		kafka.NewTopic(events.TopicFlowsRaw, events.FlowPartitions, cfg.KafkaReplication, cfg.Collector.RawRetention),
+		kafka.NewTopic(events.TopicUsage, events.UsagePartitions, cfg.KafkaReplication, usageRetention),
+	}
 }
