@@ -6,7 +6,7 @@ BIN   := bin/ezscale
 DATA  ?= ./var
 TOOL  := $(GO) tool -modfile=.ci/tools/go.mod
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GO_SOURCES := $(shell find cmd api command query projections metering schemas internal web -name '*.go' -not -name '*_test.go' -not -path '*/node_modules/*' 2>/dev/null) $(shell find schemas command query metering internal -name '*.sql' -o -name '*.tmpl' 2>/dev/null)
+GO_SOURCES := $(shell find cmd api command query projections metering schemas internal web -name '*.go' -not -name '*_test.go' -not -path '*/node_modules/*' 2>/dev/null) $(shell find schemas command query projections metering internal -type f -not -name '*.go' 2>/dev/null)
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
