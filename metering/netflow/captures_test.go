@@ -1,6 +1,7 @@
 package netflow_test
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/ezscale/platform/metering/netflow"
 )
+
+var update = flag.Bool("update", false, "write testdata/captures.txt anew")
 
 // root finds the module's folder.
 func root(t testing.TB) string {
@@ -154,7 +157,7 @@ func TestCaptures(t *testing.T) {
 	}
 	text := strings.Join(lines, "\n") + "\n"
 	golden := filepath.Join("testdata", "captures.txt")
-	if os.Getenv("UPDATE") != "" {
+	if *update {
 		if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -61,7 +61,11 @@ func (d *Decoder) Decode(source netip.Addr, received int64, b []byte) (*Datagram
 	if h.Version == Version9 {
 		d.out.Step = 1
 	}
-	d.walk(domainKey{source.Unmap().WithZone(""), h.Version, h.Domain}, body)
+	end := len(body)
+	if h.Version == IPFIX {
+		end = int(u16(b[2:])) - headerBytes10
+	}
+	d.walk(domainKey{source.Unmap().WithZone(""), h.Version, h.Domain}, body, end)
 	d.recover(&d.out)
 	return &d.out, nil
 }
@@ -100,7 +104,7 @@ func parse5(h Header, b []byte) (Header, []byte, Code) {
 	return h, b[headerBytes5:], codeNone
 }
 
-// parse10 cuts the datagram to the length that it tells: what follows is not of this message.
+// parse10 holds the length that the message tells against the datagram's.
 func parse10(h Header, b []byte) (Header, []byte, Code) {
 	if len(b) < headerBytes10 {
 		return h, nil, ErrTruncated
@@ -114,12 +118,13 @@ func parse10(h Header, b []byte) (Header, []byte, Code) {
 	}
 	h.Exported = int64(u32(b[4:])) * second
 	h.Sequence, h.Domain = u32(b[8:]), u32(b[12:])
-	return h, b[headerBytes10:n], codeNone
+	return h, b[headerBytes10:], codeNone
 }
 
-// walk goes from set to set by their lengths. Fewer bytes than a set's header, and zeros to the end, are padding.
-func (d *Decoder) walk(key domainKey, b []byte) {
-	for len(b) >= setBytes {
+// walk goes from set to set by their lengths; all start before end. Fewer bytes than a set's header, and zeros to the end,
+// are padding. Some exporters leave the last set's padding out of the message's length: the set may reach beyond it.
+func (d *Decoder) walk(key domainKey, b []byte, end int) {
+	for start := 0; start < end && len(b) >= setBytes; {
 		id, n := u16(b), int(u16(b[2:]))
 		if n < setBytes || n > len(b) {
 			if id != 0 || !template.Zeros(b) {
@@ -129,7 +134,7 @@ func (d *Decoder) walk(key domainKey, b []byte) {
 			return
 		}
 		d.set(key, id, b[setBytes:n:n])
-		b = b[n:]
+		b, start = b[n:], start+n
 	}
 }
 

@@ -51,7 +51,7 @@ func (d *Decoder) option(dom *domain, scope uint64) Code {
 		key = samplerKey{aboutSampler, v.Value(element.SlotSampler)}
 	case v.Has(element.SlotScopeTemplate):
 		key = samplerKey{aboutTemplate, v.Value(element.SlotScopeTemplate)}
-	case v.Has(element.SlotScopeInterface):
+	case v.Value(element.SlotScopeInterface) != 0: // softflowd names interface 0 for all
 		key = samplerKey{aboutInterface, v.Value(element.SlotScopeInterface)}
 	}
 	if _, known := dom.samplers[key]; !known {
