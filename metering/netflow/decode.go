@@ -70,6 +70,15 @@ func (d *Decoder) Decode(source netip.Addr, received int64, b []byte) (*Datagram
 	return &d.out, nil
 }
 
+// ParseHeader reads what stands before a datagram's records. Errors: ErrTruncated, ErrVersion, ErrLength.
+func ParseHeader(b []byte) (Header, error) {
+	h, _, code := parseHeader(b)
+	if code != codeNone {
+		return h, code
+	}
+	return h, nil
+}
+
 // parseHeader reads a datagram's header and gives what follows it.
 func parseHeader(b []byte) (Header, []byte, Code) {
 	if len(b) < 2 {

@@ -24,7 +24,10 @@ func flowRun(sequence, step uint32, count int, boot uint32) []FlowDatagram {
 
 func playFlows(f *FlowSource, script []FlowDatagram) (t totals) {
 	for _, d := range script {
-		v := f.Datagram(d)
+		v := Verdict{Duplicate: f.Known(d)}
+		if !v.Duplicate {
+			v = f.Datagram(d)
+		}
 		if v.Duplicate {
 			t.duplicates++
 		} else {
@@ -108,7 +111,7 @@ func TestFlowSourcesComeBack(t *testing.T) {
 				CRC: rapid.Uint32Range(0, 3).Draw(t, "crc"), At: rapid.Int64Range(0, 50).Draw(t, "at"), Feeder: rapid.Uint64Range(1, 2).Draw(t, "feeder")}
 		}
 		for range rapid.IntRange(0, 40).Draw(t, "before") {
-			find(b).Datagram(draw())
+			playFlows(find(b), []FlowDatagram{draw()})
 		}
 		find(b).Agent.NoteIngress(5, 6)
 		back, err := Decode(b.Encode(nil))
@@ -120,7 +123,7 @@ func TestFlowSourcesComeBack(t *testing.T) {
 		}
 		for range rapid.IntRange(0, 40).Draw(t, "after") {
 			d := draw()
-			if x, y := find(b).Datagram(d), find(back).Datagram(d); x != y {
+			if x, y := playFlows(find(b), []FlowDatagram{d}), playFlows(find(back), []FlowDatagram{d}); x != y {
 				t.Fatalf("%+v: %+v and %+v", d, x, y)
 			}
 		}
