@@ -146,6 +146,8 @@ func TestBadSampleCostsItself(t *testing.T) {
 		"empty flow":                    {formatFlow, nil, ErrSample},
 		"flow cut":                      {formatFlow, make([]byte, 28), ErrSample},
 		"expanded flow cut":             {formatExpandedFlow, make([]byte, 40), ErrSample},
+		"discard empty":                 {formatDiscard, nil, ErrSample},
+		"discard cut":                   {formatDiscard, make([]byte, 28), ErrSample},
 		"counter cut":                   {formatCounter, make([]byte, 8), ErrSample},
 		"expanded counter cut":          {formatExpandedCounter, make([]byte, 12), ErrSample},
 		"2^32-1 records":                {formatFlow, raw(1, 7, 9, 9, 0, 7, 8, 1<<32-1), ErrRecord},

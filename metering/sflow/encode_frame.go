@@ -35,6 +35,26 @@ func (f *Frame) AppendHeader(b []byte) []byte {
 	return append(b, 0, 0, 0, 0) // UDP length and checksum, or TCP sequence
 }
 
+// AppendVXLAN appends f's headers as a VXLAN tunnel end sends them for the frame inner of network vni (RFC 7348), up to
+// inner's ports. It sets Protocol, IPLength and DstPort of f; inner must be so short that an IP packet can carry it.
+func (f *Frame) AppendVXLAN(b []byte, vni uint32, inner *Frame) []byte {
+	carried := udpHeaderBytes + vxlanHeaderBytes + inner.LinkBytes() + int(inner.IPLength)
+	f.Protocol, f.DstPort = protocolUDP, portVXLAN
+	f.IPLength = uint16(f.ipBytes() + carried)
+	b = f.AppendHeader(b)
+	binary.BigEndian.PutUint16(b[len(b)-4:], uint16(carried))
+	b = binary.BigEndian.AppendUint32(b, vxlanHasNetwork<<24)
+	b = binary.BigEndian.AppendUint32(b, vni<<8)
+	return inner.AppendHeader(b)
+}
+
+func (f *Frame) ipBytes() int {
+	if f.Src.Is4() {
+		return ipv4HeaderBytes
+	}
+	return ipv6HeaderBytes
+}
+
 func (f *Frame) appendIP(b []byte) []byte {
 	if f.Src.Is4() {
 		b = binary.BigEndian.AppendUint16(b, etherTypeIPv4)
