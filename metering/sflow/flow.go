@@ -103,19 +103,19 @@ func (s *FlowSample) fixedExpanded(b []byte) ([]byte, uint32, Code) {
 type lengths struct {
 	inside   Inside // the tunnels to look into
 	raw      bool   // a raw packet header was seen
-	frame    uint32 // its frame length
 	tunnel   bool   // it is of a tunnel that is looked into
-	removed  uint32 // the bytes of its frame length that are tunnel
-	ethernet uint32 // sampled_ethernet's, 0 without one
 	other    bool   // sampled_ethernet, sampled_ipv4 or sampled_ipv6 was seen
+	frame    uint32 // the raw packet header's frame length
+	removed  uint32 // the bytes of it that are tunnel
+	ethernet uint32 // sampled_ethernet's length, 0 without one
 	ip       ipRecord
 }
 
 // ipRecord is sampled_ipv4 or sampled_ipv6.
 type ipRecord struct {
 	length   uint32
-	protocol uint8
 	dstPort  uint16
+	protocol uint8
 	src, dst netip.Addr
 }
 
@@ -160,13 +160,13 @@ func (s *FlowSample) record(l *lengths, format uint32, b []byte) (known bool, co
 			return true, ErrRecord
 		}
 		l.other = true
-		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), uint16(u32(b[20:])), netip.AddrFrom4([4]byte(b[8:12])), netip.AddrFrom4([4]byte(b[12:16]))}
+		l.ip = ipRecord{u32(b), uint16(u32(b[20:])), uint8(u32(b[4:])), netip.AddrFrom4([4]byte(b[8:12])), netip.AddrFrom4([4]byte(b[12:16]))}
 	case recordIPv6:
 		if len(b) < ipv6Bytes {
 			return true, ErrRecord
 		}
 		l.other = true
-		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), uint16(u32(b[44:])), netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))}
+		l.ip = ipRecord{u32(b), uint16(u32(b[44:])), uint8(u32(b[4:])), netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))}
 	default:
 		return false, codeNone
 	}
@@ -186,7 +186,11 @@ func (s *FlowSample) rawHeader(l *lengths, b []byte) Code {
 		return codeNone
 	}
 	l.raw, l.frame = true, u32(b[4:])
-	return s.frame(l, u32(b), b[rawFixedBytes:rawFixedBytes+int(size)])
+	header := b[rawFixedBytes : rawFixedBytes+int(size)]
+	if l.inside != 0 {
+		return s.lookInside(l, u32(b), header)
+	}
+	return s.frame(u32(b), l.frame, header)
 }
 
 // settle chooses between the raw header and the other records, and refuses lengths that cannot be.
@@ -198,14 +202,16 @@ func (s *FlowSample) settle(l *lengths) Code {
 	if (l.raw || l.other) && (s.FrameLength == 0 || s.FrameLength > maxFrameBytes) {
 		return ErrFrameLength
 	}
-	s.FrameLength -= l.removed
-	if !s.HasIP && l.ip.src.IsValid() && !l.hidden() {
+	if l.inside != 0 {
+		s.FrameLength -= l.removed
+		if l.tunnel || l.inside.hides(&l.ip) { // the other records tell the outside too
+			return codeNone
+		}
+	}
+	if !s.HasIP && l.ip.src.IsValid() {
 		s.HasIP = true
 		s.Src, s.Dst, s.Protocol = l.ip.src, l.ip.dst, l.ip.protocol
 		s.IPLength = min(l.ip.length, s.FrameLength)
 	}
 	return codeNone
 }
-
-// hidden says whether sampled_ipv4 or sampled_ipv6 tell the outside of a tunnel that is looked into.
-func (l *lengths) hidden() bool { return l.tunnel || l.inside.hides(&l.ip) }

@@ -24,35 +24,23 @@ const (
 	maxFrameBytes = 65535 + ipv6HeaderBytes + ethernetHeaderBytes + maxVLANTags*vlanTagBytes + checkSequenceBytes
 )
 
-// frame reads the addresses and the IP length out of the first bytes of a sampled frame. A frame without readable IP is
-// no error.
-func (s *FlowSample) frame(l *lengths, protocol uint32, b []byte) Code {
-	if l.inside != 0 {
-		return s.lookInside(l, protocol, b)
-	}
-	etherType, link := network(protocol, b)
-	return s.packet(l.frame, etherType, link, b)
-}
-
-// network gives the type and the offset of the packet in a sampled header; 0 for what is not read.
-func network(protocol uint32, b []byte) (etherType uint16, link int) {
+// frame reads the addresses and the IP length out of the first bytes of a sampled frame of length bytes. A frame
+// without readable IP is no error.
+func (s *FlowSample) frame(protocol, length uint32, b []byte) Code {
+	etherType, link := uint16(0), 0
 	switch protocol {
 	case headerEthernet:
-		return linkHeader(b)
+		etherType, link = linkHeader(b)
 	case headerIPv4:
-		return etherTypeIPv4, 0
+		etherType = etherTypeIPv4
 	case headerIPv6:
-		return etherTypeIPv6, 0
+		etherType = etherTypeIPv6
 	}
-	return 0, 0
-}
-
-func (s *FlowSample) packet(frame uint32, etherType uint16, link int, b []byte) Code {
 	switch etherType {
 	case etherTypeIPv4:
-		return s.ipv4(frame, uint32(link), b[link:])
+		return s.ipv4(length, uint32(link), b[link:])
 	case etherTypeIPv6:
-		return s.ipv6(frame, uint32(link), b[link:])
+		return s.ipv6(length, uint32(link), b[link:])
 	}
 	return codeNone
 }

@@ -121,13 +121,17 @@ func (s *FlowSample) referenceRaw(l *lengths, r *goflow2.SampledHeader) Code {
 		return codeNone
 	}
 	l.raw, l.frame = true, r.FrameLength
-	return s.frame(l, r.Protocol, r.HeaderData[:r.OriginalLength])
+	header := r.HeaderData[:r.OriginalLength]
+	if l.inside != 0 {
+		return s.lookInside(l, r.Protocol, header)
+	}
+	return s.frame(r.Protocol, r.FrameLength, header)
 }
 
 func referenceIP(r *goflow2.SampledIPBase) ipRecord {
 	src, _ := netip.AddrFromSlice(r.SrcIP)
 	dst, _ := netip.AddrFromSlice(r.DstIP)
-	return ipRecord{r.Length, uint8(r.Protocol), uint16(r.DstPort), src, dst}
+	return ipRecord{r.Length, uint16(r.DstPort), uint8(r.Protocol), src, dst}
 }
 
 // referenceRecords has goflow2 read the whole sample b, whose records and their count were told by the walker.

@@ -108,12 +108,7 @@ type place struct {
 // lookInside is frame for exporters whose tunnels are opened. Each kind of tunnel is entered once: a second one of the
 // same kind is inside the provider's network, and somebody's traffic.
 func (s *FlowSample) lookInside(l *lengths, protocol uint32, b []byte) Code {
-	var p place
-	if protocol == headerMPLS {
-		p.etherType = etherTypeMPLS
-	} else {
-		p.etherType, p.at = network(protocol, b)
-	}
+	p := placeOf(protocol, b)
 	for left := l.inside; left != 0; {
 		entered, next := p.enter(left, b)
 		if entered == 0 {
@@ -126,7 +121,28 @@ func (s *FlowSample) lookInside(l *lengths, protocol uint32, b []byte) Code {
 		return ErrFrameLength
 	}
 	l.removed = uint32(p.removed)
-	return s.packet(l.frame, p.etherType, p.at, b)
+	switch p.etherType {
+	case etherTypeIPv4:
+		return s.ipv4(l.frame, uint32(p.at), b[p.at:])
+	case etherTypeIPv6:
+		return s.ipv6(l.frame, uint32(p.at), b[p.at:])
+	}
+	return codeNone
+}
+
+// placeOf is the place of the outermost packet of a sampled header.
+func placeOf(protocol uint32, b []byte) place {
+	switch protocol {
+	case headerEthernet:
+		return ethernetAt(b, 0)
+	case headerIPv4:
+		return place{etherType: etherTypeIPv4}
+	case headerIPv6:
+		return place{etherType: etherTypeIPv6}
+	case headerMPLS:
+		return place{etherType: etherTypeMPLS}
+	}
+	return place{}
 }
 
 // enter goes into the tunnel that starts at p, when it is one of those to be looked into, and says which it was.
