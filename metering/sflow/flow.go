@@ -204,7 +204,7 @@ func (s *FlowSample) settle(l *lengths) Code {
 	}
 	if l.inside != 0 {
 		s.FrameLength -= l.removed
-		if l.tunnel || l.inside.hides(&l.ip) { // the other records tell the outside too
+		if l.tunnel || l.inside.Hides(l.ip.protocol, l.ip.dstPort) { // the other records tell the outside too
 			return codeNone
 		}
 	}

@@ -9,9 +9,21 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/ezscale/platform/metering/sflow/packet"
 )
 
 const everyTunnel = VXLAN | GRE | MPLS
+
+// Numbers of RFC 2784 and RFC 2890, and how many labels are looked behind.
+const (
+	protocolGRE       = 47
+	etherTypeEthernet = 0x6558
+	greChecksum       = 0x8000
+	greKey            = 0x2000
+	greSequence       = 0x1000
+	maxLabels         = 8
+)
 
 // layer is the first bytes of something on the wire, and how long it is with what follows them.
 type layer struct {
@@ -48,13 +60,13 @@ func (l layer) inMPLS(f Frame, etherType uint16, labels int) layer {
 }
 
 func (l layer) inVXLAN(f Frame) layer {
-	return l.behind(0x08, 0, 0, 0, 0, 0, 77, 0).inUDP(f, portVXLAN)
+	return l.behind(0x08, 0, 0, 0, 0, 0, 77, 0).inUDP(f, packet.PortVXLAN)
 }
 
 func (l layer) inUDP(f Frame, port uint16) layer {
 	header := binary.BigEndian.AppendUint16([]byte{0xc0, 0}, port)
-	header = binary.BigEndian.AppendUint16(header, uint16(l.size+udpHeaderBytes))
-	return l.behind(append(header, 0, 0)...).in(f, protocolUDP)
+	header = binary.BigEndian.AppendUint16(header, uint16(l.size+packet.UDPBytes))
+	return l.behind(append(header, 0, 0)...).in(f, packet.ProtocolUDP)
 }
 
 func (l layer) inGRE(f Frame, flags, etherType uint16) layer {
@@ -91,7 +103,7 @@ func tagged(f Frame, vlans ...uint16) Frame {
 
 // extendedBy puts extension headers before what an IPv6 packet behind plain Ethernet carries.
 func (l layer) extendedBy(headers ...[]byte) layer {
-	const at = ethernetHeaderBytes + ipv6HeaderBytes
+	const at = packet.EthernetBytes + ipv6HeaderBytes
 	next := l.b[20]
 	l = l.patch(20, headers[0][0]) // the first byte of each here is its own number, and becomes the next one's
 	n := 0
@@ -118,7 +130,7 @@ func optionHeader(kind uint8, bytes int) []byte {
 
 func fragmentHeader(offset uint16) []byte {
 	h := make([]byte, 8)
-	h[0] = extensionFragment
+	h[0] = 44
 	binary.BigEndian.PutUint16(h[2:], offset<<3)
 	return h
 }
@@ -158,43 +170,43 @@ func insideCases() map[string]insideCase {
 		"VXLAN, extension headers":      {VXLAN, e4.inVXLAN(u6).extendedBy(optionHeader(0, 8), optionHeader(60, 24)), 0, 1018, 1000, src4},
 		"VXLAN, first fragment":         {VXLAN, e4.inVXLAN(u4).patch(20, 0x20, 0), 0, 1018, 1000, src4},
 		"VXLAN of ARP":                  {VXLAN, e4.patch(12, 8, 6).inVXLAN(u4), 0, 1018, 0, ""},
-		"VXLAN with a policy tag":       {VXLAN, e4.behind(0x88, 0, 0, 9, 0, 0, 77, 0).inUDP(u4, portVXLAN), 0, 1018, 1000, src4},
+		"VXLAN with a policy tag":       {VXLAN, e4.behind(0x88, 0, 0, 9, 0, 0, 77, 0).inUDP(u4, packet.PortVXLAN), 0, 1018, 1000, src4},
 		"VXLAN in VXLAN":                {all, e4.inVXLAN(f4).inVXLAN(u4), 0, 1068, 1050, src4},
-		"VXLAN without its flag":        {all, e4.behind(0, 0, 0, 0, 0, 0, 77, 0).inUDP(u4, portVXLAN), 0, 1068, 1050, out4},
+		"VXLAN without its flag":        {all, e4.behind(0, 0, 0, 0, 0, 0, 77, 0).inUDP(u4, packet.PortVXLAN), 0, 1068, 1050, out4},
 		"Linux' old port":               {all, e4.behind(8, 0, 0, 0, 0, 0, 77, 0).inUDP(u4, 8472), 0, 1068, 1050, out4},
 		"VXLAN, not asked for":          {GRE | MPLS, e4.inVXLAN(u4), 0, 1068, 1050, out4},
 		"UDP fragment without ports":    {all, e4.inVXLAN(u4).patch(20, 0, 9), 0, 1068, 1050, out4},
 		"UDP fragment, IPv6":            {all, e4.inVXLAN(u6).extendedBy(fragmentHeader(9)), 0, 1096, 1078, out6},
-		"GRE of IPv4":                   {GRE, ipOf(f4).inGRE(u4, 0, etherTypeIPv4), 0, 1018, 1000, src4},
-		"GRE of IPv6":                   {GRE, ipOf(f6).inGRE(tagged(u4, 5), 0, etherTypeIPv6), 0, 1222, 1200, src6},
-		"GRE over IPv6":                 {GRE, ipOf(f4).inGRE(u6, 0, etherTypeIPv4), 0, 1018, 1000, src4},
-		"GRE with checksum":             {GRE, ipOf(f4).inGRE(u4, greChecksum, etherTypeIPv4), 0, 1018, 1000, src4},
-		"GRE with key":                  {GRE, ipOf(f4).inGRE(u4, greKey, etherTypeIPv4), 0, 1018, 1000, src4},
-		"GRE with sequence":             {GRE, ipOf(f4).inGRE(u4, greSequence, etherTypeIPv4), 0, 1018, 1000, src4},
-		"GRE with all fields":           {GRE, ipOf(f4).inGRE(u4, greChecksum|greKey|greSequence, etherTypeIPv4), 0, 1018, 1000, src4},
+		"GRE of IPv4":                   {GRE, ipOf(f4).inGRE(u4, 0, packet.TypeIPv4), 0, 1018, 1000, src4},
+		"GRE of IPv6":                   {GRE, ipOf(f6).inGRE(tagged(u4, 5), 0, packet.TypeIPv6), 0, 1222, 1200, src6},
+		"GRE over IPv6":                 {GRE, ipOf(f4).inGRE(u6, 0, packet.TypeIPv4), 0, 1018, 1000, src4},
+		"GRE with checksum":             {GRE, ipOf(f4).inGRE(u4, greChecksum, packet.TypeIPv4), 0, 1018, 1000, src4},
+		"GRE with key":                  {GRE, ipOf(f4).inGRE(u4, greKey, packet.TypeIPv4), 0, 1018, 1000, src4},
+		"GRE with sequence":             {GRE, ipOf(f4).inGRE(u4, greSequence, packet.TypeIPv4), 0, 1018, 1000, src4},
+		"GRE with all fields":           {GRE, ipOf(f4).inGRE(u4, greChecksum|greKey|greSequence, packet.TypeIPv4), 0, 1018, 1000, src4},
 		"GRE of Ethernet":               {GRE, e6.inGRE(tagged(u4, 5, 6), 0, etherTypeEthernet), 0, 1226, 1200, src6},
 		"NVGRE":                         {GRE, e4.inGRE(u4, greKey, etherTypeEthernet), 0, 1018, 1000, src4},
-		"GRE with source route":         {GRE, ipOf(f4).inGRE(u4, 0x4000, etherTypeIPv4), 0, 1042, 1024, out4},
+		"GRE with source route":         {GRE, ipOf(f4).inGRE(u4, 0x4000, packet.TypeIPv4), 0, 1042, 1024, out4},
 		"PPTP":                          {GRE, ipOf(f4).inGRE(u4, 0x2001, 0x880b), 0, 1046, 1028, out4},
 		"GRE of something else":         {GRE, ipOf(f4).inGRE(u4, 0, 0x88be), 0, 1018, 0, ""},
-		"GRE fragment":                  {GRE, ipOf(f4).inGRE(u4, 0, etherTypeIPv4).patch(20, 0, 9), 0, 1042, 0, ""},
-		"GRE in GRE":                    {all, ipOf(f4).inGRE(f4, 0, etherTypeIPv4).inGREof(u4), 0, 1042, 1024, src4},
-		"GRE, not asked for":            {VXLAN | MPLS, ipOf(f4).inGRE(u4, 0, etherTypeIPv4), 0, 1042, 1024, out4},
-		"MPLS of IPv4":                  {MPLS, ipOf(f4).inMPLS(u4, etherTypeMPLS, 1), 0, 1018, 1000, src4},
-		"MPLS of IPv6, tag":             {MPLS, ipOf(f6).inMPLS(tagged(u4, 5), etherTypeMPLS, 3), 0, 1222, 1200, src6},
-		"MPLS multicast":                {MPLS, ipOf(f4).inMPLS(u4, etherTypeMPLSMulticast, 2), 0, 1018, 1000, src4},
-		"MPLS, eight labels":            {MPLS, ipOf(f4).inMPLS(u4, etherTypeMPLS, 8), 0, 1018, 1000, src4},
-		"MPLS, nine labels":             {MPLS, ipOf(f4).inMPLS(u4, etherTypeMPLS, 9), 0, 1054, 0, ""},
-		"MPLS pseudowire":               {MPLS, e6.behind(0, 0, 0, 1).inMPLS(u4, etherTypeMPLS, 2), 0, 1226, 1200, src6},
-		"MPLS of something else":        {MPLS, ipOf(f4).behind(0x10, 0, 0, 0).inMPLS(u4, etherTypeMPLS, 1), 0, 1022, 0, ""},
-		"MPLS as header protocol":       {MPLS, layer{ipOf(f4).inMPLS(u4, etherTypeMPLS, 2).b[14:], 1008}, headerMPLS, 1004, 1000, src4},
-		"MPLS header protocol, no MPLS": {VXLAN | GRE, layer{ipOf(f4).inMPLS(u4, etherTypeMPLS, 2).b[14:], 1008}, headerMPLS, 1012, 0, ""},
-		"MPLS, not asked for":           {VXLAN | GRE, ipOf(f4).inMPLS(u4, etherTypeMPLS, 1), 0, 1022, 0, ""},
-		"MPLS in GRE":                   {all, layer{ipOf(f4).inMPLS(u4, etherTypeMPLS, 2).b[14:], 1008}.inGRE(u4, 0, etherTypeMPLS), 0, 1018, 1000, src4},
-		"MPLS in GRE, only GRE":         {GRE, layer{ipOf(f4).inMPLS(u4, etherTypeMPLS, 2).b[14:], 1008}.inGRE(u4, 0, etherTypeMPLS), 0, 1026, 0, ""},
-		"VXLAN in GRE in MPLS":          {all, layer{layer{e4.inVXLAN(u4).b[14:], 1050}.inGRE(u6, 0, etherTypeIPv4).b[14:], 1094}.inMPLS(u4, etherTypeMPLS, 2), 0, 1018, 1000, src4},
-		"GRE in VXLAN":                  {all, ipOf(f4).inGRE(tagged(u4, 9), 0, etherTypeIPv4).inVXLAN(u4), 0, 1022, 1000, src4},
-		"MPLS in VXLAN":                 {all, ipOf(f4).inMPLS(u6, etherTypeMPLS, 1).inVXLAN(u4), 0, 1018, 1000, src4},
+		"GRE fragment":                  {GRE, ipOf(f4).inGRE(u4, 0, packet.TypeIPv4).patch(20, 0, 9), 0, 1042, 0, ""},
+		"GRE in GRE":                    {all, ipOf(f4).inGRE(f4, 0, packet.TypeIPv4).inGREof(u4), 0, 1042, 1024, src4},
+		"GRE, not asked for":            {VXLAN | MPLS, ipOf(f4).inGRE(u4, 0, packet.TypeIPv4), 0, 1042, 1024, out4},
+		"MPLS of IPv4":                  {MPLS, ipOf(f4).inMPLS(u4, packet.TypeMPLS, 1), 0, 1018, 1000, src4},
+		"MPLS of IPv6, tag":             {MPLS, ipOf(f6).inMPLS(tagged(u4, 5), packet.TypeMPLS, 3), 0, 1222, 1200, src6},
+		"MPLS multicast":                {MPLS, ipOf(f4).inMPLS(u4, packet.TypeMPLSMulticast, 2), 0, 1018, 1000, src4},
+		"MPLS, eight labels":            {MPLS, ipOf(f4).inMPLS(u4, packet.TypeMPLS, 8), 0, 1018, 1000, src4},
+		"MPLS, nine labels":             {MPLS, ipOf(f4).inMPLS(u4, packet.TypeMPLS, 9), 0, 1054, 0, ""},
+		"MPLS pseudowire":               {MPLS, e6.behind(0, 0, 0, 1).inMPLS(u4, packet.TypeMPLS, 2), 0, 1226, 1200, src6},
+		"MPLS of something else":        {MPLS, ipOf(f4).behind(0x10, 0, 0, 0).inMPLS(u4, packet.TypeMPLS, 1), 0, 1022, 0, ""},
+		"MPLS as header protocol":       {MPLS, layer{ipOf(f4).inMPLS(u4, packet.TypeMPLS, 2).b[14:], 1008}, headerMPLS, 1004, 1000, src4},
+		"MPLS header protocol, no MPLS": {VXLAN | GRE, layer{ipOf(f4).inMPLS(u4, packet.TypeMPLS, 2).b[14:], 1008}, headerMPLS, 1012, 0, ""},
+		"MPLS, not asked for":           {VXLAN | GRE, ipOf(f4).inMPLS(u4, packet.TypeMPLS, 1), 0, 1022, 0, ""},
+		"MPLS in GRE":                   {all, layer{ipOf(f4).inMPLS(u4, packet.TypeMPLS, 2).b[14:], 1008}.inGRE(u4, 0, packet.TypeMPLS), 0, 1018, 1000, src4},
+		"MPLS in GRE, only GRE":         {GRE, layer{ipOf(f4).inMPLS(u4, packet.TypeMPLS, 2).b[14:], 1008}.inGRE(u4, 0, packet.TypeMPLS), 0, 1026, 0, ""},
+		"VXLAN in GRE in MPLS":          {all, layer{layer{e4.inVXLAN(u4).b[14:], 1050}.inGRE(u6, 0, packet.TypeIPv4).b[14:], 1094}.inMPLS(u4, packet.TypeMPLS, 2), 0, 1018, 1000, src4},
+		"GRE in VXLAN":                  {all, ipOf(f4).inGRE(tagged(u4, 9), 0, packet.TypeIPv4).inVXLAN(u4), 0, 1022, 1000, src4},
+		"MPLS in VXLAN":                 {all, ipOf(f4).inMPLS(u6, packet.TypeMPLS, 1).inVXLAN(u4), 0, 1018, 1000, src4},
 		"no tunnel":                     {all, e4, 0, 1018, 1000, src4},
 		"no tunnel, IPv6":               {all, ethernetOf(plain6), 0, 1218, 1200, src6},
 		"UDP to another port":           {all, e4.inUDP(u4, 53), 0, 1060, 1042, out4},
@@ -202,7 +214,7 @@ func insideCases() map[string]insideCase {
 }
 
 func (l layer) inGREof(f Frame) layer {
-	return layer{l.b[ethernetHeaderBytes:], l.size - ethernetHeaderBytes}.inGRE(f, 0, etherTypeIPv4)
+	return layer{l.b[packet.EthernetBytes:], l.size - packet.EthernetBytes}.inGRE(f, 0, packet.TypeIPv4)
 }
 
 // optioned gives the IPv4 packet behind plain Ethernet four bytes of options.
@@ -368,8 +380,8 @@ func TestInsideFrameLength(t *testing.T) {
 		least uint32 // the tunnel's headers and the inner IP header
 	}{
 		"VXLAN": {ethernetOf(frameIPv4()).inVXLAN(underlay4()), 50 + 34},
-		"GRE":   {ipOf(frameIPv4()).inGRE(underlay4(), 0, etherTypeIPv4), 14 + 24 + 20},
-		"MPLS":  {ipOf(frameIPv4()).inMPLS(underlay4(), etherTypeMPLS, 2), 14 + 8 + 20},
+		"GRE":   {ipOf(frameIPv4()).inGRE(underlay4(), 0, packet.TypeIPv4), 14 + 24 + 20},
+		"MPLS":  {ipOf(frameIPv4()).inMPLS(underlay4(), packet.TypeMPLS, 2), 14 + 8 + 20},
 	} {
 		for length := range tc.least + 9 {
 			d := Decoder{Inside: everyTunnel}
@@ -379,23 +391,6 @@ func TestInsideFrameLength(t *testing.T) {
 			if length < tc.least && d.Rejects[ErrFrameLength] != 1 || length >= tc.least && len(d.Flows) != 1 {
 				t.Errorf("%s of %d bytes: %+v", name, length, d.Datagram)
 			}
-		}
-	}
-}
-
-func TestParseInside(t *testing.T) {
-	t.Parallel()
-	for set := range everyTunnel + 1 {
-		if got, err := ParseInside(set.Names()); err != nil || got != set {
-			t.Errorf("%q: %v, %v", set.Names(), got, err)
-		}
-	}
-	if got := everyTunnel.String(); got != "vxlan,gre,mpls" {
-		t.Error(got)
-	}
-	for _, bad := range []string{"", "geneve", "VXLAN", "vxlan,gre"} {
-		if set, err := ParseInside([]string{"gre", bad}); err == nil || set != 0 {
-			t.Errorf("%q: %v, %v", bad, set, err)
 		}
 	}
 }
@@ -430,20 +425,20 @@ func TestInsideStacks(t *testing.T) {
 		kinds := rapid.Permutation([]Inside{VXLAN, GRE, MPLS}).Draw(t, "kinds")[:rapid.IntRange(0, 3).Draw(t, "levels")]
 		for _, kind := range kinds {
 			outer := drawFrame(t, []Frame{underlay4(), underlay6()})
-			packet := layer{l.b[link:], l.size - link}
+			routed := layer{l.b[link:], l.size - link}
 			etherType := u16(l.b[link-2:])
-			ethernet := kind == VXLAN || etherType == etherTypeMPLS || rapid.Bool().Draw(t, "ethernet")
+			ethernet := kind == VXLAN || etherType == packet.TypeMPLS || rapid.Bool().Draw(t, "ethernet")
 			switch bridged = bridged || ethernet; {
 			case kind == VXLAN:
 				l = l.inVXLAN(outer)
 			case kind == GRE && ethernet:
 				l = l.inGRE(outer, greKey, etherTypeEthernet)
 			case kind == GRE:
-				l = packet.inGRE(outer, rapid.SampledFrom([]uint16{0, greKey, greChecksum, greSequence | greKey}).Draw(t, "flags"), etherType)
+				l = routed.inGRE(outer, rapid.SampledFrom([]uint16{0, greKey, greChecksum, greSequence | greKey}).Draw(t, "flags"), etherType)
 			case ethernet:
-				l = l.behind(0, 0, 0, 0).inMPLS(outer, etherTypeMPLS, rapid.IntRange(1, maxLabels).Draw(t, "labels"))
+				l = l.behind(0, 0, 0, 0).inMPLS(outer, packet.TypeMPLS, rapid.IntRange(1, maxLabels).Draw(t, "labels"))
 			default:
-				l = packet.inMPLS(outer, etherTypeMPLS, rapid.IntRange(1, maxLabels).Draw(t, "labels"))
+				l = routed.inMPLS(outer, packet.TypeMPLS, rapid.IntRange(1, maxLabels).Draw(t, "labels"))
 			}
 			if !bridged {
 				billed += outer.LinkBytes() - link
@@ -464,7 +459,7 @@ func TestInsideStacks(t *testing.T) {
 }
 
 func drawFrame(t *rapid.T, of []Frame) Frame {
-	return tagged(rapid.SampledFrom(of).Draw(t, "frame"), rapid.SliceOfN(rapid.Uint16Range(1, 4094), 0, maxVLANTags).Draw(t, "tags")...)
+	return tagged(rapid.SampledFrom(of).Draw(t, "frame"), rapid.SliceOfN(rapid.Uint16Range(1, 4094), 0, packet.MaxVLANTags).Draw(t, "tags")...)
 }
 
 // FuzzInside holds that no sampled header leads the way through tunnels astray, or to more bytes than the frame has.

@@ -1,6 +1,10 @@
 package sflow
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ezscale/platform/metering/sflow/packet"
+)
 
 func TestExtensionHeaders(t *testing.T) {
 	t.Parallel()
@@ -8,7 +12,7 @@ func TestExtensionHeaders(t *testing.T) {
 	many := func(n int) [][]byte {
 		var all [][]byte
 		for range n {
-			all = append(all, optionHeader(extensionDestination, 8))
+			all = append(all, optionHeader(60, 8))
 		}
 		return all
 	}
@@ -40,12 +44,12 @@ func TestExtensionHeaders(t *testing.T) {
 	} {
 		header := tc.frame.b
 		if tc.cut > 0 {
-			header = header[:ethernetHeaderBytes+tc.cut]
+			header = header[:packet.EthernetBytes+tc.cut]
 		}
 		for _, inside := range []Inside{0, MPLS} {
 			c := insideCase{frame: layer{header, tc.frame.size}}
 			s := c.decode(t, inside, len(header))
-			if s.Protocol != tc.want || int(s.IPLength) != tc.frame.size-ethernetHeaderBytes || s.Src.String() != src6 {
+			if s.Protocol != tc.want || int(s.IPLength) != tc.frame.size-packet.EthernetBytes || s.Src.String() != src6 {
 				t.Errorf("%s: protocol %d, want %d: %+v", name, s.Protocol, tc.want, s)
 			}
 		}

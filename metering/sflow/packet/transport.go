@@ -1,4 +1,4 @@
-package sflow
+package packet
 
 const (
 	extensionHopByHop    = 0
@@ -30,7 +30,7 @@ const (
 )
 
 func transportIPv4(b []byte) transport {
-	if len(b) < ipv4HeaderBytes || b[0]>>4 != 4 || b[0]&15 < 5 {
+	if len(b) < IPv4Bytes || b[0]>>4 != 4 || b[0]&15 < 5 {
 		return transport{}
 	}
 	state := transportStart
@@ -41,10 +41,19 @@ func transportIPv4(b []byte) transport {
 }
 
 func transportIPv6(b []byte) transport {
-	if len(b) < ipv6HeaderBytes || b[0]>>4 != 6 {
+	if len(b) < IPv6Bytes || b[0]>>4 != 6 {
 		return transport{}
 	}
 	return extended(b[6], b)
+}
+
+// Protocol gives what the IPv6 packet b carries behind its extension headers, of which next is the first, as far as the
+// bytes go. A plain packet costs one comparison.
+func Protocol(next uint8, b []byte) uint8 {
+	if !isExtension(next) {
+		return next
+	}
+	return extended(next, b).protocol
 }
 
 // isExtension says whether IPv6's next header is one that another next header follows.
@@ -55,7 +64,7 @@ func isExtension(next uint8) bool {
 // extended goes over the extension headers of the IPv6 packet b (RFC 8200), of which next is the first. A packet with more
 // than eight keeps the ninth as its protocol.
 func extended(next uint8, b []byte) transport {
-	t := transport{transportStart, next, ipv6HeaderBytes}
+	t := transport{transportStart, next, IPv6Bytes}
 	for range maxExtensions {
 		if !isExtension(t.protocol) {
 			return t
