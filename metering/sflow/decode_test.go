@@ -274,7 +274,8 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var e Encoder
-		h := Header{Agent: agent4(), SubAgent: rapid.Uint32().Draw(t, "sub"), Sequence: rapid.Uint32().Draw(t, "seq"), Uptime: rapid.Uint32().Draw(t, "uptime")}
+		agent := rapid.SampledFrom([]netip.Addr{agent4(), agent6(), netip.MustParseAddr("::ffff:192.0.2.7")}).Draw(t, "agent")
+		h := Header{Agent: agent, SubAgent: rapid.Uint32().Draw(t, "sub"), Sequence: rapid.Uint32().Draw(t, "seq"), Uptime: rapid.Uint32().Draw(t, "uptime")}
 		e.Start(h)
 		var want []FlowSample
 		for range rapid.IntRange(0, 9).Draw(t, "samples") {

@@ -1,9 +1,9 @@
 // Package sflow reads sFlow version 5 datagrams for a billing meter.
 //
 // The decoder walks the datagram in place: it keeps offsets, copies out only the fields that a meter needs and allocates
-// nothing once its two slices have grown to the size of the traffic (at most five bytes per byte of the datagram), but for a
-// port's name that is new.
-// Every count and length is compared with the bytes that remain before anything behind it is touched.
+// nothing once its two slices have grown to the size of the traffic (at most five bytes per byte of the datagram), except
+// a port's name where it has changed. Every count and length is compared with the bytes that remain before anything behind
+// it is touched.
 //
 // What it promises:
 //
@@ -35,8 +35,8 @@
 // Counter samples. A bill may rest on the generic interface counters, so a record of theirs that is too short refuses the
 // sample. The counters of Ethernet and a port's name only explain: they are passed over when they cannot be read.
 //
-// Sources: sflow.org, "sFlow Version 5" (July 2004) with its structures, and "sFlow Dropped Packet Notification Structures"; for the port's name
-// (0:1005) sFlow-RT's and Host sFlow's use of it.
+// Sources: sflow.org, "sFlow Version 5" (July 2004) with its structures, "sFlow Dropped Packet Notification Structures" and
+// "sFlow OpenFlow Structures" (port_name).
 //
 // The same result can be had from goflow2's decoder (see [New]), behind the same bounds check, as a second opinion.
 package sflow

@@ -180,26 +180,10 @@ func (r *pdml) field(s *seen, name, value string) {
 	}
 }
 
-// captured are the datagrams of the captures that the decoder takes without a complaint.
-func captured(t *testing.T) [][]byte {
-	t.Helper()
-	var all [][]byte
-	for _, b := range captures(t) {
-		var d Decoder
-		if d.Decode(b) == nil && d.Rejected == 0 {
-			all = append(all, b)
-		}
-	}
-	if len(all) == 0 {
-		t.Skip("no captures")
-	}
-	return all
-}
-
 // TestPeerTshark compares sequences, rates, drops, frame lengths, addresses and counters with Wireshark's dissector.
 func TestPeerTshark(t *testing.T) {
 	t.Parallel()
-	all := captured(t)
+	all := sound(t)
 	flows, counters := 0, 0
 	for i, want := range tshark(t, all) {
 		d := decode(t, all[i])
@@ -283,7 +267,7 @@ func TestPeerTsharkTunnels(t *testing.T) {
 func TestPeerSfacctd(t *testing.T) {
 	t.Parallel()
 	path := peer(t, "sfacctd", "pmacct")
-	all := captured(t)
+	all := sound(t)
 	want := map[string]uint64{}
 	for _, b := range all {
 		for _, s := range decode(t, b).Flows {
