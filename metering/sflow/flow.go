@@ -52,11 +52,14 @@ func (d *Decoder) flow(b []byte, expanded bool) Code {
 	if code == codeNone {
 		var skipped int
 		if d.reference {
-			skipped, code = s.referenceRecords(b, records, count, expanded, d.Inside)
+			skipped, code = s.referenceRecords(b, records, count, expanded)
 		} else {
-			skipped, code = s.records(records, count, d.Inside)
+			skipped, code = s.records(records, count)
 		}
 		d.Skipped += skipped
+	}
+	if code == codeNone && d.Inside != 0 {
+		code = s.lookInside(d.Inside, records, count)
 	}
 	if code != codeNone {
 		d.Flows = d.Flows[:n]
@@ -101,30 +104,26 @@ func (s *FlowSample) fixedExpanded(b []byte) ([]byte, uint32, Code) {
 
 // lengths gathers what the records of one sample say, in whatever order they come.
 type lengths struct {
-	inside   Inside // the tunnels to look into
 	raw      bool   // a raw packet header was seen
-	tunnel   bool   // it is of a tunnel that is looked into
+	frame    uint32 // its frame length
+	ethernet uint32 // sampled_ethernet's, 0 without one
 	other    bool   // sampled_ethernet, sampled_ipv4 or sampled_ipv6 was seen
-	frame    uint32 // the raw packet header's frame length
-	removed  uint32 // the bytes of it that are tunnel
-	ethernet uint32 // sampled_ethernet's length, 0 without one
 	ip       ipRecord
 }
 
 // ipRecord is sampled_ipv4 or sampled_ipv6.
 type ipRecord struct {
 	length   uint32
-	dstPort  uint16
 	protocol uint8
 	src, dst netip.Addr
 }
 
 // records goes from record to record by their lengths and settles the sample's addresses and lengths.
-func (s *FlowSample) records(b []byte, count uint32, inside Inside) (skipped int, code Code) {
+func (s *FlowSample) records(b []byte, count uint32) (skipped int, code Code) {
 	if uint64(count)*recordHeaderBytes > uint64(len(b)) {
 		return 0, ErrRecord
 	}
-	l := lengths{inside: inside}
+	var l lengths
 	for range count {
 		if len(b) < recordHeaderBytes {
 			return 0, ErrRecord
@@ -160,13 +159,13 @@ func (s *FlowSample) record(l *lengths, format uint32, b []byte) (known bool, co
 			return true, ErrRecord
 		}
 		l.other = true
-		l.ip = ipRecord{u32(b), uint16(u32(b[20:])), uint8(u32(b[4:])), netip.AddrFrom4([4]byte(b[8:12])), netip.AddrFrom4([4]byte(b[12:16]))}
+		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), netip.AddrFrom4([4]byte(b[8:12])), netip.AddrFrom4([4]byte(b[12:16]))}
 	case recordIPv6:
 		if len(b) < ipv6Bytes {
 			return true, ErrRecord
 		}
 		l.other = true
-		l.ip = ipRecord{u32(b), uint16(u32(b[44:])), uint8(u32(b[4:])), netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))}
+		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))}
 	default:
 		return false, codeNone
 	}
@@ -186,11 +185,7 @@ func (s *FlowSample) rawHeader(l *lengths, b []byte) Code {
 		return codeNone
 	}
 	l.raw, l.frame = true, u32(b[4:])
-	header := b[rawFixedBytes : rawFixedBytes+int(size)]
-	if l.inside != 0 {
-		return s.lookInside(l, u32(b), header)
-	}
-	return s.frame(u32(b), l.frame, header)
+	return s.frame(u32(b), l.frame, b[rawFixedBytes:rawFixedBytes+int(size)])
 }
 
 // settle chooses between the raw header and the other records, and refuses lengths that cannot be.
@@ -201,12 +196,6 @@ func (s *FlowSample) settle(l *lengths) Code {
 	}
 	if (l.raw || l.other) && (s.FrameLength == 0 || s.FrameLength > maxFrameBytes) {
 		return ErrFrameLength
-	}
-	if l.inside != 0 {
-		s.FrameLength -= l.removed
-		if l.tunnel || l.inside.Hides(l.ip.protocol, l.ip.dstPort) { // the other records tell the outside too
-			return codeNone
-		}
 	}
 	if !s.HasIP && l.ip.src.IsValid() {
 		s.HasIP = true
