@@ -58,9 +58,6 @@ func (d *Decoder) flow(b []byte, expanded bool) Code {
 		}
 		d.Skipped += skipped
 	}
-	if code == codeNone && d.Inside != 0 {
-		code = s.lookInside(d.Inside, records, count)
-	}
 	if code != codeNone {
 		d.Flows = d.Flows[:n]
 	}

@@ -61,9 +61,12 @@ func (s *FlowSample) ipv6(frame, link uint32, b []byte) Code {
 	if frame < link+ipv6HeaderBytes {
 		return ErrFrameLength
 	}
-	s.HasIP, s.Protocol = true, packet.Protocol(b[6], b)
+	s.HasIP, s.Protocol = true, b[6]
 	s.Src, s.Dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
 	s.IPLength = ipLength(uint32(u16(b[4:]))+ipv6HeaderBytes, ipv6HeaderBytes+1, frame-link)
+	if packet.IsExtension(b[6]) {
+		s.Protocol = packet.Protocol(b)
+	}
 	return codeNone
 }
 

@@ -19,8 +19,23 @@ const (
 // ParseInside reads the names of tunnels: vxlan, gre, mpls.
 func ParseInside(names []string) (Inside, error) { return packet.ParseInside(names) }
 
-// lookInside puts the inner packet in the place of the outer one, for exporters whose tunnels are opened. It goes over the
-// records a second time, so that all others pay nothing for it.
+// flowInside is flow for exporters whose tunnels are opened. It goes over the records a second time, so that all others
+// pay nothing for it.
+func (d *Decoder) flowInside(b []byte, expanded bool) Code {
+	n, skipped := len(d.Flows), d.Skipped
+	code := d.flow(b, expanded)
+	if code != codeNone {
+		return code
+	}
+	var again FlowSample
+	records, count, _ := again.fixed(b, expanded)
+	if code = d.Flows[n].lookInside(d.Inside, records, count); code != codeNone {
+		d.Flows, d.Skipped = d.Flows[:n], skipped
+	}
+	return code
+}
+
+// lookInside puts the inner packet in the place of the outer one.
 func (s *FlowSample) lookInside(inside Inside, records []byte, count uint32) Code {
 	o := findOutside(records, count)
 	p, tunnel := packet.Follow(outermost(o.headerProtocol, o.header), inside, o.header)
