@@ -1,4 +1,4 @@
-package sflow
+package packet
 
 const (
 	extensionHopByHop    = 0
@@ -8,7 +8,7 @@ const (
 	extensionLeastBytes  = 8
 	maxExtensions        = 8
 
-	// The four by bit, so that a plain packet costs one comparison.
+	// The four by bit.
 	extensions = 1<<extensionHopByHop | 1<<extensionRouting | 1<<extensionFragment | 1<<extensionDestination
 )
 
@@ -30,7 +30,7 @@ const (
 )
 
 func transportIPv4(b []byte) transport {
-	if len(b) < ipv4HeaderBytes || b[0]>>4 != 4 || b[0]&15 < 5 {
+	if len(b) < IPv4Bytes || b[0]>>4 != 4 || b[0]&15 < 5 {
 		return transport{}
 	}
 	state := transportStart
@@ -41,23 +41,26 @@ func transportIPv4(b []byte) transport {
 }
 
 func transportIPv6(b []byte) transport {
-	if len(b) < ipv6HeaderBytes || b[0]>>4 != 6 {
+	if len(b) < IPv6Bytes || b[0]>>4 != 6 {
 		return transport{}
 	}
 	return extended(b[6], b)
 }
 
-// isExtension says whether IPv6's next header is one that another next header follows.
-func isExtension(next uint8) bool {
+// IsExtension says whether IPv6's next header is one that another next header follows: one comparison for most others.
+func IsExtension(next uint8) bool {
 	return next <= extensionDestination && uint64(extensions)>>next&1 != 0
 }
+
+// Protocol gives what the IPv6 packet b, at least a header, carries behind its extension headers, as far as the bytes go.
+func Protocol(b []byte) uint8 { return extended(b[6], b).protocol }
 
 // extended goes over the extension headers of the IPv6 packet b (RFC 8200), of which next is the first. A packet with more
 // than eight keeps the ninth as its protocol.
 func extended(next uint8, b []byte) transport {
-	t := transport{transportStart, next, ipv6HeaderBytes}
+	t := transport{transportStart, next, IPv6Bytes}
 	for range maxExtensions {
-		if !isExtension(t.protocol) {
+		if !IsExtension(t.protocol) {
 			return t
 		}
 		if len(b) < t.offset+extensionLeastBytes {
