@@ -11,8 +11,10 @@ import (
 const (
 	// MaxDatagramBytes is the longest input that is looked at: what a UDP datagram can carry.
 	MaxDatagramBytes = 65535
-	// MaxRecords bounds the records of one set, and of one version 5 datagram.
+	// MaxRecords bounds the records of one datagram; a version 5 datagram cannot have so many.
 	MaxRecords = 4096
+	// MaxRecovered bounds the records of all that is recovered at one time.
+	MaxRecovered = 4 * MaxRecords
 
 	headerBytes5  = 24
 	headerBytes9  = 20
@@ -32,6 +34,7 @@ type Decoder struct {
 	latest   int64 // newest time of receipt
 
 	out     Datagram
+	room    int      // for records in what is decoded now
 	learnt  []learnt // by the datagram at hand
 	values  element.Values
 	scratch [headerBytes5 + chunk5*recordBytes5]byte
@@ -51,7 +54,7 @@ func (d *Decoder) Decode(source netip.Addr, received int64, b []byte) (*Datagram
 		return nil, code
 	}
 	d.latest = max(d.latest, received)
-	d.learnt = d.learnt[:0]
+	d.learnt, d.room = d.learnt[:0], MaxRecords
 	d.out.reset(h, received)
 	d.expire(&d.out)
 	if h.Version == Version5 {
