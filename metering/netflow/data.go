@@ -24,7 +24,7 @@ func (d *Decoder) dataSet(key domainKey, id uint16, body []byte) {
 // data reads a set's records, one by one: where each ends is known before goflow2 sees it. What is left at the end and
 // shorter than a record is padding.
 func (d *Decoder) data(to *Datagram, key domainKey, dom *domain, l *known, b []byte) Code {
-	r := dom.ratesOf(key, l.ID)
+	r := d.ratesOf(key, dom, l.ID)
 	for len(b) >= l.Least {
 		if d.room <= 0 {
 			return ErrRecords

@@ -27,8 +27,10 @@ const (
 // not be shared between goroutines, nor copied.
 type Decoder struct {
 	domains  map[domainKey]*domain
-	fields   int // in all templates
-	samplers int // in all domains
+	fields   int    // in all templates
+	samplers int    // in all domains
+	changes  uint64 // of samplers, from 1: what was never found is of 0
+	shared   shared
 	kept     []keptSet
 	bytes    int   // in kept
 	latest   int64 // newest time of receipt
@@ -41,7 +43,7 @@ type Decoder struct {
 }
 
 // New gives a decoder that knows nothing.
-func New() *Decoder { return &Decoder{domains: map[domainKey]*domain{}} }
+func New() *Decoder { return &Decoder{domains: map[domainKey]*domain{}, changes: 1} }
 
 // Decode reads one UDP payload received from source at that time (Unix nanoseconds). The result is good until the next
 // Decode and refers to nothing in b. On an error (always a [Code]) nothing was learnt.
