@@ -52,6 +52,7 @@ func table() []rule {
 		{place: "query", may: append([]string{"query", "internal/postgres", "internal/clickhouse"}, pure...), never: append([]string{"github.com/segmentio/kafka-go"}, edge...)},
 		{place: "projections", may: []string{"projections", "schemas/events", "internal/clickhouse", "internal/consumer", "internal/kafka", "internal/postgres", "internal/fault"}, never: edge},
 		{place: "metering", may: append([]string{"metering...", "schemas/events", "internal/kafka"}, pure...), never: append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/"}, edge...)},
+		{place: "metering/netflow", may: []string{"metering/netflow..."}, never: append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/"}, driver...)},
 		{place: "metering/sflow", may: []string{"metering/sflow/packet"}, never: append([]string{"github.com/jackc/pgx"}, driver...)},
 		{place: "metering/sflow/packet"},
 		{place: "metering/meter", may: append([]string{"metering/meter...", "metering/sflow", "metering/netflow", "metering/envelope", "schemas/events", "internal/kafka", "internal/consumer",

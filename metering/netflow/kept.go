@@ -56,6 +56,7 @@ func (d *Decoder) expire(to *Datagram) {
 
 // recover decodes the sets that waited for what the datagram at hand has brought.
 func (d *Decoder) recover(to *Datagram) {
+	d.room = MaxRecovered
 	for i := 0; i < len(d.kept) && len(d.learnt) > 0; {
 		if !slices.Contains(d.learnt, learnt{d.kept[i].key, d.kept[i].template}) || d.known(&d.kept[i]) == nil {
 			i++
