@@ -38,6 +38,14 @@ func (s *session) fetchWait() time.Duration {
 	return min(max(s.flushAfter()-s.elapsed(s.flushedAt), shortestFetch), longestFetch)
 }
 
+// fetchBytes lets a fetch gather while a flush is waited for anyway: nothing is on the graph any later for that.
+func (s *session) fetchBytes() int {
+	if s.position == s.committed {
+		return 1
+	}
+	return gatherBytes
+}
+
 func (s *session) stateDue() bool {
 	return s.stateAt.IsZero() || s.elapsed(s.stateAt) >= s.cfg.StateInterval
 }
