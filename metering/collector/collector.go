@@ -2,7 +2,7 @@
 //
 // Its whole art is to be cheap and to lose nothing, so the way of a datagram is short:
 //
-//	socket (recvmmsg, 256 slots, a pause of 2 ms when a call did not fill)
+//	socket (recvmmsg, 256 slots, a pause of some ms when a call did not fill)
 //	  → source in the table of exporters?  no: wait for one reload of the table, then counted as unknown
 //	  → appended to the envelope of its exporter  (one copy; sealed when full or after a few tens of ms)
 //	  → queue of the exporter's partition          (bounded in memory, then in a spool on disk)
@@ -52,8 +52,8 @@ type Config struct {
 	Sockets        int           // per address, SO_REUSEPORT [min(4, GOMAXPROCS)]
 	ReceiveBuffer  int           // bytes asked of the kernel per socket [32 MiB]
 	Slots          int           // datagrams per recvmmsg call [256]
-	Pause          time.Duration // after a call that did not fill its slots [2 ms]
-	FlushEvery     time.Duration // an envelope waits no longer than this [25 ms]
+	Pause          time.Duration // after a call that did not fill its slots [5 ms; 2 ms with a buffer of less than 4 MB]
+	FlushEvery     time.Duration // an envelope waits no longer than this [50 ms]
 	EnvelopeBytes  int           // an envelope is sealed at this size [envelope.MaxSize]
 	RequestBytes   int           // envelopes of one produce request together [800,000]
 	RequestTimeout time.Duration // then the same request again [10 s]
@@ -71,8 +71,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Sockets, min(4, runtime.GOMAXPROCS(0)))
 	setDefault(&c.ReceiveBuffer, 32<<20)
 	setDefault(&c.Slots, 256)
-	setDefault(&c.Pause, 2*time.Millisecond)
-	setDefault(&c.FlushEvery, 25*time.Millisecond)
+	setDefault(&c.FlushEvery, 50*time.Millisecond)
 	setDefault(&c.EnvelopeBytes, envelope.MaxSize)
 	setDefault(&c.RequestBytes, 800_000)
 	setDefault(&c.RequestTimeout, 10*time.Second)

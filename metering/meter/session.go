@@ -21,8 +21,9 @@ import (
 const (
 	longestFetch  = 500 * time.Millisecond
 	shortestFetch = 5 * time.Millisecond
-	maxJudged     = 200_000 // cycles; beyond, they are judged anew
-	maxTouched    = 200_000 // minutes waiting to be emitted in memory; beyond, they are looked up
+	gatherBytes   = 512 << 10 // of one fetch, while there is time
+	maxJudged     = 200_000   // cycles; beyond, they are judged anew
+	maxTouched    = 200_000   // minutes waiting to be emitted in memory; beyond, they are looked up
 )
 
 // session is a worker's memory while it holds the lease once.
@@ -181,6 +182,7 @@ func (s *session) refresh(ctx context.Context) error {
 func (s *session) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.viewed = false
+		s.reader.AtLeast(s.fetchBytes())
 		_, err := s.reader.Fetch(ctx, s.fetchWait(), func(r kafka.Record) error { return s.record(ctx, r) })
 		if err != nil {
 			if err := s.afterFailure(ctx, err); err != nil {
