@@ -131,7 +131,7 @@ func referenceIP(r *goflow2.SampledIPBase) ipRecord {
 }
 
 // referenceRecords has goflow2 read the whole sample b, whose records and their count were told by the walker.
-func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expanded bool) (found bool, skipped int, code Code) {
+func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expanded bool, last string) (found bool, skipped int, code Code) {
 	if !fit(records, count) {
 		return false, 0, ErrRecord
 	}
@@ -145,8 +145,6 @@ func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expand
 		return false, 0, ErrReference
 	}
 	s.Sequence, s.SourceClass, s.SourceIndex = c.Header.SampleSequenceNumber, c.Header.SourceIdType, c.Header.SourceIdValue
-	last := s.Name
-	s.Name = ""
 	for i := range c.Records {
 		switch r := c.Records[i].Data.(type) {
 		case goflow2.IfCounters:
