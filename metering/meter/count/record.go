@@ -2,7 +2,6 @@ package count
 
 import (
 	"net/netip"
-	"time"
 
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/envelope"
@@ -26,7 +25,8 @@ type record struct {
 	agent            *track.Agent // of which ports gave ingress records
 }
 
-// replayed counts an envelope of flows that another collector has decoded and scaled. Their time is their own.
+// replayed counts an envelope of flows that another collector has decoded and scaled. Their time is their own, and a foreign
+// clock's: it does not move what the trackers take for now.
 func (c *Counter) replayed(body *envelope.Body) {
 	for f, ok := body.NextFlow(); ok; f, ok = body.NextFlow() {
 		if f.Start <= 0 {
@@ -36,7 +36,6 @@ func (c *Counter) replayed(body *envelope.Body) {
 		}
 		c.settime(f.End)
 		c.agent, c.domain = netip.Addr{}, 0
-		c.Tally.Newest = max(c.Tally.Newest, min(f.End, f.Start+int64(time.Hour)))
 		c.record(&record{
 			from: f.Start, to: f.End, src: f.Src, dst: f.Dst, l2: int64(f.BytesL2), l3: int64(f.BytesL3), packets: int64(f.Packets),
 			samples: samplesOf(int64(f.Packets), f.Rate), rate: f.Rate, input: f.Input, output: f.Output, side: sideOf(f.Side),
