@@ -1,4 +1,4 @@
-// Package collector takes exporters' datagrams off UDP sockets and puts them, undecoded, into flows.raw.v1.
+// Package collector takes exporters' datagrams (sFlow, NetFlow, IPFIX) off UDP sockets and puts them, undecoded, into flows.raw.v1.
 //
 // Its whole art is to be cheap and to lose nothing, so the way of a datagram is short:
 //
@@ -49,6 +49,7 @@ import (
 // Config of a collector. Zero values take the default in brackets.
 type Config struct {
 	Listen         []string      // UDP addresses for sFlow, host:port; port 0 takes a free one
+	ListenNetFlow  []string      // the same for NetFlow and IPFIX; one of both lists must name an address
 	Sockets        int           // per address, SO_REUSEPORT [min(4, GOMAXPROCS)]
 	ReceiveBuffer  int           // bytes asked of the kernel per socket [32 MiB]
 	Slots          int           // datagrams per recvmmsg call [256]
@@ -154,7 +155,7 @@ func (c *Collector) Start(ctx context.Context) error {
 	if c.started.Load() {
 		return nil
 	}
-	if len(c.cfg.Listen) == 0 {
+	if len(c.cfg.Listen)+len(c.cfg.ListenNetFlow) == 0 {
 		return errors.New("collector has no address to listen on")
 	}
 	self, err := openIdentity(c.cfg.DataDir, c.deps.Now())
@@ -208,16 +209,27 @@ func (c *Collector) startLoops(ctx context.Context) {
 	c.loops.Go(func() { c.reportLoop(ctx) })
 }
 
-// openSockets binds every address, each by a group of sockets.
+// openSockets binds every address, each by a group of sockets. What an address was configured for is what its datagrams
+// are taken to be.
 func (c *Collector) openSockets() error {
-	for _, address := range c.cfg.Listen {
+	err := c.openAll(c.cfg.Listen, envelope.ProtocolSFlow)
+	if err == nil {
+		err = c.openAll(c.cfg.ListenNetFlow, envelope.ProtocolNetFlow)
+	}
+	if err != nil {
+		err = errors.Join(err, c.closeReceivers())
+		c.receivers, c.bound = nil, nil
+	}
+	return err
+}
+
+func (c *Collector) openAll(addresses []string, protocol envelope.Protocol) error {
+	for _, address := range addresses {
 		group, bound, err := udp.OpenGroup(address, c.cfg.Sockets, c.cfg.ReceiveBuffer)
-		if err == nil {
-			err = c.addReceivers(group)
-		}
 		if err != nil {
-			err = errors.Join(err, c.closeReceivers())
-			c.receivers, c.bound = nil, nil
+			return err
+		}
+		if err := c.addReceivers(group, protocol); err != nil {
 			return err
 		}
 		c.bound = append(c.bound, bound)
@@ -225,9 +237,9 @@ func (c *Collector) openSockets() error {
 	return nil
 }
 
-func (c *Collector) addReceivers(group []*udp.Socket) error {
+func (c *Collector) addReceivers(group []*udp.Socket, protocol envelope.Protocol) error {
 	for i, s := range group {
-		r, err := newReceiver(c, s)
+		r, err := newReceiver(c, s, protocol)
 		if err != nil {
 			return errors.Join(err, udp.CloseAll(group[i:]))
 		}
@@ -256,7 +268,7 @@ func (c *Collector) startReceiving() {
 	}
 }
 
-// Addrs are the bound addresses, in the order of Config.Listen, once started.
+// Addrs are the bound addresses, in the order of Config.Listen and then of Config.ListenNetFlow, once started.
 func (c *Collector) Addrs() []netip.AddrPort { return c.bound }
 
 // Stop reads what the sockets still hold, sends everything and a last report. What Kafka has not taken when ctx ends

@@ -24,11 +24,12 @@ const (
 // receiver reads one socket and packs what it reads. It has its own view of the table, its own open envelopes and
 // its own waiting list, so that receivers share nothing on the way of a datagram.
 type receiver struct {
-	c      *Collector
-	socket *udp.Socket
-	slots  *udp.Slots
-	done   chan struct{}
-	pause  time.Duration
+	c        *Collector
+	protocol envelope.Protocol
+	socket   *udp.Socket
+	slots    *udp.Slots
+	done     chan struct{}
+	pause    time.Duration
 
 	stopping atomic.Bool
 
@@ -56,12 +57,12 @@ type packer struct {
 	size   int // of the last envelope, as a guess for the next
 }
 
-func newReceiver(c *Collector, s *udp.Socket) (*receiver, error) {
+func newReceiver(c *Collector, s *udp.Socket, protocol envelope.Protocol) (*receiver, error) {
 	memory, err := udp.NewSlots(c.cfg.Slots)
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{c: c, socket: s, slots: memory, done: make(chan struct{}), table: sources.NewTable(nil, 1), lastAt: c.self.Boot}
+	r := &receiver{c: c, protocol: protocol, socket: s, slots: memory, done: make(chan struct{}), table: sources.NewTable(nil, 1), lastAt: c.self.Boot}
 	r.pause = pauseFor(c.cfg.Pause, s.Buffer())
 	r.timer = time.AfterFunc(time.Hour, r.flush)
 	r.timer.Stop()
@@ -127,7 +128,7 @@ func (r *receiver) take(n int) {
 		}
 		r.countDrops(drops)
 		r.lastAt = max(r.lastAt, at)
-		d := envelope.Datagram{Received: at + offset, Source: r.slots.Source(i), Protocol: envelope.ProtocolSFlow, Payload: r.slots.Payload(i)}
+		d := envelope.Datagram{Received: at + offset, Source: r.slots.Source(i), Protocol: r.protocol, Payload: r.slots.Payload(i)}
 		if k := r.find(d); k != nil {
 			r.pack(k, d)
 			datagrams++
