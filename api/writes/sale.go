@@ -1,4 +1,4 @@
-package api
+package writes
 
 import (
 	"context"
@@ -72,11 +72,12 @@ func inPlan(err error) error {
 	return inBody(err, "price_minor", "price.amount", "currency", "price.currency", "overage_unit_bytes", "overage.unit_bytes", "overage_unit_price", "overage.unit_price")
 }
 
-func (e *edge) createPlan(ctx context.Context, in *struct {
+// CreatePlan creates a plan.
+func (o Orders) CreatePlan(ctx context.Context, in *struct {
 	Write
 	Body PlanBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -84,20 +85,21 @@ func (e *edge) createPlan(ctx context.Context, in *struct {
 	if err != nil {
 		return Reference{}, err
 	}
-	done, err := command.Run(ctx, e.Commands, meta, catalog.CreatePlan{PlanID: meta.NewID(), Terms: terms})
+	done, err := command.Run(ctx, o.Commands, meta, catalog.CreatePlan{PlanID: meta.NewID(), Terms: terms})
 	return Reference{ID: done.PlanID, Name: in.Body.Name}, inPlan(err)
 }
 
-func (e *edge) changePlan(ctx context.Context, in *struct {
+// ChangePlan changes a plan's terms, whole.
+func (o Orders) ChangePlan(ctx context.Context, in *struct {
 	Write
 	Name string `path:"name" maxLength:"200" doc:"Name or id"`
 	Body PlanTerms
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
-	found, err := sale.FindPlan(ctx, e.Postgres, in.Name)
+	found, err := sale.FindPlan(ctx, o.Postgres, in.Name)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -105,23 +107,24 @@ func (e *edge) changePlan(ctx context.Context, in *struct {
 	if err != nil {
 		return Reference{}, err
 	}
-	_, err = command.Run(ctx, e.Commands, meta, catalog.ChangePlan{PlanID: found.ID, Terms: terms})
+	_, err = command.Run(ctx, o.Commands, meta, catalog.ChangePlan{PlanID: found.ID, Terms: terms})
 	return Reference{ID: found.ID, Name: found.Name}, inPlan(err)
 }
 
-func (e *edge) createService(ctx context.Context, in *struct {
+// CreateService creates a service with its prefixes.
+func (o Orders) CreateService(ctx context.Context, in *struct {
 	Write
 	Body ServiceBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
-	customer, err := whois.FindCustomer(ctx, e.Postgres, query.Staff(), in.Body.Customer)
+	customer, err := whois.FindCustomer(ctx, o.Postgres, query.Staff(), in.Body.Customer)
 	if err != nil {
 		return Reference{}, notFoundAs(err, "customer", in.Body.Customer)
 	}
-	plan, err := sale.FindPlan(ctx, e.Postgres, in.Body.Plan)
+	plan, err := sale.FindPlan(ctx, o.Postgres, in.Body.Plan)
 	if err != nil {
 		return Reference{}, notFoundAs(err, "plan", in.Body.Plan)
 	}
@@ -130,27 +133,28 @@ func (e *edge) createService(ctx context.Context, in *struct {
 	for _, prefix := range in.Body.Prefixes {
 		c.Prefixes = append(c.Prefixes, provisioning.AssignmentInput{AssignmentID: meta.NewID(), Prefix: prefix})
 	}
-	done, err := command.Run(ctx, e.Commands, meta, c)
+	done, err := command.Run(ctx, o.Commands, meta, c)
 	return Reference{ID: done.ServiceID, Name: in.Body.Name}, inBody(err, "].prefix", "]", "customer_id", "customer", "plan_id", "plan")
 }
 
-func (e *edge) changeServicePlan(ctx context.Context, in *struct {
+// ChangeServicePlan moves a service to another plan.
+func (o Orders) ChangeServicePlan(ctx context.Context, in *struct {
 	Write
 	ServiceInput
 	Body ServiceSettings
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
-	service, err := e.service(ctx, in.ID)
+	service, err := o.service(ctx, in.ID)
 	if err != nil {
 		return Reference{}, err
 	}
-	plan, err := sale.FindPlan(ctx, e.Postgres, in.Body.Plan)
+	plan, err := sale.FindPlan(ctx, o.Postgres, in.Body.Plan)
 	if err != nil {
 		return Reference{}, notFoundAs(err, "plan", in.Body.Plan)
 	}
-	_, err = command.Run(ctx, e.Commands, meta, provisioning.ChangeServicePlan{ServiceID: service.ID, PlanID: plan.ID})
+	_, err = command.Run(ctx, o.Commands, meta, provisioning.ChangeServicePlan{ServiceID: service.ID, PlanID: plan.ID})
 	return Reference{ID: service.ID, Name: service.Name}, inBody(err, "plan_id", "plan")
 }
