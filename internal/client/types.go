@@ -12,14 +12,17 @@ type Money struct {
 
 // Exporter is a device that sends.
 type Exporter struct {
-	ID          string `json:"id"`
-	Name        string `json:"name"`
-	Source      string `json:"source"`
-	Agent       string `json:"agent"`
-	CountPolicy string `json:"count_policy"`
-	RateMin     int64  `json:"rate_min"`
-	RateMax     int64  `json:"rate_max"`
-	Version     int64  `json:"version"`
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Source       string   `json:"source"`
+	Agent        string   `json:"agent"`
+	CountPolicy  string   `json:"count_policy"`
+	RateMin      int64    `json:"rate_min"`
+	RateMax      int64    `json:"rate_max"`
+	Inside       []string `json:"inside"`
+	RateDefault  int64    `json:"rate_default"`
+	RateOverride int64    `json:"rate_override"`
+	Version      int64    `json:"version"`
 }
 
 // Overage is the price of bytes beyond a quota.

@@ -78,9 +78,14 @@ func (r *reader) checkExporter(e Exporter) {
 		agent, err := netip.ParseAddr(e.Agent)
 		r.expect(err == nil && agent.Zone() == "" && !agent.Is4In6(), e.Path+".agent", "%q is not an address", e.Agent)
 	}
-	r.oneOf(e.Count, e.Path+".count", "ingress", "egress", "both")
+	r.oneOf(e.Count, e.Path+".count", "ingress", "egress", "both", "bound")
 	r.expect(e.RateMin >= 1 && e.RateMin <= maxRate, e.Path+".rate_min", "must be from 1 to %d", int64(maxRate))
 	r.expect(e.RateMax >= e.RateMin && e.RateMax <= maxRate, e.Path+".rate_max", "must be from rate_min to %d", int64(maxRate))
+	for i, tunnel := range e.Inside {
+		at := element(e.Path+".inside", i)
+		r.oneOf(tunnel, at, "vxlan", "gre", "mpls")
+		r.expect(!slices.Contains(e.Inside[:i], tunnel), at, "%s is there twice", tunnel)
+	}
 }
 
 func (r *reader) checkPlan(p Plan) {

@@ -133,6 +133,16 @@ func (d *differ) exporter(e Exporter) {
 	if e.Agent != "" {
 		settings["agent"] = e.Agent
 	}
+	inside := slices.Sorted(slices.Values(e.Inside))
+	if len(inside) > 0 {
+		settings["inside"] = inside
+	}
+	if e.RateDefault > 0 {
+		settings["rate_default"] = e.RateDefault
+	}
+	if e.RateOverride > 0 {
+		settings["rate_override"] = e.RateOverride
+	}
 	s := Step{What: "exporter " + e.Name, Path: e.Path, stage: stageExporters, url: "/exporters", body: settings, fields: map[string]string{"count_policy": "count"}}
 	old, ok := d.state.Exporters[e.Name]
 	if !ok {
@@ -146,8 +156,18 @@ func (d *differ) exporter(e Exporter) {
 	c.compare("count", old.CountPolicy, e.Count)
 	c.compare("rate_min", strconv.FormatInt(old.RateMin, 10), strconv.FormatInt(e.RateMin, 10))
 	c.compare("rate_max", strconv.FormatInt(old.RateMax, 10), strconv.FormatInt(e.RateMax, 10))
+	c.compare("inside", orDefault(strings.Join(old.Inside, ", "), "none"), orDefault(strings.Join(inside, ", "), "none"))
+	c.compare("rate_default", rate(old.RateDefault), rate(e.RateDefault))
+	c.compare("rate_override", rate(old.RateOverride), rate(e.RateOverride))
 	s.url, s.from = "/exporters/"+url.PathEscape(e.Name), []int64{old.Version}
 	d.put(c, s)
+}
+
+func rate(n int64) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func (d *differ) plan(p Plan) {

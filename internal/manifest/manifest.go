@@ -27,13 +27,16 @@ type Manifest struct {
 
 // Exporter is one device. Path is its place in the file: "exporters[0]".
 type Exporter struct {
-	Path    string
-	Name    string
-	Source  string // prefix
-	Agent   string // empty: any
-	Count   string // ingress, egress, both
-	RateMin int64
-	RateMax int64
+	Path         string
+	Name         string
+	Source       string // prefix
+	Agent        string // empty: any
+	Count        string // ingress, egress, both, bound
+	RateMin      int64
+	RateMax      int64
+	Inside       []string // gre, mpls, vxlan; sorted
+	RateDefault  int64    // 0: none
+	RateOverride int64    // 0: none
 }
 
 // Plan is one plan.

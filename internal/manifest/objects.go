@@ -28,7 +28,7 @@ func (r *reader) manifest(root ast.Node) {
 }
 
 func (r *reader) exporter(n ast.Node, path string) Exporter {
-	f := r.fields(n, path, "name", "source", "agent", "count", "rate_min", "rate_max")
+	f := r.fields(n, path, "name", "source", "agent", "count", "rate_min", "rate_max", "inside", "rate_default", "rate_override")
 	e := Exporter{Path: path, Name: r.text(f["name"], path+".name"), Source: r.text(f["source"], path+".source"),
 		Agent: r.text(f["agent"], path+".agent"), Count: r.text(f["count"], path+".count"),
 		RateMin: defaultRateMin, RateMax: defaultRateMax}
@@ -42,7 +42,22 @@ func (r *reader) exporter(n ast.Node, path string) Exporter {
 	if f["rate_max"] != nil {
 		e.RateMax = r.integer(f["rate_max"], path+".rate_max")
 	}
+	for i, n := range r.list(f["inside"], path+".inside") {
+		e.Inside = append(e.Inside, r.text(n, element(path+".inside", i)))
+	}
+	e.RateDefault = r.rate(f["rate_default"], path+".rate_default")
+	e.RateOverride = r.rate(f["rate_override"], path+".rate_override")
 	return e
+}
+
+// rate reads a sampling rate that may be left out.
+func (r *reader) rate(n ast.Node, path string) int64 {
+	if n == nil {
+		return 0
+	}
+	rate := r.integer(n, path)
+	r.expect(rate >= 1 && rate <= maxRate, path, "must be from 1 to %d; leave it out for none", int64(maxRate))
+	return rate
 }
 
 func (r *reader) plan(n ast.Node, path string) Plan {
