@@ -17,6 +17,9 @@ func (e *edge) writeOperations(api huma.API) {
 	post := func(path, id, tag, summary string) operation {
 		return operation{method: http.MethodPost, path: path, id: id, tag: tag, summary: summary, access: guard.Staff, status: http.StatusCreated}
 	}
+	done := func(path, id, tag, summary string) operation {
+		return operation{method: http.MethodPost, path: path, id: id, tag: tag, summary: summary, access: guard.Staff}
+	}
 	serve(e, api, post("/exporters", "register-exporter", "network", "Register an exporter"), o.RegisterExporter)
 	serve(e, api, put("/exporters/{name}", "change-exporter", "network", "Change an exporter's settings, whole"), o.ChangeExporter)
 	serve(e, api, post("/plans", "create-plan", "catalog", "Create a plan"), o.CreatePlan)
@@ -26,8 +29,12 @@ func (e *edge) writeOperations(api huma.API) {
 	serve(e, api, post("/services", "create-service", "services", "Create a service with its prefixes, and open its cycle"), o.CreateService)
 	serve(e, api, put("/services/{id}", "change-service-plan", "services", "Move a service to another plan"), o.ChangeServicePlan)
 	serve(e, api, post("/services/{id}/prefixes", "assign-prefix", "services", "Give a service a prefix"), o.AssignPrefix)
-	release := post("/services/{id}/prefixes/release", "release-prefix", "services", "Take a prefix from a service")
-	release.status = http.StatusOK
-	serve(e, api, release, o.ReleasePrefix)
+	serve(e, api, done("/services/{id}/prefixes/release", "release-prefix", "services", "Take a prefix from a service"), o.ReleasePrefix)
+	serve(e, api, done("/services/{id}/prefixes/attachment", "change-attachment", "services", "Say which exporter counts a prefix's traffic from now on"), o.ChangeAttachment)
 	serve(e, api, post("/prefix-moves", "move-prefix", "services", "Move a prefix from one service to another at one instant"), o.MovePrefix)
+	serve(e, api, post("/services/{id}/ports", "bind-port", "services", "Bind a port to a service: its counters are what is billed"), o.BindPort)
+	serve(e, api, done("/services/{id}/ports/release", "release-port", "services", "Take a port from a service"), o.ReleasePort)
+	serve(e, api, post("/port-moves", "move-port", "services", "Move a port from one service to another at one instant"), o.MovePort)
+	serve(e, api, done("/quarantine/release", "release-quarantine", "network", "Give samples that were set aside a rate: they become usage"), o.ReleaseQuarantine)
+	serve(e, api, done("/quarantine/reject", "reject-quarantine", "network", "Say that samples that were set aside never become usage"), o.RejectQuarantine)
 }

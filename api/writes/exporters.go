@@ -54,7 +54,7 @@ func (o Orders) ChangeExporter(ctx context.Context, in *struct {
 	if err != nil {
 		return Reference{}, err
 	}
-	found, err := read.FindExporter(ctx, o.Postgres, in.Name, meta.Now)
+	found, err := read.NameExporter(ctx, o.Postgres, in.Name)
 	if err != nil {
 		return Reference{}, err
 	}

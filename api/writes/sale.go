@@ -2,7 +2,10 @@ package writes
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/catalog"
@@ -33,11 +36,11 @@ type PlanBody struct {
 
 // ServiceBody is a new service.
 type ServiceBody struct {
-	Name     string     `json:"name"`
-	Customer string     `json:"customer" doc:"Mail address or id"`
-	Plan     string     `json:"plan" doc:"Name or id"`
-	Since    *time.Time `json:"since,omitempty" doc:"Cut to its whole hour; anchors the billing cycles; absent: now"`
-	Prefixes []string   `json:"prefixes,omitempty" maxItems:"1000" doc:"CIDR; they belong to the service from since on"`
+	Name     string        `json:"name"`
+	Customer string        `json:"customer" doc:"Mail address or id"`
+	Plan     string        `json:"plan" doc:"Name or id"`
+	Since    *time.Time    `json:"since,omitempty" doc:"Cut to its whole hour; anchors the billing cycles; absent: now"`
+	Prefixes []PrefixInput `json:"prefixes,omitempty" maxItems:"1000" doc:"CIDR; they belong to the service from since on"`
 }
 
 // ServiceSettings are what can change of a service.
@@ -130,11 +133,29 @@ func (o Orders) CreateService(ctx context.Context, in *struct {
 	}
 	c := provisioning.CreateService{ServiceID: meta.NewID(), CycleID: meta.NewID(), ServiceName: in.Body.Name,
 		CustomerID: customer.ID, PlanID: plan.ID, Since: orZero(in.Body.Since)}
-	for _, prefix := range in.Body.Prefixes {
-		c.Prefixes = append(c.Prefixes, provisioning.AssignmentInput{AssignmentID: meta.NewID(), Prefix: prefix})
+	if c.Prefixes, err = o.assignments(ctx, meta, in.Body.Prefixes); err != nil {
+		return Reference{}, err
 	}
 	done, err := command.Run(ctx, o.Commands, meta, c)
 	return Reference{ID: done.ServiceID, Name: in.Body.Name}, inBody(err, "].prefix", "]", "customer_id", "customer", "plan_id", "plan")
+}
+
+// assignments looks up the exporters that prefixes are attached to, each once.
+func (o Orders) assignments(ctx context.Context, meta command.Meta, inputs []PrefixInput) ([]provisioning.AssignmentInput, error) {
+	var all []provisioning.AssignmentInput
+	known := map[string]*uuid.UUID{"": nil}
+	for i, input := range inputs {
+		attachment, ok := known[input.Attachment]
+		if !ok {
+			var err error
+			if attachment, err = o.attachment(ctx, fmt.Sprintf("prefixes[%d].attachment", i), input.Attachment); err != nil {
+				return nil, err
+			}
+			known[input.Attachment] = attachment
+		}
+		all = append(all, provisioning.AssignmentInput{AssignmentID: meta.NewID(), Prefix: input.Prefix, AttachmentID: attachment})
+	}
+	return all, nil
 }
 
 // ChangeServicePlan moves a service to another plan.

@@ -17,6 +17,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/query/bandwidth"
 	"github.com/ezscale/platform/query/provisioning"
 )
 
@@ -91,6 +92,26 @@ type ServiceInput struct {
 
 func (o Orders) service(ctx context.Context, reference string) (provisioning.Service, error) {
 	return provisioning.FindService(ctx, o.Postgres, guard.ScopeOf(ctx), reference, o.Now())
+}
+
+// exporter finds what a body's field names.
+func (o Orders) exporter(ctx context.Context, field, reference string) (uuid.UUID, error) {
+	found, err := bandwidth.NameExporter(ctx, o.Postgres, reference)
+	if fault.Is(err, fault.NotFound) {
+		var fields fault.Fields
+		fields.Add(field, "there is no exporter %q", reference)
+		return uuid.Nil, fields.Err()
+	}
+	return found.ID, err
+}
+
+// attachment finds the exporter that a prefix is attached to; nil for none.
+func (o Orders) attachment(ctx context.Context, field, reference string) (*uuid.UUID, error) {
+	if reference == "" {
+		return nil, nil
+	}
+	id, err := o.exporter(ctx, field, reference)
+	return &id, err
 }
 
 func orZero(t *time.Time) time.Time {

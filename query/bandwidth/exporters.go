@@ -151,6 +151,20 @@ func FindExporter(ctx context.Context, db query.Postgres, reference string, now 
 	return ExporterDetail{Exporter: exporters[0], Hours: hours}, nil
 }
 
+// ExporterName is an exporter by both its names.
+type ExporterName struct {
+	ID   uuid.UUID
+	Name string
+}
+
+//go:embed name_exporter.sql
+var nameExporterSQL string
+
+// NameExporter finds an exporter by id or name, without its health. Errors: NotFound.
+func NameExporter(ctx context.Context, db query.Postgres, reference string) (ExporterName, error) {
+	return query.One[ExporterName](ctx, db, "exporter", nameExporterSQL, reference)
+}
+
 // withHealth adds what the loss ledger and the port readings say.
 func withHealth(ctx context.Context, db query.Postgres, rows []exporterRow, now time.Time) ([]Exporter, error) {
 	ids := make([]uuid.UUID, len(rows))
