@@ -61,14 +61,24 @@ type Service struct {
 	Plan     Plan      `json:"plan"`
 	Since    time.Time `json:"since"`
 	Prefixes []Prefix  `json:"prefixes"`
+	Ports    []Port    `json:"ports"`
 	Version  int64     `json:"version"`
 }
 
 // Prefix is an address range of a service.
 type Prefix struct {
-	Prefix string     `json:"prefix"`
-	From   time.Time  `json:"from"`
-	To     *time.Time `json:"to"`
+	Prefix     string     `json:"prefix"`
+	From       time.Time  `json:"from"`
+	To         *time.Time `json:"to"`
+	Attachment string     `json:"attachment"` // exporter; empty: none
+}
+
+// Port is a port of an exporter that is a service's alone.
+type Port struct {
+	Exporter string     `json:"exporter"`
+	IfIndex  int64      `json:"if_index"`
+	From     time.Time  `json:"from"`
+	To       *time.Time `json:"to"`
 }
 
 // UsageTotal is what was metered for one service.

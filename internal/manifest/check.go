@@ -35,8 +35,13 @@ func (r *reader) check() {
 	for _, s := range m.Services {
 		r.checkService(s)
 		names.once(r, "service", s.Name, s.Path+".name")
-		for i, p := range s.Prefixes {
-			names.once(r, "prefix", p, element(s.Path+".prefixes", i))
+		for _, p := range s.Prefixes {
+			names.once(r, "prefix", p.Prefix, p.Path)
+		}
+		for _, p := range s.Ports {
+			r.require(p.Exporter, p.Path+".exporter")
+			r.expect(p.IfIndex >= 1 && p.IfIndex <= maxIfIndex, p.Path+".if_index", "must be from 1 to %d", int64(maxIfIndex))
+			names.once(r, "port", p.name(), p.Path)
 		}
 	}
 }
@@ -131,8 +136,8 @@ func (r *reader) checkService(s Service) {
 	r.name(s.Name, s.Path+".name")
 	r.require(s.Customer, s.Path+".customer")
 	r.require(s.Plan, s.Path+".plan")
-	for i, p := range s.Prefixes {
-		r.prefix(p, element(s.Path+".prefixes", i))
+	for _, p := range s.Prefixes {
+		r.prefix(p.Prefix, p.Path)
 	}
 }
 

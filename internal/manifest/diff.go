@@ -26,6 +26,7 @@ const (
 	stageReleases
 	stageMoves
 	stageAssignments
+	stageAttachments
 	stages
 )
 
@@ -74,7 +75,7 @@ type differ struct {
 	steps     []Step
 	unchanged int
 	errs      Errors
-	holders   map[netip.Prefix]string // by prefix; see holdersOnce
+	holders   map[netip.Prefix]holder // by prefix; see holdersOnce
 }
 
 // Diff compares the file with the platform: the steps in order, and how many objects are as they should be. The
@@ -94,6 +95,7 @@ func Diff(f *File, s State) ([]Step, int, error) {
 		d.service(service)
 	}
 	d.prefixes()
+	d.ports()
 	slices.SortStableFunc(d.steps, func(a, b Step) int { return a.stage - b.stage })
 	return d.steps, d.unchanged, d.errs.orNil()
 }

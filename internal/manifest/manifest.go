@@ -59,14 +59,29 @@ type Customer struct {
 	Name  string
 }
 
-// Service is one service. Prefixes is nil when the file does not speak of them: they are left alone.
+// Service is one service. Prefixes and Ports are nil when the file does not speak of them: they are left alone.
 type Service struct {
 	Path     string
 	Name     string
 	Customer string // mail address, lower case
 	Plan     string
 	Since    time.Time // zero: not said
-	Prefixes []string
+	Prefixes []Prefix
+	Ports    []Port
+}
+
+// Prefix is a prefix of a service.
+type Prefix struct {
+	Path       string
+	Prefix     string
+	Attachment *string // exporter, empty for none; nil: the file does not speak of it
+}
+
+// Port is a port that is a service's alone.
+type Port struct {
+	Path     string
+	Exporter string
+	IfIndex  int64
 }
 
 // Defaults of fields that a file leaves out, and of exporters' sampling rates.
@@ -78,6 +93,7 @@ const (
 	defaultRateMin   = 1
 	defaultRateMax   = 1_000_000
 	maxRate          = 1<<32 - 1
+	maxIfIndex       = 1<<32 - 1
 )
 
 func defaultThresholds() []int { return []int{75, 90, 100} }

@@ -116,19 +116,46 @@ func (r *reader) customer(n ast.Node, path string) Customer {
 }
 
 func (r *reader) service(n ast.Node, path string) Service {
-	f := r.fields(n, path, "name", "customer", "plan", "since", "prefixes")
+	f := r.fields(n, path, "name", "customer", "plan", "since", "prefixes", "ports")
 	s := Service{Path: path, Name: r.text(f["name"], path+".name"), Customer: strings.ToLower(r.text(f["customer"], path+".customer")),
 		Plan: r.text(f["plan"], path+".plan")}
 	if since := r.text(f["since"], path+".since"); since != "" {
 		s.Since = r.time(f["since"], path+".since", since)
 	}
 	if f["prefixes"] != nil {
-		s.Prefixes = []string{}
+		s.Prefixes = []Prefix{}
 		for i, p := range r.list(f["prefixes"], path+".prefixes") {
-			s.Prefixes = append(s.Prefixes, r.text(p, element(path+".prefixes", i)))
+			s.Prefixes = append(s.Prefixes, r.prefixOf(p, element(path+".prefixes", i)))
+		}
+	}
+	if f["ports"] != nil {
+		s.Ports = []Port{}
+		for i, p := range r.list(f["ports"], path+".ports") {
+			s.Ports = append(s.Ports, r.port(p, element(path+".ports", i)))
 		}
 	}
 	return s
+}
+
+// prefixOf reads a prefix: its text alone, or fields that also say where it is attached.
+func (r *reader) prefixOf(n ast.Node, path string) Prefix {
+	switch r.resolve(n).(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+	default:
+		return Prefix{Path: path, Prefix: r.text(n, path)}
+	}
+	f := r.fields(n, path, "prefix", "attachment")
+	p := Prefix{Path: path + ".prefix", Prefix: r.text(f["prefix"], path+".prefix")}
+	if f["attachment"] != nil {
+		attachment := r.text(f["attachment"], path+".attachment")
+		p.Attachment = &attachment
+	}
+	return p
+}
+
+func (r *reader) port(n ast.Node, path string) Port {
+	f := r.fields(n, path, "exporter", "if_index")
+	return Port{Path: path, Exporter: r.text(f["exporter"], path+".exporter"), IfIndex: r.integer(f["if_index"], path+".if_index")}
 }
 
 // time reads a time as RFC 3339 has it, or a day, which begins at midnight UTC.
