@@ -24,6 +24,7 @@ type PlanTerms struct {
 	QuotaBytes int64          `json:"quota_bytes,omitempty" minimum:"1" doc:"Absent: no quota"`
 	ByteBasis  string         `json:"byte_basis,omitempty" enum:"l2,l3" doc:"Absent: l2"`
 	Direction  string         `json:"direction,omitempty" enum:"sum,in,out,max" doc:"Absent: sum"`
+	BillAt     string         `json:"bill_at,omitempty" enum:"estimate,lower_bound" doc:"lower_bound: the estimate less its 95 % error bound; absent: estimate"`
 	Thresholds []int          `json:"thresholds,omitempty" doc:"Percent of the quota, ascending; absent: 75, 90, 100"`
 	Overage    *query.Overage `json:"overage,omitempty" doc:"Absent: overage is free"`
 }
@@ -52,7 +53,7 @@ type ServiceSettings struct {
 func (t PlanTerms) terms(name string) (catalog.Terms, error) {
 	var fields fault.Fields
 	terms := catalog.Terms{PlanName: name, Currency: t.Price.Currency, Interval: t.Interval, QuotaBytes: t.QuotaBytes,
-		ByteBasis: t.ByteBasis, Direction: t.Direction, Thresholds: t.Thresholds}
+		ByteBasis: t.ByteBasis, Direction: t.Direction, BillAt: t.BillAt, Thresholds: t.Thresholds}
 	if terms.Interval == "" {
 		terms.Interval = "month"
 	}

@@ -40,6 +40,7 @@ type Plan struct {
 	QuotaBytes int64    `json:"quota_bytes"`
 	ByteBasis  string   `json:"byte_basis"`
 	Direction  string   `json:"direction"`
+	BillAt     string   `json:"bill_at"`
 	Thresholds []int    `json:"thresholds"`
 	Overage    *Overage `json:"overage"`
 	Version    int64    `json:"version"`

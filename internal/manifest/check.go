@@ -99,6 +99,7 @@ func (r *reader) checkPlan(p Plan) {
 	r.expect(period.Interval(p.Interval).Valid(), p.Path+".price.interval", "%q is not one of month, quarter, year", p.Interval)
 	r.oneOf(p.Bytes, p.Path+".traffic.bytes", "l2", "l3")
 	r.oneOf(p.Direction, p.Path+".traffic.direction", "sum", "in", "out", "max")
+	r.oneOf(p.BillAt, p.Path+".traffic.bill_at", "estimate", "lower_bound")
 	last := 0
 	for i, t := range p.Thresholds {
 		r.expect(t > last && t <= maxThreshold, element(p.Path+".traffic.thresholds", i), "thresholds must rise, each from 1 to %d percent", maxThreshold)

@@ -173,7 +173,7 @@ func rate(n int64) string {
 }
 
 func (d *differ) plan(p Plan) {
-	terms := object{"price": p.Price, "interval": p.Interval, "byte_basis": p.Bytes, "direction": p.Direction, "thresholds": p.Thresholds}
+	terms := object{"price": p.Price, "interval": p.Interval, "byte_basis": p.Bytes, "direction": p.Direction, "bill_at": p.BillAt, "thresholds": p.Thresholds}
 	if p.Quota > 0 {
 		terms["quota_bytes"] = p.Quota
 	}
@@ -181,7 +181,7 @@ func (d *differ) plan(p Plan) {
 		terms["overage"] = p.Overage
 	}
 	s := Step{What: "plan " + p.Name, Path: p.Path, stage: stagePlans, url: "/plans", body: terms, fields: map[string]string{
-		"interval": "price.interval", "quota_bytes": "traffic.quota", "byte_basis": "traffic.bytes", "direction": "traffic.direction",
+		"interval": "price.interval", "quota_bytes": "traffic.quota", "byte_basis": "traffic.bytes", "direction": "traffic.direction", "bill_at": "traffic.bill_at",
 		"thresholds": "traffic.thresholds", "overage.unit_bytes": "traffic.overage.unit", "overage.unit_price": "traffic.overage.price"}}
 	old, ok := d.state.Plans[p.Name]
 	if !ok {
@@ -195,6 +195,7 @@ func (d *differ) plan(p Plan) {
 	c.compare("traffic.quota", quota(old.QuotaBytes), quota(p.Quota))
 	c.compare("traffic.bytes", old.ByteBasis, p.Bytes)
 	c.compare("traffic.direction", old.Direction, p.Direction)
+	c.compare("traffic.bill_at", orDefault(old.BillAt, defaultBillAt), p.BillAt)
 	c.compare("traffic.thresholds", fmt.Sprint(old.Thresholds), fmt.Sprint(p.Thresholds))
 	c.compare("traffic.overage", overage(old.Overage), overage(p.Overage))
 	s.url, s.from = "/plans/"+url.PathEscape(p.Name), []int64{old.Version}

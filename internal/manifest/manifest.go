@@ -48,6 +48,7 @@ type Plan struct {
 	Quota      int64  // bytes; 0: none
 	Bytes      string // l2, l3
 	Direction  string
+	BillAt     string // estimate, lower_bound
 	Thresholds []int
 	Overage    *client.Overage
 }
@@ -90,6 +91,7 @@ const (
 	defaultInterval  = "month"
 	defaultBytes     = "l2"
 	defaultDirection = "sum"
+	defaultBillAt    = "estimate"
 	defaultRateMin   = 1
 	defaultRateMax   = 1_000_000
 	maxRate          = 1<<32 - 1

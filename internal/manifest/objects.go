@@ -63,7 +63,7 @@ func (r *reader) rate(n ast.Node, path string) int64 {
 func (r *reader) plan(n ast.Node, path string) Plan {
 	f := r.fields(n, path, "name", "price", "traffic")
 	p := Plan{Path: path, Name: r.text(f["name"], path+".name"), Interval: defaultInterval,
-		Bytes: defaultBytes, Direction: defaultDirection, Thresholds: defaultThresholds()}
+		Bytes: defaultBytes, Direction: defaultDirection, BillAt: defaultBillAt, Thresholds: defaultThresholds()}
 	if f["price"] != nil {
 		at := path + ".price"
 		price := r.fields(f["price"], at, "amount", "currency", "interval")
@@ -77,10 +77,11 @@ func (r *reader) plan(n ast.Node, path string) Plan {
 }
 
 func (r *reader) traffic(n ast.Node, path string, p *Plan) {
-	f := r.fields(n, path, "quota", "bytes", "direction", "thresholds", "overage")
+	f := r.fields(n, path, "quota", "bytes", "direction", "bill_at", "thresholds", "overage")
 	p.Quota = r.size(f["quota"], path+".quota")
 	p.Bytes = orDefault(r.text(f["bytes"], path+".bytes"), defaultBytes)
 	p.Direction = orDefault(r.text(f["direction"], path+".direction"), defaultDirection)
+	p.BillAt = orDefault(r.text(f["bill_at"], path+".bill_at"), defaultBillAt)
 	if f["thresholds"] != nil {
 		p.Thresholds = []int{}
 		for i, t := range r.list(f["thresholds"], path+".thresholds") {
