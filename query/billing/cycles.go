@@ -89,7 +89,7 @@ func (r cycleRow) bill(c *CycleSummary) {
 	if c.Basis == "l3" {
 		in, out = c.BytesInL3, c.BytesOutL3
 	}
-	c.BillableBytes = billable.Bytes(c.Direction, in, out)
+	c.EstimatedBytes = billable.Bytes(c.Direction, in, out)
 	billsIn, billsOut := billable.Sides(c.Direction, in, out)
 	if billsIn {
 		c.Samples += r.SamplesIn
@@ -97,9 +97,13 @@ func (r cycleRow) bill(c *CycleSummary) {
 	if billsOut {
 		c.Samples += r.SamplesOut
 	}
-	if c.Samples > 0 {
+	c.BillableBytes = billable.At(c.BillAt, c.EstimatedBytes, c.Samples)
+	switch {
+	case c.Samples > 0:
 		bound := math.Round(196e6/math.Sqrt(float64(c.Samples))) / 1e6
 		c.ErrorBoundPercent = &bound
+	case c.EstimatedBytes != 0: // counted by a port
+		c.ErrorBoundPercent = new(float64)
 	}
 }
 
