@@ -48,6 +48,9 @@ func (s *session) chores(ctx context.Context) error {
 	if err := s.flushIf(ctx, due); err != nil {
 		return err
 	}
+	if err := s.lookForCorrections(ctx); err != nil {
+		return err
+	}
 	if s.hasUnemitted() && s.elapsed(s.emittedAt) >= s.cfg.EmitInterval {
 		s.tryEmit(ctx)
 	}
@@ -79,7 +82,8 @@ func (s *session) flushed(began time.Time, alerts int) {
 	if s.settles() {
 		s.settled = s.view.Version
 	}
-	s.pending = s.pending || len(s.rows.Pending.Keys) > 0
+	s.pending = s.pending || len(s.rows.Pending.Keys) > 0 || s.uncovered
+	s.corrected, s.uncovered = s.correcting, false
 	if s.stateDue() {
 		s.stateAt = now
 	}

@@ -48,14 +48,17 @@ type session struct {
 	pending bool                 // usage waits for cycles
 	settled uint64               // version of the view when that was last tried
 
+	corrected, correcting uint64 // versions of the view when corrections were last taken, and are taken by this flush
+	uncovered             bool   // a correction of this flush waits for a cycle
+
 	emitted       int64
 	unemittedFrom int64 // slot; 0: everything is emitted
 	touched       map[books.ServiceTime]struct{}
 	backlog       bool // there is more to emit than touched holds
 	emitFailure   error
 
-	flushedAt, emittedAt, stateAt, renewedAt time.Time
-	state                                    []byte
+	flushedAt, emittedAt, stateAt, renewedAt, lookedAt time.Time
+	state                                              []byte
 }
 
 // begin restores what the last holder of the lease knew.

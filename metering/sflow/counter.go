@@ -1,13 +1,25 @@
 package sflow
 
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
 const (
+	// MaxNameBytes is the most of a port's name that is kept.
+	MaxNameBytes = 64
+
 	counterFixedBytes         = 12 // before the records of a counter sample
 	expandedCounterFixedBytes = 16
 	recordIfCounters          = 1
 	ifCountersBytes           = 88
+	recordEthernetCounters    = 2
+	ethernetCountersBytes     = 52
+	recordPortName            = 1005
 )
 
-// CounterSample is one reading of a port's generic interface counters (if_counters). Counters run over at their width.
+// CounterSample is one reading of a port's generic interface counters (if_counters), with what else the agent tells
+// about the port. Counters run over at their width.
 type CounterSample struct {
 	Sequence    uint32
 	SourceClass uint32
@@ -23,11 +35,34 @@ type CounterSample struct {
 	UnicastIn, MulticastIn, BroadcastIn, DiscardsIn, ErrorsIn      uint32
 	UnknownProtocolsIn                                             uint32
 	UnicastOut, MulticastOut, BroadcastOut, DiscardsOut, ErrorsOut uint32
+
+	HasEthernet bool // Ethernet was told
+	Ethernet    EthernetCounters
+
+	Name string // as port_name tells it: "" without, printable UTF-8 of at most MaxNameBytes
+}
+
+// EthernetCounters is the record ethernet_counters: frames by what befell them, named as the dot3StatsTable names them
+// (RFC 3635).
+type EthernetCounters struct {
+	AlignmentErrors         uint32
+	FCSErrors               uint32
+	SingleCollisionFrames   uint32
+	MultipleCollisionFrames uint32
+	SQETestErrors           uint32
+	DeferredTransmissions   uint32
+	LateCollisions          uint32
+	ExcessiveCollisions     uint32
+	MACTransmitErrors       uint32
+	CarrierSenseErrors      uint32
+	FramesTooLong           uint32
+	MACReceiveErrors        uint32
+	SymbolErrors            uint32
 }
 
 // counter reads a counter sample; expanded samples have a wider source id.
 func (d *Decoder) counter(b []byte, expanded bool) Code {
-	var s CounterSample
+	s := CounterSample{Name: d.lastName()}
 	records, count, code := s.fixed(b, expanded)
 	if code != codeNone {
 		return code
@@ -66,11 +101,22 @@ func (s *CounterSample) fixed(b []byte, expanded bool) ([]byte, uint32, Code) {
 	return b[counterFixedBytes:], u32(b[8:]), codeNone
 }
 
-// records looks for the generic interface counters among a counter sample's records. The last of several counts.
+// lastName gives the name in the slot that the next reading will take. Where the port is the same as then, its name
+// is the same too, and need not be allocated again.
+func (d *Decoder) lastName() string {
+	if n := len(d.Counters); n < cap(d.Counters) {
+		return d.Counters[:n+1][n].Name
+	}
+	return ""
+}
+
+// records looks for what is known among a counter sample's records. The last of several counts.
 func (s *CounterSample) records(b []byte, count uint32) (found bool, skipped int, code Code) {
 	if uint64(count)*recordHeaderBytes > uint64(len(b)) {
 		return false, 0, ErrRecord
 	}
+	last := s.Name
+	s.Name = ""
 	for range count {
 		if len(b) < recordHeaderBytes {
 			return false, 0, ErrRecord
@@ -80,17 +126,58 @@ func (s *CounterSample) records(b []byte, count uint32) (found bool, skipped int
 			return false, 0, ErrRecord
 		}
 		end := recordHeaderBytes + int(length)
-		if u32(b) != recordIfCounters {
-			skipped++
-		} else if length < ifCountersBytes {
+		body := b[recordHeaderBytes:end]
+		switch format := u32(b); {
+		case format == recordIfCounters && length < ifCountersBytes:
 			return false, 0, ErrRecord
-		} else {
+		case format == recordIfCounters:
 			found = true
-			s.ifCounters(b[recordHeaderBytes:end])
+			s.ifCounters(body)
+		case !s.evidence(format, body, last):
+			skipped++
 		}
 		b = b[min(padded(end), len(b)):]
 	}
 	return found, skipped, codeNone
+}
+
+// evidence reads a record beside the interface counters, and says whether it could. One that is too short is passed
+// over like one that is not known: no bill rests on it.
+func (s *CounterSample) evidence(format uint32, b []byte, last string) bool {
+	switch {
+	case format == recordEthernetCounters && len(b) >= ethernetCountersBytes:
+		s.HasEthernet = true
+		s.ethernet(b)
+	case format == recordPortName && len(b) >= 4 && uint64(u32(b)) <= uint64(len(b)-4):
+		s.Name = portName(b[4:4+u32(b)], last)
+	default:
+		return false
+	}
+	return true
+}
+
+// portName gives a name that is fit to be stored and shown, or "". It is last itself when that is what b says.
+func portName(b []byte, last string) string {
+	if len(b) > MaxNameBytes {
+		n := MaxNameBytes
+		for n > MaxNameBytes-utf8.UTFMax && !utf8.RuneStart(b[n]) {
+			n--
+		}
+		b = b[:n]
+	}
+	if string(b) == last {
+		return last
+	}
+	if !utf8.Valid(b) {
+		return ""
+	}
+	name := string(b)
+	for _, r := range name {
+		if !unicode.IsPrint(r) {
+			return ""
+		}
+	}
+	return name
 }
 
 func (s *CounterSample) ifCounters(b []byte) {
@@ -103,4 +190,12 @@ func (s *CounterSample) ifCounters(b []byte) {
 	s.OctetsOut = u64(b[56:])
 	s.UnicastOut, s.MulticastOut, s.BroadcastOut = u32(b[64:]), u32(b[68:]), u32(b[72:])
 	s.DiscardsOut, s.ErrorsOut = u32(b[76:]), u32(b[80:])
+}
+
+func (s *CounterSample) ethernet(b []byte) {
+	_ = b[ethernetCountersBytes-1]
+	s.Ethernet = EthernetCounters{
+		u32(b), u32(b[4:]), u32(b[8:]), u32(b[12:]), u32(b[16:]), u32(b[20:]), u32(b[24:]),
+		u32(b[28:]), u32(b[32:]), u32(b[36:]), u32(b[40:]), u32(b[44:]), u32(b[48:]),
+	}
 }

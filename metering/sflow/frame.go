@@ -24,23 +24,35 @@ const (
 	maxFrameBytes = 65535 + ipv6HeaderBytes + ethernetHeaderBytes + maxVLANTags*vlanTagBytes + checkSequenceBytes
 )
 
-// frame reads the addresses and the IP length out of the first bytes of a sampled frame of length bytes. A frame
-// without readable IP is no error.
-func (s *FlowSample) frame(protocol, length uint32, b []byte) Code {
-	etherType, link := uint16(0), 0
+// frame reads the addresses and the IP length out of the first bytes of a sampled frame. A frame without readable IP is
+// no error.
+func (s *FlowSample) frame(l *lengths, protocol uint32, b []byte) Code {
+	if l.inside != 0 {
+		return s.lookInside(l, protocol, b)
+	}
+	etherType, link := network(protocol, b)
+	return s.packet(l.frame, etherType, link, b)
+}
+
+// network gives the type and the offset of the packet in a sampled header; 0 for what is not read.
+func network(protocol uint32, b []byte) (etherType uint16, link int) {
 	switch protocol {
 	case headerEthernet:
-		etherType, link = linkHeader(b)
+		return linkHeader(b)
 	case headerIPv4:
-		etherType = etherTypeIPv4
+		return etherTypeIPv4, 0
 	case headerIPv6:
-		etherType = etherTypeIPv6
+		return etherTypeIPv6, 0
 	}
+	return 0, 0
+}
+
+func (s *FlowSample) packet(frame uint32, etherType uint16, link int, b []byte) Code {
 	switch etherType {
 	case etherTypeIPv4:
-		return s.ipv4(length, uint32(link), b[link:])
+		return s.ipv4(frame, uint32(link), b[link:])
 	case etherTypeIPv6:
-		return s.ipv6(length, uint32(link), b[link:])
+		return s.ipv6(frame, uint32(link), b[link:])
 	}
 	return codeNone
 }
@@ -87,6 +99,9 @@ func (s *FlowSample) ipv6(frame, link uint32, b []byte) Code {
 	}
 	s.HasIP, s.Protocol = true, b[6]
 	s.Src, s.Dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
+	if isExtension(b[6]) {
+		s.Protocol = extended(b[6], b).protocol
+	}
 	s.IPLength = ipLength(uint32(u16(b[4:]))+ipv6HeaderBytes, ipv6HeaderBytes+1, frame-link)
 	return codeNone
 }

@@ -63,7 +63,7 @@ func fit(b []byte, count uint32) bool {
 }
 
 // referenceRecords has goflow2 read the whole sample b, whose records and their count were told by the walker.
-func (s *FlowSample) referenceRecords(b, records []byte, count uint32, expanded bool) (int, Code) {
+func (s *FlowSample) referenceRecords(b, records []byte, count uint32, expanded bool, inside Inside) (int, Code) {
 	if !fit(records, count) {
 		return 0, ErrRecord
 	}
@@ -80,20 +80,20 @@ func (s *FlowSample) referenceRecords(b, records []byte, count uint32, expanded 
 		*s = FlowSample{Rate: f.SamplingRate, Pool: f.SamplePool, Drops: f.Drops}
 		s.InputFormat, s.Input = unpackInterface(f.Input)
 		s.OutputFormat, s.Output = unpackInterface(f.Output)
-		return s.referenceFlow(&f.Header, f.Records)
+		return s.referenceFlow(&f.Header, f.Records, inside)
 	case goflow2.ExpandedFlowSample:
 		*s = FlowSample{
 			Rate: f.SamplingRate, Pool: f.SamplePool, Drops: f.Drops,
 			InputFormat: f.InputIfFormat, Input: f.InputIfValue, OutputFormat: f.OutputIfFormat, Output: f.OutputIfValue,
 		}
-		return s.referenceFlow(&f.Header, f.Records)
+		return s.referenceFlow(&f.Header, f.Records, inside)
 	}
 	return 0, ErrReference
 }
 
-func (s *FlowSample) referenceFlow(h *goflow2.SampleHeader, records []goflow2.FlowRecord) (skipped int, code Code) {
+func (s *FlowSample) referenceFlow(h *goflow2.SampleHeader, records []goflow2.FlowRecord, inside Inside) (skipped int, code Code) {
 	s.Sequence, s.SourceClass, s.SourceIndex = h.SampleSequenceNumber, h.SourceIdType, h.SourceIdValue
-	var l lengths
+	l := lengths{inside: inside}
 	for i := range records {
 		switch r := records[i].Data.(type) {
 		case goflow2.SampledHeader:
@@ -121,13 +121,13 @@ func (s *FlowSample) referenceRaw(l *lengths, r *goflow2.SampledHeader) Code {
 		return codeNone
 	}
 	l.raw, l.frame = true, r.FrameLength
-	return s.frame(r.Protocol, r.FrameLength, r.HeaderData[:r.OriginalLength])
+	return s.frame(l, r.Protocol, r.HeaderData[:r.OriginalLength])
 }
 
 func referenceIP(r *goflow2.SampledIPBase) ipRecord {
 	src, _ := netip.AddrFromSlice(r.SrcIP)
 	dst, _ := netip.AddrFromSlice(r.DstIP)
-	return ipRecord{r.Length, uint8(r.Protocol), src, dst}
+	return ipRecord{r.Length, uint8(r.Protocol), uint16(r.DstPort), src, dst}
 }
 
 // referenceRecords has goflow2 read the whole sample b, whose records and their count were told by the walker.
@@ -145,11 +145,21 @@ func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expand
 		return false, 0, ErrReference
 	}
 	s.Sequence, s.SourceClass, s.SourceIndex = c.Header.SampleSequenceNumber, c.Header.SourceIdType, c.Header.SourceIdValue
+	last := s.Name
+	s.Name = ""
 	for i := range c.Records {
-		if r, ok := c.Records[i].Data.(goflow2.IfCounters); ok {
+		switch r := c.Records[i].Data.(type) {
+		case goflow2.IfCounters:
 			found = true
 			s.referenceCounters(&r)
-		} else {
+		case goflow2.EthernetCounters:
+			s.HasEthernet = true
+			s.referenceEthernet(&r)
+		case goflow2.RawRecord:
+			if !s.evidence(c.Records[i].Header.DataFormat, r.Data, last) {
+				skipped++
+			}
+		default:
 			skipped++
 		}
 	}
@@ -157,13 +167,22 @@ func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expand
 }
 
 func (s *CounterSample) referenceCounters(r *goflow2.IfCounters) {
-	*s = CounterSample{
-		Sequence: s.Sequence, SourceClass: s.SourceClass, SourceIndex: s.SourceIndex,
-		IfIndex: r.IfIndex, IfType: r.IfType, Speed: r.IfSpeed, Direction: r.IfDirection, Status: r.IfStatus,
-		OctetsIn: r.IfInOctets, UnicastIn: r.IfInUcastPkts, MulticastIn: r.IfInMulticastPkts,
-		BroadcastIn: r.IfInBroadcastPkts, DiscardsIn: r.IfInDiscards, ErrorsIn: r.IfInErrors,
-		UnknownProtocolsIn: r.IfInUnknownProtos,
-		OctetsOut:          r.IfOutOctets, UnicastOut: r.IfOutUcastPkts, MulticastOut: r.IfOutMulticastPkts,
-		BroadcastOut: r.IfOutBroadcastPkts, DiscardsOut: r.IfOutDiscards, ErrorsOut: r.IfOutErrors,
+	s.IfIndex, s.IfType, s.Speed, s.Direction, s.Status = r.IfIndex, r.IfType, r.IfSpeed, r.IfDirection, r.IfStatus
+	s.OctetsIn, s.UnicastIn, s.MulticastIn = r.IfInOctets, r.IfInUcastPkts, r.IfInMulticastPkts
+	s.BroadcastIn, s.DiscardsIn, s.ErrorsIn = r.IfInBroadcastPkts, r.IfInDiscards, r.IfInErrors
+	s.UnknownProtocolsIn = r.IfInUnknownProtos
+	s.OctetsOut, s.UnicastOut, s.MulticastOut = r.IfOutOctets, r.IfOutUcastPkts, r.IfOutMulticastPkts
+	s.BroadcastOut, s.DiscardsOut, s.ErrorsOut = r.IfOutBroadcastPkts, r.IfOutDiscards, r.IfOutErrors
+}
+
+func (s *CounterSample) referenceEthernet(r *goflow2.EthernetCounters) {
+	s.Ethernet = EthernetCounters{
+		AlignmentErrors: r.Dot3StatsAlignmentErrors, FCSErrors: r.Dot3StatsFCSErrors,
+		SingleCollisionFrames: r.Dot3StatsSingleCollisionFrames, MultipleCollisionFrames: r.Dot3StatsMultipleCollisionFrames,
+		SQETestErrors: r.Dot3StatsSQETestErrors, DeferredTransmissions: r.Dot3StatsDeferredTransmissions,
+		LateCollisions: r.Dot3StatsLateCollisions, ExcessiveCollisions: r.Dot3StatsExcessiveCollisions,
+		MACTransmitErrors: r.Dot3StatsInternalMacTransmitErrors, CarrierSenseErrors: r.Dot3StatsCarrierSenseErrors,
+		FramesTooLong: r.Dot3StatsFrameTooLongs, MACReceiveErrors: r.Dot3StatsInternalMacReceiveErrors,
+		SymbolErrors: r.Dot3StatsSymbolErrors,
 	}
 }

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	_ "embed"
 	"maps"
-	"math/big"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/owners"
@@ -36,6 +34,12 @@ var (
 	quarantineHourlySQL string
 	//go:embed sql/unattributed_hourly.sql
 	unattributedHourlySQL string
+	//go:embed sql/usage_evidence.sql
+	usageEvidenceSQL string
+	//go:embed sql/port_hourly.sql
+	portHourlySQL string
+	//go:embed sql/port_rate_hourly.sql
+	portRateHourlySQL string
 	//go:embed sql/port.sql
 	portSQL string
 	//go:embed sql/exporter_seen.sql
@@ -79,8 +83,28 @@ func Besides(b *pgx.Batch, v *owners.View, t *count.Tally) {
 	queueRejects(b, v, t)
 	queueQuarantine(b, v, t)
 	queueUnattributed(b, v, t)
+	queueEvidence(b, v, t)
 	queuePorts(b, v, t)
+	queuePortHours(b, v, t)
+	queuePortRates(b, v, t)
 	queueSeen(b, v, t)
+}
+
+func queueEvidence(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	keys := keysOf(t.Evidence)
+	if len(keys) == 0 {
+		return
+	}
+	sums := make([]count.Usage, len(keys))
+	for i, k := range keys {
+		sums[i] = *t.Evidence[k]
+	}
+	b.Queue(usageEvidenceSQL, append([]any{
+		IDs(keys, func(k count.EvidenceKey) uuid.UUID { return v.Services[k.Service].ID }),
+		IDs(keys, func(k count.EvidenceKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k count.EvidenceKey) time.Time { return hourTime(k.Hour) }),
+		Array(keys, func(k count.EvidenceKey) string { return k.Reason.String() }),
+	}, Columns(sums)...)...)
 }
 
 func exporterOf(v *owners.View) func(count.ExporterTime) uuid.UUID {
@@ -115,7 +139,9 @@ func lossColumns() []func(*count.Loss) int64 {
 		func(l *count.Loss) int64 { return l.SamplesUnattributed }, func(l *count.Loss) int64 { return l.BytesUnattributedL2 },
 		func(l *count.Loss) int64 { return l.CounterSamples }, func(l *count.Loss) int64 { return l.DiscardSamples },
 		func(l *count.Loss) int64 { return l.SamplesUnknown }, func(l *count.Loss) int64 { return l.KernelDrops },
-		func(l *count.Loss) int64 { return l.SpoolDrops },
+		func(l *count.Loss) int64 { return l.SpoolDrops }, func(l *count.Loss) int64 { return l.Records },
+		func(l *count.Loss) int64 { return l.RecordsLost }, func(l *count.Loss) int64 { return l.SetsWithoutTemplate },
+		func(l *count.Loss) int64 { return l.SamplesElsewhere },
 	}
 }
 
@@ -186,26 +212,6 @@ func largest(all map[count.AddressKey]count.Unattributed) map[count.AddressKey]c
 		}
 	}
 	return kept
-}
-
-func queuePorts(b *pgx.Batch, v *owners.View, t *count.Tally) {
-	keys := keysOf(t.Ports)
-	if len(keys) == 0 {
-		return
-	}
-	b.Queue(portSQL,
-		IDs(keys, func(k count.PortKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-		Array(keys, func(k count.PortKey) int64 { return int64(k.Index) }),
-		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Type) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].Speed) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsIn) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsOut) }),
-		Array(keys, func(k count.PortKey) time.Time { return NanoTime(t.Ports[k].At) }),
-		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Rate) }))
-}
-
-func numeric(n uint64) pgtype.Numeric {
-	return pgtype.Numeric{Int: new(big.Int).SetUint64(n), Valid: true}
 }
 
 func queueSeen(b *pgx.Batch, v *owners.View, t *count.Tally) {

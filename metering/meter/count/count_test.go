@@ -255,7 +255,7 @@ func TestPorts(t *testing.T) {
 		Agent: agent, Sequence: 1, Samples: []metertest.Sample{sample(1, 1, one, world)},
 		Counters: []metertest.Counter{{Sequence: 1, Port: 1, Speed: 10e9, OctetsIn: 5, OctetsOut: 6}},
 	}))
-	want := map[count.PortKey]count.Port{{Index: 1}: {Type: 6, Speed: 10e9, OctetsIn: 5, OctetsOut: 6, At: at, Rate: 100}}
+	want := map[count.PortKey]count.Port{{Index: 1}: {Type: 6, Speed: 10e9, OctetsIn: 5, OctetsOut: 6, At: at, Rate: 100, Status: 3, FCSErrors: -1}}
 	if diff := cmp.Diff(want, b.Tally.Ports); diff != "" {
 		t.Error(diff)
 	}

@@ -22,7 +22,7 @@ type totals struct {
 func play(s *SubAgent, script []datagram) totals {
 	var t totals
 	for _, d := range script {
-		v := s.Datagram(d.seq, d.crc, d.uptime, int64(d.uptime)*1e6)
+		v := s.Datagram(d.seq, d.crc, d.uptime, int64(d.uptime)*1e6, 1)
 		if v.Duplicate {
 			t.duplicates++
 		} else {
@@ -371,6 +371,6 @@ func FuzzDecode(f *testing.F) {
 func BenchmarkDatagram(b *testing.B) {
 	s := subAgent()
 	for i := 0; b.Loop(); i++ {
-		s.Datagram(uint32(i), uint32(i), uint32(i), int64(i))
+		s.Datagram(uint32(i), uint32(i), uint32(i), int64(i), 1)
 	}
 }
