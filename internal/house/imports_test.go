@@ -52,7 +52,7 @@ func table() []rule {
 		{place: "query", may: append([]string{"query", "internal/postgres", "internal/clickhouse"}, pure...), never: append([]string{"github.com/segmentio/kafka-go"}, edge...)},
 		{place: "projections", may: []string{"projections", "schemas/events", "internal/clickhouse", "internal/consumer", "internal/kafka", "internal/postgres", "internal/fault"}, never: edge},
 		{place: "metering", may: append([]string{"metering...", "schemas/events", "internal/kafka"}, pure...), never: append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/"}, edge...)},
-		{place: "metering/meter", may: append([]string{"metering/meter...", "metering/sflow", "metering/envelope", "schemas/events", "internal/kafka", "internal/consumer",
+		{place: "metering/meter", may: append([]string{"metering/meter...", "metering/sflow", "metering/netflow", "metering/envelope", "schemas/events", "internal/kafka", "internal/consumer",
 			"internal/postgres", "command/outbox"}, pure...), never: append([]string{"github.com/ClickHouse/"}, edge...)},
 		{place: "api", may: append([]string{"api...", "command...", "query...", "web", "internal/clock", "internal/observe", "internal/devmail", "internal/jobs", "schemas/events"}, pure...),
 			never: []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "internal/gateway"}},

@@ -33,7 +33,7 @@ import (
 
 // Reasons for rejecting a datagram that the decoder does not know.
 const (
-	ReasonProtocol    = "protocol"            // not sFlow
+	ReasonProtocol    = "protocol"            // neither sFlow nor NetFlow
 	ReasonAgent       = "agent_mismatch"      // of another agent than the exporter's
 	ReasonSubAgents   = "too_many_sub_agents" // track.MaxSubAgents
 	ReasonReceiveTime = "receive_time"        // before 1970
@@ -162,10 +162,17 @@ func (c *Counter) datagram(d *envelope.Datagram) {
 		c.reject(ReasonReceiveTime)
 		return
 	}
-	if d.Protocol != envelope.ProtocolSFlow {
+	switch d.Protocol {
+	case envelope.ProtocolSFlow:
+		c.sflowDatagram(d)
+	case envelope.ProtocolNetFlow:
+		c.flowDatagram(d)
+	default:
 		c.reject(ReasonProtocol)
-		return
 	}
+}
+
+func (c *Counter) sflowDatagram(d *envelope.Datagram) {
 	c.decoder.Inside = c.exporter.Inside
 	if err := c.decoder.Decode(d.Payload); err != nil {
 		c.reject(sflow.Reason(err))

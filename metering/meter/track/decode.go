@@ -9,6 +9,8 @@ import (
 	"net/netip"
 
 	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/metering/netflow"
 )
 
 // ErrState is an encoded memory that cannot be read.
@@ -133,6 +135,23 @@ func (r *reader) exporter(e *Exporter) {
 	})
 	if r.version > 1 {
 		r.each(40, MaxFlowSources, func() { r.flowSource(e) })
+		r.netflow(e)
+	}
+}
+
+func (r *reader) netflow(e *Exporter) {
+	n, width := binary.Uvarint(r.rest)
+	if width <= 0 || n > uint64(len(r.rest)-width) {
+		r.fail("templates of %d bytes", n)
+		return
+	}
+	r.rest = r.rest[width:]
+	if n == 0 {
+		return
+	}
+	var err error
+	if e.netflow, err = netflow.ReadState(r.take(int(n))); err != nil {
+		r.fail("templates: %v", err)
 	}
 }
 

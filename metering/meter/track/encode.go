@@ -84,7 +84,11 @@ func (e *Exporter) encodeFlows(to []byte) []byte {
 		to = appendUint32s(append(to, raw[:]...), key.domain, uint32(key.version))
 		to = e.flows[key].encode(to)
 	}
-	return to
+	var templates []byte
+	if e.netflow != nil {
+		templates = e.netflow.AppendState(nil)
+	}
+	return append(binary.AppendUvarint(to, uint64(len(templates))), templates...)
 }
 
 func (f *FlowSource) encode(to []byte) []byte {

@@ -76,13 +76,20 @@ type FlowDatagram struct {
 	Feeder         uint64 // names the collector it came by
 }
 
-// Datagram judges one. Lost counts what the sequence counts.
-func (f *FlowSource) Datagram(d FlowDatagram) Verdict {
+// Known tells, before it is decoded and whatever its step, that a datagram has been counted: it must not be looked into
+// again, or what it holds could be kept for a template that counts it twice.
+func (f *FlowSource) Known(d FlowDatagram) bool {
 	for _, seen := range f.ring {
 		if seen.sequence == d.Sequence && seen.crc == d.CRC {
-			return Verdict{Duplicate: true}
+			return true
 		}
 	}
+	behind := f.begun && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence > maxFlowReorder
+	return behind && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.missing(d.Sequence)
+}
+
+// Datagram judges one that is not known. Lost counts what the sequence counts.
+func (f *FlowSource) Datagram(d FlowDatagram) Verdict {
 	v := f.judge(&d)
 	if v.Duplicate {
 		return v
@@ -130,6 +137,16 @@ func (f *FlowSource) open(g gap) {
 		f.gaps = append(f.gaps[:0], f.gaps[1:]...)
 	}
 	f.gaps = append(f.gaps, g)
+}
+
+// missing tells whether a sequence lies in a gap.
+func (f *FlowSource) missing(sequence uint32) bool {
+	for _, g := range f.gaps {
+		if sequence-g.from < g.count {
+			return true
+		}
+	}
+	return false
 }
 
 // fill takes a late datagram's part out of the gap it fits in.

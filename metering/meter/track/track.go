@@ -38,6 +38,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/metering/netflow"
 )
 
 // Bounds of what is remembered.
@@ -97,6 +99,15 @@ type Exporter struct {
 	subAgents int
 	last      *SubAgent // of the last datagram, which is mostly that of the next
 	flows     map[flowKey]*FlowSource
+	netflow   *netflow.Decoder // with its templates and samplers; nil without NetFlow
+}
+
+// NetFlow is the decoder that knows the exporter's templates and samplers.
+func (e *Exporter) NetFlow() *netflow.Decoder {
+	if e.netflow == nil {
+		e.netflow = netflow.New()
+	}
+	return e.netflow
 }
 
 func newExporter() *Exporter {

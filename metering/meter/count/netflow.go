@@ -4,6 +4,7 @@ import (
 	"hash/crc32"
 	"math"
 	"math/bits"
+	"net/netip"
 
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/envelope"
@@ -14,27 +15,40 @@ import (
 
 const flowReason = "flow_" // + netflow's reason
 
-// flowDatagram counts a NetFlow or IPFIX datagram. Its address is its source's, its sub-agent the observation domain.
+// flowDatagram counts a NetFlow or IPFIX datagram. Its agent is its source address, its sub-agent the observation domain.
 func (c *Counter) flowDatagram(d *envelope.Datagram) {
 	c.agent = d.Source.Addr()
 	if c.exporter.Agent.IsValid() && c.exporter.Agent != c.agent {
 		c.reject(ReasonAgent)
 		return
 	}
+	h, err := netflow.ParseHeader(d.Payload)
+	if err != nil {
+		c.reject(flowReason + netflow.Reason(err))
+		return
+	}
+	c.domain = h.Domain
+	source, ok := c.memory.FlowSource(c.agent, h.Domain, h.Version)
+	if !ok {
+		c.reject(ReasonSubAgents)
+		return
+	}
+	this := track.FlowDatagram{Sequence: h.Sequence, CRC: crc32.Checksum(d.Payload, c.table), At: d.Received, Feeder: c.feeder}
+	if source.Known(this) {
+		c.loss.DatagramsDuplicate++
+		return
+	}
+	c.decodeFlows(d, source, this)
+}
+
+func (c *Counter) decodeFlows(d *envelope.Datagram, source *track.FlowSource, this track.FlowDatagram) {
 	got, err := c.memory.NetFlow().Decode(c.agent, d.Received, d.Payload)
 	if err != nil {
 		c.reject(flowReason + netflow.Reason(err))
 		return
 	}
-	c.domain = got.Domain
-	source, ok := c.memory.FlowSource(c.agent, got.Domain, got.Version)
-	if !ok {
-		c.reject(ReasonSubAgents)
-		return
-	}
-	verdict := source.Datagram(track.FlowDatagram{
-		Sequence: got.Sequence, Step: got.Step, StepKnown: got.StepKnown, CRC: crc32.Checksum(d.Payload, c.table), At: d.Received, Feeder: c.feeder,
-	})
+	this.Step, this.StepKnown = got.Step, got.StepKnown
+	verdict := source.Datagram(this)
 	if verdict.Duplicate {
 		c.loss.DatagramsDuplicate++
 		return
