@@ -198,8 +198,9 @@ type PrefixBody struct {
 
 // ReleaseBody takes a prefix away.
 type ReleaseBody struct {
-	Prefix string     `json:"prefix" example:"10.20.0.1/32"`
-	At     *time.Time `json:"at,omitempty" doc:"Absent: now"`
+	Prefix   string     `json:"prefix" example:"10.20.0.1/32"`
+	At       *time.Time `json:"at,omitempty" doc:"Absent: now"`
+	Corrects bool       `json:"corrects,omitempty" doc:"Allows a time more than five minutes back although usage was counted since: an operator will have it metered anew"`
 }
 
 // MoveBody moves a prefix.
@@ -208,6 +209,7 @@ type MoveBody struct {
 	FromService string     `json:"from_service" doc:"Id or name"`
 	ToService   string     `json:"to_service" doc:"Id or name"`
 	At          *time.Time `json:"at,omitempty" doc:"Absent: now"`
+	Corrects    bool       `json:"corrects,omitempty" doc:"Allows a time more than five minutes back although usage was counted since: an operator will have it metered anew"`
 }
 
 func orZero(t *time.Time) time.Time {
@@ -247,7 +249,9 @@ func (e *edge) releasePrefix(ctx context.Context, in *struct {
 	if err != nil {
 		return bandwidth.Assigned{}, err
 	}
-	return command.Run(ctx, e.Commands, meta, bandwidth.ReleasePrefix{ServiceID: service.ID, Prefix: in.Body.Prefix, At: orZero(in.Body.At)})
+	return command.Run(ctx, e.Commands, meta, bandwidth.ReleasePrefix{
+		ServiceID: service.ID, Prefix: in.Body.Prefix, At: orZero(in.Body.At), Corrects: in.Body.Corrects,
+	})
 }
 
 func (e *edge) movePrefix(ctx context.Context, in *struct {
@@ -266,7 +270,8 @@ func (e *edge) movePrefix(ctx context.Context, in *struct {
 	if err != nil {
 		return bandwidth.Assigned{}, notFoundAs(err, "to_service", in.Body.ToService)
 	}
-	c := bandwidth.MovePrefix{AssignmentID: meta.NewID(), Prefix: in.Body.Prefix, FromServiceID: from.ID, ToServiceID: to.ID, At: orZero(in.Body.At)}
+	c := bandwidth.MovePrefix{AssignmentID: meta.NewID(), Prefix: in.Body.Prefix, FromServiceID: from.ID, ToServiceID: to.ID,
+		At: orZero(in.Body.At), Corrects: in.Body.Corrects}
 	moved, err := command.Run(ctx, e.Commands, meta, c)
 	return moved, inBody(err, "from_service_id", "from_service", "to_service_id", "to_service")
 }

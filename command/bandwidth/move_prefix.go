@@ -21,7 +21,8 @@ type MovePrefix struct {
 	Prefix        string    `json:"prefix"`
 	FromServiceID uuid.UUID `json:"from_service_id"`
 	ToServiceID   uuid.UUID `json:"to_service_id"`
-	At            time.Time `json:"at,omitzero"` // zero: now
+	At            time.Time `json:"at,omitzero"`        // zero: now
+	Corrects      bool      `json:"corrects,omitempty"` // the past was written down wrong; its usage will be metered anew
 }
 
 // Name is the command's name.
@@ -49,7 +50,7 @@ func (c MovePrefix) Constraints() map[string]*fault.Error { return takenAssignme
 // Handle ends the old assignment and begins the new one.
 func (c MovePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Assigned, []events.Event, error) {
 	at := orNow(c.At, meta.Now)
-	released, until, err := release(ctx, tx, c.FromServiceID, c.Prefix, at, meta.Now)
+	released, until, err := release(ctx, tx, ReleasePrefix{ServiceID: c.FromServiceID, Prefix: c.Prefix, At: at, Corrects: c.Corrects}, meta.Now)
 	if err != nil {
 		return Assigned{}, nil, err
 	}

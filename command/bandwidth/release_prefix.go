@@ -21,11 +21,12 @@ import (
 const maxBack = 5 * time.Minute
 
 // ReleasePrefix ends a service's assignment of a prefix. At may lie ahead. It may lie more than five minutes back
-// only if the service has no usage since: what was counted is not taken back.
+// only if the service has no usage since, or with Corrects: what was counted is not taken back by itself.
 type ReleasePrefix struct {
 	ServiceID uuid.UUID `json:"service_id"`
 	Prefix    string    `json:"prefix"`
-	At        time.Time `json:"at,omitzero"` // zero: now
+	At        time.Time `json:"at,omitzero"`        // zero: now
+	Corrects  bool      `json:"corrects,omitempty"` // the past was written down wrong; its usage will be metered anew
 }
 
 // Name is the command's name.
@@ -46,7 +47,7 @@ func (c ReleasePrefix) Validate() error {
 
 // Handle ends the assignment.
 func (c ReleasePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Assigned, []events.Event, error) {
-	released, _, err := release(ctx, tx, c.ServiceID, c.Prefix, orNow(c.At, meta.Now), meta.Now)
+	released, _, err := release(ctx, tx, c, meta.Now)
 	if err != nil {
 		return Assigned{}, nil, err
 	}
@@ -65,10 +66,13 @@ from service s
 where s.id = a.service_id and a.service_id = $1 and a.prefix = $2 and a.valid @> $3::timestamptz and lower(a.valid) < $3
 returning a.id, s.customer_id, lower(a.valid), upper(old.valid)`
 
-// release ends the assignment that holds at, and says until when it would have lasted (nil: for ever).
-func release(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, prefix string, at, now time.Time) (ended, *time.Time, error) {
-	if err := refusePast(ctx, tx, serviceID, at, now); err != nil {
-		return ended{}, nil, err
+// release ends the assignment that holds c.At, and says until when it would have lasted (nil: for ever).
+func release(ctx context.Context, tx pgx.Tx, c ReleasePrefix, now time.Time) (ended, *time.Time, error) {
+	serviceID, prefix, at := c.ServiceID, c.Prefix, orNow(c.At, now)
+	if !c.Corrects {
+		if err := refusePast(ctx, tx, serviceID, at, now); err != nil {
+			return ended{}, nil, err
+		}
 	}
 	released := ended{PrefixReleased: events.PrefixReleased{ServiceID: serviceID, Prefix: prefix, To: at}}
 	var until *time.Time
@@ -97,8 +101,9 @@ func refusePast(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, at, now tim
 		return fmt.Errorf("select usage of service %s: %w", serviceID, err)
 	}
 	if used {
-		return fault.New(fault.Conflict, "usage_counted", "the service has metered usage since %s, which is not taken back; "+
-			"release or move its prefix from now on, or at most %d minutes back", at.Format(time.RFC3339), int(maxBack.Minutes()))
+		return fault.New(fault.Conflict, "usage_counted", "the service has metered usage since %s, which is not taken back by itself; "+
+			"release or move its prefix from now on, or at most %d minutes back; if that was wrong from the beginning, say that this corrects it, "+
+			"and meter the time since anew", at.Format(time.RFC3339), int(maxBack.Minutes()))
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ type Result struct {
 	Sums      Sums
 	Envelopes int64 // read, those before the span included
 	Rejected  int64 // that could not be read
+
+	quarantined map[exporterHour]int64 // samples of the span put aside, by service and direction
 }
 
 // run is one recount.
@@ -64,7 +66,7 @@ func (r *Recounter) Count(ctx context.Context, span Span, b *Books, options Opti
 	if err != nil {
 		return nil, err
 	}
-	one := &run{Recounter: r, span: span, options: options, view: view, result: Result{Sums: Sums{}}}
+	one := &run{Recounter: r, span: span, options: options, view: view, result: Result{Sums: Sums{}, quarantined: map[exporterHour]int64{}}}
 	one.want()
 	parts, err := one.plan(ctx, b)
 	if err != nil {
@@ -190,6 +192,11 @@ func (r *run) gather(t *count.Tally) error {
 		}
 		err = r.result.Sums.add(Key{r.view.Services[service].ID, r.view.ExporterIDs[c.Exporter], hour}, u)
 	})
+	for k, q := range t.Quarantine {
+		if k.Time >= from && k.Time < to && len(r.result.quarantined) < MaxRows {
+			r.result.quarantined[exporterHour{r.view.ExporterIDs[k.Exporter], k.Time}] += q.Samples
+		}
+	}
 	t.Reset()
 	return err
 }
