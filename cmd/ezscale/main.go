@@ -64,8 +64,8 @@ func newRoot() *cobra.Command {
 		}
 	}
 	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
-	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
-	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand()))
+	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
+	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand()), rawlog.NewFlowsCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())
