@@ -42,6 +42,25 @@ func (c *Client) Fields(ctx context.Context, indices, fields []string) (map[stri
 	return all, nil
 }
 
+// Sourceless names the indices that do not store their documents: they can be searched, but not read.
+func (c *Client) Sourceless(ctx context.Context, indices []string) ([]string, error) {
+	var answer map[string]struct {
+		Mappings struct {
+			Source struct{ Enabled *bool } `json:"_source"`
+		}
+	}
+	err := c.do(ctx, "read the mappings of the indices", esapi.IndicesGetMappingRequest{
+		Index: indices, IgnoreUnavailable: esapi.BoolPtr(true), AllowNoIndices: esapi.BoolPtr(true), FilterPath: []string{"*.mappings._source.enabled"},
+	}, &answer)
+	var names []string
+	for index, a := range answer {
+		if enabled := a.Mappings.Source.Enabled; enabled != nil && !*enabled {
+			names = append(names, index)
+		}
+	}
+	return names, err
+}
+
 // OpenPIT takes a view of the indices that later writes do not change.
 func (c *Client) OpenPIT(ctx context.Context, indices []string) (string, error) {
 	var answer struct{ ID string }
