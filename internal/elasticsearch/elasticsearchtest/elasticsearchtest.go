@@ -64,9 +64,12 @@ func (s *Server) Index(name string) string { return s.Prefix + "-" + name }
 // Must sends a request that has to succeed, and gives the answer.
 func (s *Server) Must(t testing.TB, method, path string, body any) []byte {
 	t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			t.Fatal(err)
+		}
 	}
 	status, answer := s.ask(t, method, path, text)
 	if status >= 300 {

@@ -65,10 +65,15 @@ type Exporter struct {
 	Agent  netip.Addr // the zero Addr for any
 }
 
+// Producer appends to a partition: *kafka.Client.
+type Producer interface {
+	Produce(ctx context.Context, topic string, partition int, msgs []kafka.Message) (int64, error)
+}
+
 // Dependencies are what a replay works with.
 type Dependencies struct {
 	Elasticsearch *elasticsearch.Client
-	Kafka         *kafka.Client
+	Kafka         Producer
 	Journal       *journal.Journal
 	Exporters     func(context.Context) ([]Exporter, error)
 	Now           func() time.Time

@@ -204,6 +204,8 @@ func (r *Replay) persist(ctx context.Context, do func(context.Context) error) er
 			return err
 		case r.cfg.mode() == journal.Backfill && r.deps.Now().Sub(begun) >= r.cfg.RetryFor:
 			return fmt.Errorf("given up after %s; the same command goes on from here: %w", r.cfg.RetryFor, err)
+		case errors.Is(err, elasticsearch.ErrLostPIT), errors.Is(err, journal.ErrConflict):
+			wait = firstPause // nobody is busy: it only has to be done again
 		}
 		r.deps.Log.Warn("a slice is read anew", "in", wait, "error", err)
 		if err := pause(ctx, wait/2+rand.N(wait/2)); err != nil {

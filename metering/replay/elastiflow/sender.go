@@ -26,13 +26,13 @@ const (
 // sender brings the outbox to Kafka: for each partition in order, one request at a time, repeated until it is answered.
 type sender struct {
 	journal *journal.Journal
-	kafka   *kafka.Client
+	kafka   Producer
 	topic   string
 	log     *slog.Logger
 	wakes   [events.FlowPartitions]chan struct{}
 }
 
-func newSender(j *journal.Journal, k *kafka.Client, topic string, log *slog.Logger) *sender {
+func newSender(j *journal.Journal, k Producer, topic string, log *slog.Logger) *sender {
 	s := &sender{journal: j, kafka: k, topic: topic, log: log}
 	for p := range s.wakes {
 		s.wakes[p] = make(chan struct{}, 1)

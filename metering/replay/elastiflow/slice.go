@@ -32,6 +32,7 @@ type slice struct {
 	seen     map[uint64]bool   // hashes: true when it was counted before this reading or in it
 	pending  []candidate
 	counts   Counts // of this reading, but for what Commit has taken already
+	silent   Counts // of what is known: told to nobody
 }
 
 // minute is one of a slice's.
@@ -60,7 +61,7 @@ func (r *Replay) newSlice(ctx context.Context, from, to time.Time) (*slice, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &slice{r: r, table: t, from: from, to: to, minutes: map[int64]*minute{}, seen: map[uint64]bool{}, counts: newCounts()}
+	s := &slice{r: r, table: t, from: from, to: to, minutes: map[int64]*minute{}, seen: map[uint64]bool{}, counts: newCounts(), silent: newCounts()}
 	for at, m := range before {
 		s.minutes[at] = &minute{Minute: *m}
 		for _, h := range m.Known {
@@ -142,8 +143,7 @@ func (s *slice) one(h elasticsearch.Hit, at int64) {
 func (s *slice) candidate(h elasticsearch.Hit, at int64, known bool) (c candidate, ok bool) {
 	counts := &s.counts
 	if known {
-		silent := newCounts()
-		counts = &silent
+		counts = &s.silent
 	}
 	where := h.Index + "/" + h.ID
 	record, fault := document.Read(document.Hit{ID: h.ID, At: at, Source: h.Source}, s.r.reader.schemas[h.Index])

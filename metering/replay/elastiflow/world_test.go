@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ezscale/platform/internal/elasticsearch"
 	"github.com/ezscale/platform/internal/elasticsearch/elasticsearchtest"
@@ -38,19 +39,22 @@ type world struct {
 	t         testing.TB
 	source    *elasticsearchtest.Server
 	db        *postgrestest.DB
+	owner     *pgxpool.Pool
 	kafka     *kafka.Client
 	brokers   []string
 	topic     string
 	exporters []elastiflow.Exporter
-	now       atomic.Int64 // Unix nanoseconds; 0: the machine's
+	producer  elastiflow.Producer // nil: kafka
+	now       atomic.Int64        // Unix nanoseconds; 0: the machine's
 }
 
 func newWorld(t testing.TB) *world { return newWorldOn(t, elasticsearchtest.New(t)) }
 
 func newWorldOn(t testing.TB, s *elasticsearchtest.Server) *world {
 	cluster := kafkatest.New(t)
+	db := postgrestest.New(t)
 	return &world{
-		t: t, source: s, db: postgrestest.New(t), kafka: cluster.Client(t), brokers: cluster.Brokers,
+		t: t, source: s, db: db, owner: db.Pool(postgres.RoleOwner), kafka: cluster.Client(t), brokers: cluster.Brokers,
 		topic: cluster.Topic(t, events.FlowPartitions), exporters: exporters(),
 	}
 }
@@ -84,8 +88,12 @@ func (w *world) replay(cfg elastiflow.Config, from elasticsearch.Config) *elasti
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(client.Close)
+	var producer elastiflow.Producer = w.kafka
+	if w.producer != nil {
+		producer = w.producer
+	}
 	r, err := elastiflow.New(cfg, elastiflow.Dependencies{
-		Elasticsearch: client, Kafka: w.kafka, Journal: journal.New(w.db.Pool(postgres.RoleMeter), w.clock), Now: w.clock,
+		Elasticsearch: client, Kafka: producer, Journal: journal.New(w.db.Pool(postgres.RoleMeter), w.clock), Now: w.clock,
 		Exporters: func(context.Context) ([]elastiflow.Exporter, error) { return w.exporters, nil },
 		Log:       slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
