@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 )
 
@@ -66,6 +67,7 @@ func newRoot() *cobra.Command {
 	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
+	group(groupTend, tools.NewReplayCommand(elastiflow.NewCommand(), elastiflow.NewListCommand()))
 	root.AddCommand(newEmbeddedCommand())
 	return root
 }

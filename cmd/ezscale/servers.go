@@ -14,8 +14,6 @@ import (
 
 	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
-	"github.com/ezscale/platform/internal/embedded/apachekafka"
-	"github.com/ezscale/platform/internal/embedded/elasticsearch"
 	"github.com/ezscale/platform/internal/observe"
 )
 
@@ -67,32 +65,15 @@ func runServers(ctx context.Context, o serversOptions, args []string) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, servers.Stop(context.WithoutCancel(ctx))) }()
-	env := []string{
-		"EZSCALE_TEST_POSTGRES=" + servers.PostgresDSN(),
-		"EZSCALE_TEST_KAFKA=" + strings.Join(servers.KafkaBrokers(), ","),
-		"EZSCALE_TEST_KAFKA_KIND=" + o.kafka,
-		"EZSCALE_TEST_CLICKHOUSE=" + servers.ClickHouseDSN(),
+	tested, err := stack.ForTests(ctx, servers, stack.Extras{Data: data, ApacheKafka: o.kafka == "apache", Elasticsearch: o.elasticsearch}, log)
+	if err != nil {
+		return err
 	}
-	if o.kafka == "apache" {
-		apache := apachekafka.New(apachekafka.Config{Data: filepath.Join(data, "apache-kafka"), Log: log})
-		if err := apache.Start(ctx); err != nil {
-			return fmt.Errorf("start Apache Kafka: %w", err)
-		}
-		defer func() { err = errors.Join(err, apache.Stop(context.WithoutCancel(ctx))) }()
-		env = append(env, "EZSCALE_TEST_KAFKA="+strings.Join(apache.Brokers(), ","))
-	}
-	if o.elasticsearch {
-		elastic := elasticsearch.New(elasticsearch.Config{Data: filepath.Join(data, "elasticsearch"), Log: log})
-		if err := elastic.Start(ctx); err != nil {
-			return fmt.Errorf("start Elasticsearch: %w", err)
-		}
-		defer func() { err = errors.Join(err, elastic.Stop(context.WithoutCancel(ctx))) }()
-		env = append(env, "EZSCALE_TEST_ELASTICSEARCH="+elastic.URL())
-	}
-	return onServers(ctx, env, args)
+	defer func() { err = errors.Join(err, tested.Stop(context.WithoutCancel(ctx))) }()
+	return onServers(ctx, tested.Environment(), args)
 }
 
-// onServers runs the command, or tells what it would be told. Of two lines with one name the last holds.
+// onServers runs the command, or tells what it would be told.
 func onServers(ctx context.Context, env, args []string) error {
 	if len(args) == 0 {
 		for _, e := range env {

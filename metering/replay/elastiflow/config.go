@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/internal/elasticsearch"
-	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/replay/journal"
+	"github.com/ezscale/platform/metering/replay/sender"
 )
 
 // Topic is the raw log.
@@ -65,15 +65,10 @@ type Exporter struct {
 	Agent  netip.Addr // the zero Addr for any
 }
 
-// Producer appends to a partition: *kafka.Client.
-type Producer interface {
-	Produce(ctx context.Context, topic string, partition int, msgs []kafka.Message) (int64, error)
-}
-
 // Dependencies are what a replay works with.
 type Dependencies struct {
 	Elasticsearch *elasticsearch.Client
-	Kafka         Producer
+	Kafka         sender.Producer
 	Journal       *journal.Journal
 	Exporters     func(context.Context) ([]Exporter, error)
 	Now           func() time.Time

@@ -9,7 +9,7 @@
 // is not remembered: the next reading takes it, when its exporter has been registered or trusted meanwhile.
 //
 // What is counted is packed into envelopes of kind flows (pack.go) and written to the journal in one transaction with
-// the hashes (package journal). The sender (sender.go) brings it to the partition of its exporter, in order, one
+// the hashes (package journal). Package sender brings it to the partition of its exporter, in order, one
 // request at a time. When too much waits to be sent, reading waits.
 //
 // A backfill reads from a time to a time and is done. A follower (follow.go) reads up to a little before now, again and

@@ -28,6 +28,7 @@ import (
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/replay/document"
 	"github.com/ezscale/platform/metering/replay/elastiflow"
+	"github.com/ezscale/platform/metering/replay/sender"
 )
 
 const (
@@ -232,7 +233,7 @@ func (w *world) progress(t *testing.T) (n int64) {
 
 // forgetful is a broker whose answers get lost after it has taken the request.
 type forgetful struct {
-	inner elastiflow.Producer
+	inner sender.Producer
 	calls atomic.Int64
 }
 

@@ -120,7 +120,7 @@ func (r *Replay) report(ctx context.Context, f *follower) error {
 	err := r.deps.Journal.Send(ctx, r.job, all)
 	switch {
 	case err == nil:
-		r.sender.wake()
+		r.sender.Wake()
 	case final(err):
 		return err
 	case ctx.Err() == nil:

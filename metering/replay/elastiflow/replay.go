@@ -12,6 +12,7 @@ import (
 
 	"github.com/ezscale/platform/internal/elasticsearch"
 	"github.com/ezscale/platform/metering/replay/journal"
+	"github.com/ezscale/platform/metering/replay/sender"
 )
 
 const (
@@ -30,7 +31,7 @@ type Replay struct {
 	cfg    Config
 	deps   Dependencies
 	reader *reader
-	sender *sender // nil in a dry run
+	sender *sender.Sender // nil in a dry run
 
 	job      *journal.Job
 	counts   Counts
@@ -69,11 +70,11 @@ func (r *Replay) Run(ctx context.Context) (Counts, error) {
 		err := r.work(ctx)
 		return r.counts, err
 	}
-	r.sender = newSender(r.deps.Journal, r.deps.Kafka, r.cfg.Topic, r.deps.Log)
+	r.sender = sender.New(r.deps.Journal, r.deps.Kafka, r.cfg.Topic, r.deps.Log)
 	group, working := errgroup.WithContext(ctx)
 	sending, stop := context.WithCancel(working)
 	defer stop()
-	group.Go(func() error { return r.sender.run(sending, r.job.ID) })
+	group.Go(func() error { return r.sender.Run(sending, r.job.ID) })
 	group.Go(func() error {
 		defer stop()
 		if err := r.sendAbandoned(working); err != nil {
@@ -247,7 +248,7 @@ func (r *Replay) sendAbandoned(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := r.sender.empty(ctx, id); err != nil {
+		if err := r.sender.Empty(ctx, id); err != nil {
 			return err
 		}
 	}

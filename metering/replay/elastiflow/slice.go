@@ -277,7 +277,7 @@ func (r *Replay) write(ctx context.Context, s *slice, envelopes []journal.Envelo
 		r.remember(s)
 	}
 	if len(envelopes) > 0 && r.sender != nil {
-		r.sender.wake()
+		r.sender.Wake()
 	}
 	return nil
 }

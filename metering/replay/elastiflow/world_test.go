@@ -24,6 +24,7 @@ import (
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/replay/elastiflow"
 	"github.com/ezscale/platform/metering/replay/journal"
+	"github.com/ezscale/platform/metering/replay/sender"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -44,8 +45,8 @@ type world struct {
 	brokers   []string
 	topic     string
 	exporters []elastiflow.Exporter
-	producer  elastiflow.Producer // nil: kafka
-	now       atomic.Int64        // Unix nanoseconds; 0: the machine's
+	producer  sender.Producer // nil: kafka
+	now       atomic.Int64    // Unix nanoseconds; 0: the machine's
 }
 
 func newWorld(t testing.TB) *world { return newWorldOn(t, elasticsearchtest.New(t)) }
@@ -88,7 +89,7 @@ func (w *world) replay(cfg elastiflow.Config, from elasticsearch.Config) *elasti
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(client.Close)
-	var producer elastiflow.Producer = w.kafka
+	var producer sender.Producer = w.kafka
 	if w.producer != nil {
 		producer = w.producer
 	}

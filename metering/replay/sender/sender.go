@@ -1,4 +1,8 @@
-package elastiflow
+// Package sender brings a replay's outbox to Kafka: for each partition in order, one request at a time, repeated until
+// it is answered. An answer that was lost makes a repeat, which the meter knows by its sequence and drops. Two processes
+// may send the same outbox at once: what a row stands behind was acknowledged before the row could be the first, so the
+// first occurrences in the log are in order whoever sends them.
+package sender
 
 import (
 	"context"
@@ -20,11 +24,18 @@ const (
 	sendRows    = 12 // of one request: below a broker's usual 1 MiB
 	sendPoll    = time.Second
 	requestTime = 30 * time.Second
+	firstPause  = 50 * time.Millisecond
+	lastPause   = 10 * time.Second
 	sendTries   = 10 // of a partition before it is said loudly
 )
 
-// sender brings the outbox to Kafka: for each partition in order, one request at a time, repeated until it is answered.
-type sender struct {
+// Producer appends to a partition: *kafka.Client.
+type Producer interface {
+	Produce(ctx context.Context, topic string, partition int, msgs []kafka.Message) (int64, error)
+}
+
+// Sender sends what jobs have to send.
+type Sender struct {
 	journal *journal.Journal
 	kafka   Producer
 	topic   string
@@ -32,16 +43,17 @@ type sender struct {
 	wakes   [events.FlowPartitions]chan struct{}
 }
 
-func newSender(j *journal.Journal, k Producer, topic string, log *slog.Logger) *sender {
-	s := &sender{journal: j, kafka: k, topic: topic, log: log}
+// New is inert.
+func New(j *journal.Journal, k Producer, topic string, log *slog.Logger) *Sender {
+	s := &Sender{journal: j, kafka: k, topic: topic, log: log}
 	for p := range s.wakes {
 		s.wakes[p] = make(chan struct{}, 1)
 	}
 	return s
 }
 
-// wake says that there is something to send.
-func (s *sender) wake() {
+// Wake says that there is something to send.
+func (s *Sender) Wake() {
 	for _, w := range s.wakes {
 		select {
 		case w <- struct{}{}:
@@ -50,8 +62,8 @@ func (s *sender) wake() {
 	}
 }
 
-// run sends what a job has to send until ctx ends.
-func (s *sender) run(ctx context.Context, job uuid.UUID) error {
+// Run sends what a job has to send until ctx ends.
+func (s *Sender) Run(ctx context.Context, job uuid.UUID) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for p := range events.FlowPartitions {
 		group.Go(func() error {
@@ -71,8 +83,8 @@ func (s *sender) run(ctx context.Context, job uuid.UUID) error {
 	return group.Wait()
 }
 
-// empty sends everything that a job has to send.
-func (s *sender) empty(ctx context.Context, job uuid.UUID) error {
+// Empty sends everything that a job has to send.
+func (s *Sender) Empty(ctx context.Context, job uuid.UUID) error {
 	for p := range events.FlowPartitions {
 		if err := s.partition(ctx, job, p); err != nil {
 			return err
@@ -82,7 +94,7 @@ func (s *sender) empty(ctx context.Context, job uuid.UUID) error {
 }
 
 // partition sends until nothing waits. It ends with an error only when a message can never be sent.
-func (s *sender) partition(ctx context.Context, job uuid.UUID, p int) error {
+func (s *Sender) partition(ctx context.Context, job uuid.UUID, p int) error {
 	most := sendRows
 	wait := firstPause
 	for tries := 1; ctx.Err() == nil; tries++ {
@@ -102,8 +114,9 @@ func (s *sender) partition(ctx context.Context, job uuid.UUID, p int) error {
 		if ctx.Err() == nil && tries%sendTries == 1 {
 			s.log.Warn("envelopes are not taken; they wait", "partition", p, "error", err)
 		}
-		if pause(ctx, wait/2+rand.N(wait/2)) != nil {
-			return nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait/2 + rand.N(wait/2)):
 		}
 		wait = min(2*wait, lastPause)
 	}
@@ -111,7 +124,7 @@ func (s *sender) partition(ctx context.Context, job uuid.UUID, p int) error {
 }
 
 // batch sends the first envelopes and forgets them when the broker has them.
-func (s *sender) batch(ctx context.Context, job uuid.UUID, p, most int) (n int, err error) {
+func (s *Sender) batch(ctx context.Context, job uuid.UUID, p, most int) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	rows, err := s.journal.First(ctx, job, p, most)
