@@ -34,6 +34,7 @@ const (
 	maxAnswer          = 128 << 20 // bytes of one answer
 	maxFault           = 64 << 10  // bytes of an answer that tells of a failure
 	minMajor, minMinor = 7, 12
+	notFormed          = "_na_" // the id of a cluster that has not elected a master
 )
 
 // Config names a cluster and how to speak to it.
@@ -118,6 +119,9 @@ func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
 	}
 	if err := c.do(ctx, "reach Elasticsearch", esapi.InfoRequest{}, &answer); err != nil {
 		return Cluster{}, err
+	}
+	if answer.ClusterUUID == notFormed {
+		return Cluster{}, fmt.Errorf("reach Elasticsearch: %s is not part of a cluster yet: %w", c.host, ErrUnavailable)
 	}
 	if answer.ClusterUUID == "" || !recent(answer.Version.Number) || answer.Version.Distribution != "" {
 		return Cluster{}, fmt.Errorf("%s is version %q %s: %w", c.host, answer.Version.Number, answer.Version.Distribution, ErrVersion)

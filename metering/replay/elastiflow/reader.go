@@ -68,7 +68,9 @@ func (r *reader) prepare(ctx context.Context) error {
 	if !slices.Equal(bad, r.bad) && len(bad) > 0 {
 		r.log.Warn("indices that have no time to read by, or do not store their documents, are left out", "indices", bad)
 	}
-	r.bad = bad
+	if r.bad = bad; len(r.schemas) == 0 {
+		r.log.Warn("no index fits; also one that may not be read does not", "indices", r.indices)
+	}
 	return nil
 }
 

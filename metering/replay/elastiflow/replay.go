@@ -107,15 +107,9 @@ func (r *Replay) finish(ctx context.Context, err error) error {
 
 // open finds the cluster, its indices, the exporters and the job.
 func (r *Replay) open(ctx context.Context) error {
-	cluster, err := r.deps.Elasticsearch.Cluster(ctx)
+	cluster, err := r.look(ctx)
 	if err != nil {
 		return err
-	}
-	if err := r.reader.prepare(ctx); err != nil {
-		return err
-	}
-	if len(r.reader.schemas) == 0 && r.cfg.mode() == journal.Backfill {
-		return fmt.Errorf("%w: %s", errNoIndices, strings.Join(r.cfg.Indices, ","))
 	}
 	t, err := r.exporters(ctx)
 	if err != nil {
@@ -137,6 +131,26 @@ func (r *Replay) open(ctx context.Context) error {
 	}
 	r.counts, err = ParseCounts(r.job.Counts)
 	return err
+}
+
+// look finds the cluster and its indices. Who starts a backfill wants to hear at once that nothing answers; a follower waits.
+func (r *Replay) look(ctx context.Context) (c elasticsearch.Cluster, err error) {
+	find := func(ctx context.Context) error {
+		if c, err = r.deps.Elasticsearch.Cluster(ctx); err != nil {
+			return err
+		}
+		return r.reader.prepare(ctx)
+	}
+	if r.cfg.mode() == journal.Follow {
+		return c, r.persist(ctx, find)
+	}
+	if err := find(ctx); err != nil {
+		return c, err
+	}
+	if len(r.reader.schemas) == 0 {
+		return c, fmt.Errorf("%w: %s", errNoIndices, strings.Join(r.cfg.Indices, ","))
+	}
+	return c, nil
 }
 
 func (r *Replay) work(ctx context.Context) error {
@@ -217,7 +231,7 @@ func (r *Replay) persist(ctx context.Context, do func(context.Context) error) er
 
 // final tells the failures that no waiting mends.
 func final(err error) bool {
-	for _, f := range []error{elasticsearch.ErrDenied, elasticsearch.ErrRefused, elasticsearch.ErrTooLarge, journal.ErrFenced, errTooMany, errUnknownName} {
+	for _, f := range []error{elasticsearch.ErrDenied, elasticsearch.ErrRefused, elasticsearch.ErrTooLarge, elasticsearch.ErrVersion, journal.ErrFenced, errTooMany, errUnknownName} {
 		if errors.Is(err, f) {
 			return true
 		}
