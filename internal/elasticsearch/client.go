@@ -72,9 +72,11 @@ func New(cfg Config) (*Client, error) {
 	if c.http, err = cfg.transport(); err != nil {
 		return nil, err
 	}
-	c.transport, err = elastictransport.New(elastictransport.Config{
-		URLs: []*url.URL{u}, Username: cfg.User, Password: cfg.Password, Transport: c.http, DisableRetry: true,
-	})
+	options := []elastictransport.Option{elastictransport.WithURLs(u), elastictransport.WithTransport(c.http), elastictransport.WithDisableRetry()}
+	if cfg.User != "" {
+		options = append(options, elastictransport.WithBasicAuth(cfg.User, cfg.Password))
+	}
+	c.transport, err = elastictransport.NewClient(options...)
 	if err != nil {
 		return nil, fmt.Errorf("make an Elasticsearch client: %w", err)
 	}
