@@ -41,7 +41,7 @@ var (
 const (
 	defaultDialTimeout    = 5 * time.Second
 	defaultRequestTimeout = 15 * time.Second
-	defaultFetchBytes     = 2 << 20
+	defaultFetchBytes     = 1 << 20
 	metadataAge           = 5 * time.Second
 	idleTimeout           = 5 * time.Minute
 )
@@ -52,7 +52,7 @@ type Config struct {
 	ClientID       string        // default "ezscale"
 	DialTimeout    time.Duration // default 5 s
 	RequestTimeout time.Duration // of one request, its connection included; default 15 s
-	FetchBytes     int           // asked for with one fetch; a larger batch still comes whole; default 2 MiB
+	FetchBytes     int           // asked for with one fetch; a larger batch still comes whole; default 1 MiB
 }
 
 // Header is one header of a message.

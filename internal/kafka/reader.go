@@ -181,7 +181,7 @@ func (r *Reader) receive() error {
 		return fmt.Errorf("%w: a response of %d bytes", ErrCorrupt, size)
 	}
 	if cap(r.response) < size {
-		r.response = make([]byte, size+size/4)
+		r.response = make([]byte, size+size/8)
 	}
 	r.response = r.response[:size]
 	_, err := io.ReadFull(r.conn, r.response)

@@ -187,7 +187,7 @@ func (c *Collector) untilFlush() time.Duration {
 
 func (r *receiver) begin(p *packer) {
 	header := envelope.Header{Collector: r.c.self.ID, Boot: r.c.self.Boot, Exporter: p.known.ID}
-	p.writer.Reset(r.c.buffers.get(p.size), header, r.c.cfg.EnvelopeBytes)
+	p.writer.Reset(r.c.buffers.get(p.size+p.size/8), header, r.c.cfg.EnvelopeBytes)
 	p.open = true
 }
 

@@ -205,10 +205,14 @@ func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error 
 		index := a.services[owner]
 		one.Customer = v.Services[index].Customer
 		v.cycles[index] = append(v.cycles[index], one)
-		v.byID[one.ID] = &one
 		t.thresholds = nil
 		return nil
 	})
+	for _, all := range v.cycles {
+		for i := range all {
+			v.byID[all[i].ID] = &all[i]
+		}
+	}
 	return err
 }
 
