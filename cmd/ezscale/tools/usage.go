@@ -113,14 +113,14 @@ func printJSON(out io.Writer, v any) error {
 
 func printTotals(out io.Writer, totals []client.UsageTotal) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "service\tin (L2)\tout (L2)\tin (L3)\tout (L3)\tpackets in\tpackets out\tsamples\terror ≤\tlost\t")
+	fmt.Fprintln(w, "service\tin (L2)\tout (L2)\tin (L3)\tout (L3)\tpackets in\tpackets out\tsamples\terror ≤\tlost: datagrams\tsamples\trecords\tquarantined\t")
 	for _, t := range totals {
 		bound := "–"
 		if t.ErrorBoundPercent != nil {
 			bound = strconv.FormatFloat(*t.ErrorBoundPercent, 'f', 2, 64) + " %"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t\n", t.Service, bytesize.Format(t.BytesInL2), bytesize.Format(t.BytesOutL2),
-			bytesize.Format(t.BytesInL3), bytesize.Format(t.BytesOutL3), t.PacketsIn, t.PacketsOut, t.Samples, bound, t.DatagramsLost)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t\n", t.Service, bytesize.Format(t.BytesInL2), bytesize.Format(t.BytesOutL2),
+			bytesize.Format(t.BytesInL3), bytesize.Format(t.BytesOutL3), t.PacketsIn, t.PacketsOut, t.Samples, bound, t.DatagramsLost, t.SamplesLost, t.RecordsLost, t.SamplesQuarantined)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
