@@ -21,6 +21,8 @@ func rows() map[string]string {
 		"register-exporter": "staff", "change-exporter": "staff", "create-plan": "staff", "change-plan": "staff",
 		"register-customer": "staff", "change-customer": "staff", "create-service": "staff", "change-service-plan": "staff",
 		"assign-prefix": "staff", "release-prefix": "staff", "move-prefix": "staff",
+		"change-attachment": "staff", "bind-port": "staff", "release-port": "staff", "move-port": "staff",
+		"release-quarantine": "staff", "reject-quarantine": "staff",
 		"get-clock": "staff", "advance-clock": "staff", "list-mailbox": "staff", "get-port": "staff",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",

@@ -23,7 +23,9 @@ type CycleSummary struct {
 	Period             Period        `json:"period" db:"-"`
 	Status             string        `json:"status" enum:"open,collecting,snapshot,rated,closed"`
 	QuotaBytes         *int64        `json:"quota_bytes,omitempty" doc:"Absent: no quota"`
-	BillableBytes      int64         `json:"billable_bytes" db:"-" doc:"By basis and direction; what the quota is compared with"`
+	EstimatedBytes     int64         `json:"estimated_bytes" db:"-" doc:"By basis and direction; what quota alerts are about"`
+	BillableBytes      int64         `json:"billable_bytes" db:"-" doc:"What of the estimate is billed: all of it, or its lower 95 % bound"`
+	BillAt             string        `json:"bill_at" enum:"estimate,lower_bound"`
 	Basis              string        `json:"basis" enum:"l2,l3"`
 	Direction          string        `json:"direction" enum:"sum,in,out,max"`
 	BytesInL2          int64         `json:"bytes_in_l2"`
@@ -31,7 +33,7 @@ type CycleSummary struct {
 	BytesInL3          int64         `json:"bytes_in_l3"`
 	BytesOutL3         int64         `json:"bytes_out_l3"`
 	Samples            int64         `json:"samples" db:"-" doc:"Of the billed direction, as on the invoice"`
-	ErrorBoundPercent  *float64      `json:"error_bound_percent,omitempty" db:"-" doc:"95 % bound, 196/sqrt(samples); 0 for bytes of port counters, which no sample stands behind; absent without bytes"`
+	ErrorBoundPercent  *float64      `json:"error_bound_percent,omitempty" db:"-" doc:"95 % bound, 196/sqrt(samples); 0 for bytes that a port counted; absent without bytes"`
 	DatagramsLost      int64         `json:"datagrams_lost" doc:"Of the exporters that metered this service in the period; as samples_lost and records_lost"`
 	SamplesLost        int64         `json:"samples_lost"`
 	RecordsLost        int64         `json:"records_lost" doc:"Of NetFlow and IPFIX"`

@@ -1,4 +1,4 @@
-select c.id, c.service_id, c.starts_at, c.ends_at, c.status, c.quota_bytes, c.byte_basis as basis, c.direction, c.thresholds,
+select c.id, c.service_id, c.starts_at, c.ends_at, c.status, c.quota_bytes, c.byte_basis as basis, c.direction, c.bill_at, c.thresholds,
        c.currency, c.overage_unit_bytes as unit_bytes, trim_scale(c.overage_unit_price)::text as unit_price,
        coalesce(u.bytes_in_l2, 0) as bytes_in_l2, coalesce(u.bytes_out_l2, 0) as bytes_out_l2,
        coalesce(u.bytes_in_l3, 0) as bytes_in_l3, coalesce(u.bytes_out_l3, 0) as bytes_out_l3,

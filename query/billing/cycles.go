@@ -89,7 +89,7 @@ func (r cycleRow) bill(c *CycleSummary) {
 	if c.Basis == "l3" {
 		in, out = c.BytesInL3, c.BytesOutL3
 	}
-	c.BillableBytes = billable.Bytes(c.Direction, in, out)
+	c.EstimatedBytes = billable.Bytes(c.Direction, in, out)
 	billsIn, billsOut := billable.Sides(c.Direction, in, out)
 	if billsIn {
 		c.Samples += r.SamplesIn
@@ -97,7 +97,8 @@ func (r cycleRow) bill(c *CycleSummary) {
 	if billsOut {
 		c.Samples += r.SamplesOut
 	}
-	c.ErrorBoundPercent = bound(c.BillableBytes, c.Samples)
+	c.BillableBytes = billable.At(c.BillAt, c.EstimatedBytes, c.Samples)
+	c.ErrorBoundPercent = bound(c.EstimatedBytes, c.Samples)
 }
 
 // bound is the 95 % bound of an estimate in per cent. Bytes without samples come from port counters and are exact.
