@@ -179,12 +179,3 @@ func (s *session) close() {
 		_ = s.reader.Close() // only read from
 	}
 }
-
-// prune deletes old slots and minutes from time to time, one process at a time.
-func (s *shared) prune(ctx context.Context) {
-	for pause(ctx, pruneEvery) == nil {
-		if err := s.pruneOnce(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("old slots not pruned", "error", err)
-		}
-	}
-}

@@ -14,15 +14,11 @@ const Consumer = "meter"
 
 // Bounds that are not settings.
 const (
-	maxRetryWait    = 5 * time.Second
-	firstRetryWait  = 50 * time.Millisecond
-	finishBound     = 15 * time.Second // for the last flush at Stop
-	pruneEvery      = time.Minute
-	pruneBite       = 5_000                // rows of one delete
-	maxPruneBites   = 50                   // of one round
-	flushPerCell    = 2 * time.Millisecond // that a flush waits longer for each cell it writes, up to FullFlush
-	emitPerWindow   = 2 * time.Millisecond // the same of an emission, up to FullEmit
-	keepLossMinutes = 35 * 24 * time.Hour
+	maxRetryWait   = 5 * time.Second
+	firstRetryWait = 50 * time.Millisecond
+	finishBound    = 15 * time.Second     // for the last flush at Stop
+	flushPerCell   = 2 * time.Millisecond // that a flush waits longer for each cell it writes, up to FullFlush
+	emitPerWindow  = 2 * time.Millisecond // the same of an emission, up to FullEmit
 )
 
 // Config bounds and times a meter. Zero values take the defaults.

@@ -54,7 +54,7 @@ func (s *session) flush(ctx context.Context) error {
 			return err
 		}
 		s.metrics.retries.Inc()
-		s.progress.failed(err)
+		s.progress.Failed(err)
 		s.log.Warn("flush failed, will be repeated", "partition", s.partition, "error", err, "wait", wait)
 		if err := pause(ctx, wait); err != nil {
 			return err

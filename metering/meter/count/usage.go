@@ -2,11 +2,12 @@ package count
 
 import (
 	"math/bits"
-	"time"
+
+	"github.com/ezscale/platform/metering/meter/spread"
 )
 
 // SlotLength is the finest time that usage is kept in.
-const SlotLength = 10 * time.Second
+const SlotLength = spread.Slot
 
 // Usage is traffic of one service. Bytes and packets are scaled, samples are those that were received.
 type Usage struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -172,7 +173,7 @@ func (t *trial) prepare() error {
 	t.frames = [2]map[uint32][]byte{{}, {}}
 	t.exporter = uuid.New()
 	t.counter = count.New(track.NewBook(), &sflow.Decoder{})
-	t.counter.Use(&count.Snapshot{Exporters: map[uuid.UUID]*count.Exporter{t.exporter: {ID: t.exporter, RateMin: 1, RateMax: math.MaxUint32}}, Prefixes: table})
+	t.counter.Use(&ownership.Snapshot{Exporters: map[uuid.UUID]*ownership.Exporter{t.exporter: {ID: t.exporter, RateMin: 1, RateMax: math.MaxUint32}}, Prefixes: table})
 	t.open()
 	return nil
 }

@@ -1,4 +1,6 @@
-package count
+// Package ownership is who owned what, as the counter sees it: exporters with their policies, prefixes and ports with their
+// services, each over time. A snapshot of it never changes.
+package ownership
 
 import (
 	"fmt"
@@ -47,6 +49,12 @@ type Exporter struct {
 	RateDefault, RateOverride uint32 // of flow records; 0: none
 }
 
+// Port is a port of an exporter.
+type Port struct {
+	Exporter int32
+	Index    uint32 // ifIndex
+}
+
 // Snapshot is who owned what, as one transaction saw it. It never changes. Owners in Prefixes are indexes into a
 // list of services that only grows, so that counters stay true when a newer snapshot is taken into use; with
 // [Special] they are indexes into Specials, which are this snapshot's own.
@@ -54,7 +62,7 @@ type Snapshot struct {
 	Exporters map[uuid.UUID]*Exporter
 	Prefixes  *prefix.Table
 	Specials  []SpecialOwner
-	Bindings  map[PortKey][]Binding // ascending and disjoint
+	Bindings  map[Port][]Binding // ascending and disjoint
 }
 
 // Special marks an owner whose flows do not simply count.
@@ -96,8 +104,8 @@ func (e Evidence) String() string {
 	}
 }
 
-// resolve gives the service of an owner, and whether flows of it seen by an exporter count at a time.
-func (s *Snapshot) resolve(owner, exporter int32, at int64) (int32, Evidence) {
+// Resolve gives the service of an owner, and whether flows of it seen by an exporter count at a time.
+func (s *Snapshot) Resolve(owner, exporter int32, at int64) (int32, Evidence) {
 	if owner < Special {
 		return owner, Counts
 	}

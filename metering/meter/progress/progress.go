@@ -1,4 +1,6 @@
-package meter
+// Package progress is what the outside may know about a worker of the meter while it works: whether it holds its
+// partition, how far it is behind, when it last moved and what keeps it.
+package progress
 
 import (
 	"fmt"
@@ -6,8 +8,8 @@ import (
 	"time"
 )
 
-// progress is what the outside may know about a worker while it works.
-type progress struct {
+// Progress is one worker's. The zero value has nothing to do. It is safe for concurrent use.
+type Progress struct {
 	mu      sync.Mutex
 	leased  bool
 	behind  int64     // messages
@@ -17,19 +19,22 @@ type progress struct {
 	fatal   error     // will not go away by itself
 }
 
-func (p *progress) take(now time.Time) {
+// Take notes that the worker holds its partition from now on.
+func (p *Progress) Take(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.leased, p.movedAt, p.failure, p.fatal = true, now, nil, nil
 }
 
-func (p *progress) drop() {
+// Drop notes that it does not.
+func (p *Progress) Drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.leased, p.behind = false, 0
 }
 
-func (p *progress) moved(now, newest time.Time, behind int64) {
+// Moved notes that something was done, or that there was nothing to do.
+func (p *Progress) Moved(now, newest time.Time, behind int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.movedAt, p.behind, p.failure = now, behind, nil
@@ -38,19 +43,22 @@ func (p *progress) moved(now, newest time.Time, behind int64) {
 	}
 }
 
-func (p *progress) failed(err error) {
+// Failed notes what keeps the worker, until it moves again.
+func (p *Progress) Failed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failure = err
 }
 
-func (p *progress) stopped(err error) {
+// Stopped notes what will not go away by itself.
+func (p *Progress) Stopped(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fatal = err
 }
 
-func (p *progress) health(now time.Time, stallAfter time.Duration) error {
+// Health is nil while the worker moves, has nothing to do, or nothing is its care.
+func (p *Progress) Health(now time.Time, stallAfter time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	still := now.Sub(p.movedAt)
@@ -65,7 +73,15 @@ func (p *progress) health(now time.Time, stallAfter time.Duration) error {
 	return fmt.Errorf("no progress for %s, %d messages behind", still.Round(time.Second), p.behind)
 }
 
-func (p *progress) lag(now time.Time) Lag {
+// Lag is how far one worker is behind.
+type Lag struct {
+	Leased   bool
+	Messages int64
+	Time     time.Duration // age of the newest datagram counted, 0 when there is nothing left to count
+}
+
+// Lag tells how far it is behind.
+func (p *Progress) Lag(now time.Time) Lag {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := Lag{Leased: p.leased, Messages: p.behind}
