@@ -134,6 +134,18 @@ func TestWaitingDataOfAnotherShape(t *testing.T) {
 	}
 }
 
+// TestOvertaken decodes data that has overtaken its template on the way.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	d, earlier := netflow.New(), head(netflow.Version9)
+	earlier.Uptime -= 20
+	decode(t, d, dataAlone(netflow.Version9, 41))
+	got := decode(t, d, build(earlier, func(e *export.Encoder) { e.Template(export.IPv4(256)) }))
+	if len(got.Recovered) != 1 || got.GivenUp != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestTemplateChanges follows a template through its life.
 func TestTemplateChanges(t *testing.T) {
 	t.Parallel()
