@@ -2,32 +2,16 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 
+	"github.com/ezscale/platform/cmd/ezscale/addresses"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 )
 
-func joinAddresses(addresses []netip.AddrPort) string {
-	texts := make([]string, len(addresses))
-	for i, a := range addresses {
-		texts[i] = "udp " + a.String()
-	}
-	return strings.Join(texts, ", ")
-}
-
 // listening names the addresses that exporters may send to.
 func (b *base) listening() string {
-	var parts []string
-	all, sflow := b.collector.Addrs(), len(b.cfg.Collector.Listen)
-	if sflow > 0 {
-		parts = append(parts, "sFlow on "+joinAddresses(all[:sflow]))
-	}
-	if len(all) > sflow {
-		parts = append(parts, "NetFlow and IPFIX on "+joinAddresses(all[sflow:]))
-	}
-	return strings.Join(parts, "; ")
+	return addresses.Listening(b.collector.Addrs(), len(b.cfg.Collector.Listen))
 }
 
 // greet says where to look, once everything serves.

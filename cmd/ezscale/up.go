@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/addresses"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/internal/config"
@@ -79,7 +80,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := freeAddresses(ctx, cfg); err != nil {
+	if err := addresses.Await(ctx, cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
@@ -93,8 +94,8 @@ func up(ctx context.Context, o upOptions) (err error) {
 	defer func() { err = errors.Join(err, stopStack(servers)) }()
 	cfg.Postgres, cfg.Query = servers.PostgresDSN(), servers.PostgresDSN()
 	cfg.Kafka, cfg.ClickHouse = servers.KafkaBrokers(), servers.ClickHouseDSN()
-	addresses := runfile.Servers{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
-	if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.ServersFile), addresses); err != nil {
+	found := runfile.Servers{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
+	if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.ServersFile), found); err != nil {
 		return err
 	}
 	if err := migrate(ctx, cfg, log); err != nil {
@@ -149,32 +150,6 @@ func upAddresses(o *upOptions, cfg *config.Config) (err error) {
 	}
 	if cfg.Collector.ListenNetFlow, err = config.ListenAddresses(o.netflow); err != nil {
 		return fmt.Errorf("--netflow: %w", err)
-	}
-	return nil
-}
-
-// tryAddresses tells of a busy address before servers are started for nothing.
-func tryAddresses(ctx context.Context, cfg config.Config) error {
-	var listen net.ListenConfig
-	http, err := listen.Listen(ctx, "tcp", cfg.HTTP)
-	if err != nil {
-		return fmt.Errorf("--http %s cannot be served; choose another: %w", cfg.HTTP, err)
-	}
-	_ = http.Close() // it was opened to see whether it can be
-	if err := tryDatagrams(ctx, "--sflow", cfg.Collector.Listen); err != nil {
-		return err
-	}
-	return tryDatagrams(ctx, "--netflow", cfg.Collector.ListenNetFlow)
-}
-
-func tryDatagrams(ctx context.Context, flag string, addresses []string) error {
-	var listen net.ListenConfig
-	for _, address := range addresses {
-		udp, err := listen.ListenPacket(ctx, "udp", address)
-		if err != nil {
-			return fmt.Errorf("%s %s cannot be listened on; choose another: %w", flag, address, err)
-		}
-		_ = udp.Close()
 	}
 	return nil
 }

@@ -223,6 +223,17 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestNoAddressInVersion5 is the same in the form that has no templates.
+func TestNoAddressInVersion5(t *testing.T) {
+	t.Parallel()
+	r := only(t, decode(t, netflow.New(), build(head(netflow.Version5), func(e *export.Encoder) {
+		e.Records(template.Template{}, []netflow.Record{{Bytes: 5}})
+	})))
+	if r.HasIP || r.Src.IsValid() || r.Dst.IsValid() || r.Bytes != 5 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestInterfaces falls back to the physical ports, and knows two directions.
 func TestInterfaces(t *testing.T) {
 	t.Parallel()

@@ -134,6 +134,18 @@ func TestWaitingDataOfAnotherShape(t *testing.T) {
 	}
 }
 
+// TestOvertaken decodes data that has overtaken its template on the way.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	d, earlier := netflow.New(), head(netflow.Version9)
+	earlier.Uptime -= 20
+	decode(t, d, dataAlone(netflow.Version9, 41))
+	got := decode(t, d, build(earlier, func(e *export.Encoder) { e.Template(export.IPv4(256)) }))
+	if len(got.Recovered) != 1 || got.GivenUp != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestTemplateChanges follows a template through its life.
 func TestTemplateChanges(t *testing.T) {
 	t.Parallel()
@@ -188,6 +200,37 @@ func TestTemplatesMakeRoom(t *testing.T) {
 		if len(got.Records) != want {
 			t.Errorf("template %d: %d records, want %d", id, len(got.Records), want)
 		}
+	}
+}
+
+// TestRepeatingKeepsATemplate counts a template that is repeated as in use.
+func TestRepeatingKeepsATemplate(t *testing.T) {
+	t.Parallel()
+	d := netflow.New()
+	small := func(id int) []byte {
+		return build(head(netflow.Version9), func(e *export.Encoder) { e.Template(export.Of(uint16(id), element.SrcIPv4, 4, element.Octets, 4)) })
+	}
+	for i := range netflow.MaxTemplates {
+		at(t, d, time.Duration(i), small(256+i))
+	}
+	at(t, d, time.Second, small(256))
+	at(t, d, time.Minute, small(5000))
+	for id, want := range map[uint16]int{256: 1, 257: 0} {
+		got := at(t, d, time.Hour, build(head(netflow.Version9), func(e *export.Encoder) { e.Values(export.Of(id, element.SrcIPv4, 4, element.Octets, 4), 1, 2) }))
+		if len(got.Records) != want {
+			t.Errorf("template %d: %d records, want %d", id, len(got.Records), want)
+		}
+	}
+}
+
+// TestTheNewestTimeCounts gives up what is old by the newest time seen, when the log has older datagrams behind newer ones.
+func TestTheNewestTimeCounts(t *testing.T) {
+	t.Parallel()
+	d := netflow.New()
+	at(t, d, time.Hour, templateAlone(netflow.IPFIX))
+	at(t, d, 0, dataAlone(netflow.Version9, 1))
+	if got := at(t, d, time.Second, templateAlone(netflow.Version9)); got.GivenUp != 1 || len(got.Recovered) != 0 {
+		t.Errorf("%+v", got)
 	}
 }
 

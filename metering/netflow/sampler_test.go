@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/ezscale/platform/metering/netflow"
 	"github.com/ezscale/platform/metering/netflow/element"
@@ -129,6 +130,24 @@ func TestOptions(t *testing.T) {
 		data := options(c.version, 7, tpl, 1, 2, 500, 3, 5)
 		if got := told(only(t, decode(t, netflow.New(), append(c.before, data)...))); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestAnOldPartSpeaksNoMore forgets the rate of a line card that was not repeated for a day while another's was.
+func TestAnOldPartSpeaksNoMore(t *testing.T) {
+	t.Parallel()
+	d, lineCard := netflow.New(), export.Options(404, 1, 3, 4, 34, 4)
+	data := options(netflow.Version9, 7, addressed(element.Octets, 4), 1, 2, 500)
+	at(t, d, 0, options(netflow.Version9, 7, lineCard, 1, 100))
+	for after, want := range map[time.Duration]string{24 * time.Hour: "unknown", 24*time.Hour + 1: "200 by domain"} {
+		state, err := netflow.ReadState(d.AppendState(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at(t, state, after, options(netflow.Version9, 7, lineCard, 2, 200))
+		if got := told(only(t, at(t, state, after, data))); got != want {
+			t.Errorf("after %v: %s, want %s", after, got, want)
 		}
 	}
 }
