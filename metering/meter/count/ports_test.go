@@ -29,7 +29,7 @@ func specialBench(t *testing.T, policy ownership.Policy) *bench {
 	b := newBench(t, policy)
 	bound := []ownership.Binding{{Service: 1, From: start, To: start + 2*hour}}
 	table, err := prefix.New([]prefix.Assignment{
-		{Prefix: netip.PrefixFrom(one, 32), Owner: ownership.Special | 0, To: prefix.Forever},
+		{Prefix: netip.PrefixFrom(one, 32), Owner: ownership.Special, To: prefix.Forever},
 		{Prefix: netip.PrefixFrom(two, 32), Owner: ownership.Special | 1, To: prefix.Forever},
 		{Prefix: netip.PrefixFrom(plain, 32), Owner: 2, To: prefix.Forever},
 	})
