@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"time"
 
+	"github.com/ezscale/platform/cmd/ezscale/topics"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/metering/collector"
 	"github.com/ezscale/platform/query"
@@ -16,7 +16,9 @@ func (b *base) addCollector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.keepRaw(ctx, events.TopicFlowsRaw)
+	if err := topics.KeepRaw(ctx, b.kafka, events.TopicFlowsRaw, b.cfg); err != nil {
+		b.log.Warn("EZSCALE_RAW_RETENTION not applied", "error", err) // a collector that cannot still collects
+	}
 	source := allowList{read: pool}
 	one := collector.New(collector.Config{
 		Listen: b.cfg.Collector.Listen, Sockets: b.cfg.Collector.Sockets, ReceiveBuffer: b.cfg.Collector.ReceiveBuffer,
@@ -28,21 +30,6 @@ func (b *base) addCollector(ctx context.Context) error {
 	b.collector = one
 	b.check("collector", "look whether Kafka takes messages and the sFlow port is free", one.Health)
 	return nil
-}
-
-const keepRawBound = 10 * time.Second
-
-// keepRaw applies a retention that was set to the topic that is there. Where it was not, the default must not shorten what
-// somebody else has set. A collector that cannot still collects.
-func (b *base) keepRaw(ctx context.Context, topic string) {
-	if !b.cfg.Collector.KeepsRaw {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, keepRawBound)
-	defer cancel()
-	if err := b.kafka.SetRetention(ctx, topic, b.cfg.Collector.RawRetention); err != nil {
-		b.log.Warn("EZSCALE_RAW_RETENTION not applied", "topic", topic, "error", err)
-	}
 }
 
 // allowList gives the collector its exporters when they have changed.

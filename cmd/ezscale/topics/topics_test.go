@@ -1,17 +1,17 @@
-package main
+package topics_test
 
 import (
-	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/ezscale/platform/cmd/ezscale/topics"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/internal/kafka/kafkatest"
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// A changed EZSCALE_RAW_RETENTION reaches the topic that is there: by migrate and up through topics(), by a collector only
+// A changed EZSCALE_RAW_RETENTION reaches the topic that is there: by migrate and up through All, by a collector only
 // where it is set.
 func TestRawRetentionIsApplied(t *testing.T) {
 	t.Parallel()
@@ -27,12 +27,13 @@ func TestRawRetentionIsApplied(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &base{cfg: cfg, kafka: client, log: slog.New(slog.DiscardHandler)}
-		b.keepRaw(t.Context(), topic)
+		if err := topics.KeepRaw(t.Context(), client, topic, cfg); err != nil {
+			t.Fatal(err)
+		}
 		if got, err := client.Retention(t.Context(), topic); err != nil || got != c.want {
 			t.Errorf("a collector with %q leaves %s, want %s: %v", c.set, got, c.want, err)
 		}
-		for _, wanted := range topics(cfg) {
+		for _, wanted := range topics.All(cfg) {
 			if want := kafka.NewTopic("", 0, 0, cfg.Collector.RawRetention); wanted.Name == events.TopicFlowsRaw && wanted.Config["retention.ms"] != want.Config["retention.ms"] {
 				t.Errorf("migrate wants %v, the setting is %s", wanted.Config, cfg.Collector.RawRetention)
 			}
