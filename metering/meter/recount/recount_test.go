@@ -48,7 +48,8 @@ func busy(w *recounttest.World, hours int) {
 				packets = append(packets, w.Packet(e, received, recounttest.Address(i), recounttest.Peer(random.IntN(9)), 100+uint32(random.IntN(1400))),
 					w.Packet(e, received, recounttest.Peer(random.IntN(9)), recounttest.Address(i), 100+uint32(random.IntN(1400))))
 			}
-			packets = append(packets, packets[random.IntN(len(packets))])
+			packets = append(packets, w.Reading(e, at.Add(time.Duration(random.IntN(60_000))*time.Millisecond), 9, uint64(n)*1_000_003, uint64(n)*70_001),
+				packets[random.IntN(len(packets))])
 			w.Send(e, at.Add(time.Minute), packets...)
 		}
 		w.Report(at.Add(time.Minute))
@@ -58,6 +59,7 @@ func busy(w *recounttest.World, hours int) {
 func TestARecountIsTheBooks(t *testing.T) {
 	t.Parallel()
 	w := recounttest.New(t, 2, 3)
+	w.Exec(`insert into binding (id, exporter_id, if_index, service_id, valid) values ($1, $2, 9, $3, '[2026-03-01 10:20,)')`, uuid.New(), w.Exporters[1], w.Services[2])
 	busy(w, 4)
 	late := w.Packet(0, hour.Add(time.Minute), recounttest.Address(0), recounttest.Peer(0), 1000)
 	w.Send(0, hour.Add(30*time.Hour), late, late) // from a spool, the next day
