@@ -54,7 +54,7 @@ func (s *session) flush(ctx context.Context) error {
 			return err
 		}
 		s.metrics.retries.Inc()
-		s.progress.failed(err)
+		s.progress.Failed(err)
 		s.log.Warn("flush failed, will be repeated", "partition", s.partition, "error", err, "wait", wait)
 		if err := pause(ctx, wait); err != nil {
 			return err
@@ -121,6 +121,7 @@ func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err err
 		}
 	}
 	b := &pgx.Batch{}
+	books.Prepare(tx.Conn().TypeMap())
 	books.Usage(b, s.view, &s.rows, s.partition, s.flushes+1)
 	books.Besides(b, s.view, s.counter.Tally)
 	s.queueCollectors(b)
@@ -178,18 +179,18 @@ func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
 	if len(sums.Keys) == 0 {
 		return
 	}
-	arguments := append([]any{
-		books.IDs(sums.Keys, func(k books.CycleKey) uuid.UUID { return k.Cycle }),
-		books.IDs(sums.Keys, func(k books.CycleKey) uuid.UUID { return k.Service }),
-	}, books.Columns(sums.Sums)...)
-	b.Queue(usageCycleSQL, arguments...).Query(func(found pgx.Rows) error {
-		var key books.CycleKey
-		var before, after count.Usage
-		_, err := pgx.ForEachRow(found, append(append([]any{&key.Cycle, &key.Service}, books.Fields(&before)...), books.Fields(&after)...), func() error {
+	b.Queue(usageCycleSQL, books.Cycles(&s.rows, sums)...).Query(func(found pgx.Rows) error {
+		defer found.Close()
+		for found.Next() {
+			key, after, err := books.ReadCycle(found.RawValues())
+			if err != nil {
+				return err
+			}
+			before, added := after, sums.Of(key)
+			before.Subtract(&added)
 			*crossings = append(*crossings, s.crossings(key, &before, &after)...)
-			return nil
-		})
-		return err
+		}
+		return found.Err()
 	})
 }
 

@@ -19,7 +19,7 @@ const (
 	ErrFields    // a template of more than MaxFields fields
 	ErrSamplers  // no room for another sampler
 	ErrRecord    // a field of variable length overruns its set
-	ErrRecords   // more than MaxRecords records in one set
+	ErrRecords   // more than MaxRecords records in one datagram
 	ErrMismatch  // data that waited for a template and does not fit the one that came
 	ErrReference // goflow2 refused what the walk accepts
 

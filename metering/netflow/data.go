@@ -24,9 +24,9 @@ func (d *Decoder) dataSet(key domainKey, id uint16, body []byte) {
 // data reads a set's records, one by one: where each ends is known before goflow2 sees it. What is left at the end and
 // shorter than a record is padding.
 func (d *Decoder) data(to *Datagram, key domainKey, dom *domain, l *known, b []byte) Code {
-	r := dom.ratesOf(key, l.ID)
-	for n := 0; len(b) >= l.Least; n++ {
-		if n == MaxRecords {
+	r := d.ratesOf(key, dom, l.ID)
+	for len(b) >= l.Least {
+		if d.room <= 0 {
 			return ErrRecords
 		}
 		size, ok := l.Size(b)
@@ -77,10 +77,15 @@ func (d *Decoder) flow(to *Datagram, dom *domain, r *rates) {
 	clock := to.clock(dom.systemInit)
 	start, end := v.Ages(&clock)
 	to.setAges(&record, start, end)
-	to.Records = append(to.Records, record)
+	d.add(to, record)
 	if octets, packets := reverse(v); octets != 0 || packets != 0 {
-		to.Records = append(to.Records, record.reversed(octets, packets))
+		d.add(to, record.reversed(octets, packets))
 	}
+}
+
+func (d *Decoder) add(to *Datagram, r Record) {
+	to.Records = append(to.Records, r)
+	d.room--
 }
 
 // forward chooses the record's counters, by the order in the package comment; false when it has none.

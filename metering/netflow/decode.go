@@ -11,8 +11,10 @@ import (
 const (
 	// MaxDatagramBytes is the longest input that is looked at: what a UDP datagram can carry.
 	MaxDatagramBytes = 65535
-	// MaxRecords bounds the records of one set, and of one version 5 datagram.
+	// MaxRecords bounds the records of one datagram; a version 5 datagram cannot have so many.
 	MaxRecords = 4096
+	// MaxRecovered bounds the records of all that is recovered at one time.
+	MaxRecovered = 4 * MaxRecords
 
 	headerBytes5  = 24
 	headerBytes9  = 20
@@ -25,20 +27,23 @@ const (
 // not be shared between goroutines, nor copied.
 type Decoder struct {
 	domains  map[domainKey]*domain
-	fields   int // in all templates
-	samplers int // in all domains
+	fields   int    // in all templates
+	samplers int    // in all domains
+	changes  uint64 // of samplers, from 1: what was never found is of 0
+	shared   shared
 	kept     []keptSet
 	bytes    int   // in kept
 	latest   int64 // newest time of receipt
 
 	out     Datagram
+	room    int      // for records in what is decoded now
 	learnt  []learnt // by the datagram at hand
 	values  element.Values
 	scratch [headerBytes5 + chunk5*recordBytes5]byte
 }
 
 // New gives a decoder that knows nothing.
-func New() *Decoder { return &Decoder{domains: map[domainKey]*domain{}} }
+func New() *Decoder { return &Decoder{domains: map[domainKey]*domain{}, changes: 1} }
 
 // Decode reads one UDP payload received from source at that time (Unix nanoseconds). The result is good until the next
 // Decode and refers to nothing in b. On an error (always a [Code]) nothing was learnt.
@@ -51,7 +56,7 @@ func (d *Decoder) Decode(source netip.Addr, received int64, b []byte) (*Datagram
 		return nil, code
 	}
 	d.latest = max(d.latest, received)
-	d.learnt = d.learnt[:0]
+	d.learnt, d.room = d.learnt[:0], MaxRecords
 	d.out.reset(h, received)
 	d.expire(&d.out)
 	if h.Version == Version5 {

@@ -13,6 +13,7 @@
 //     length is refused: its data would never end.
 //   - Templates and samplers belong to (source address, version, observation domain or source id), never to a UDP port.
 //     What is full makes room by forgetting what was used longest ago; see the bounds in domain.go.
+//   - An exporter's restart clears nothing: it sends its templates anew, and until then most give the same ids.
 //   - Data that comes before its template waits for it: see [Datagram.Recovered]. A set is decoded once: at once, or later.
 //   - All memory of an exporter can be written and read back: a decoder that was read gives the same answers.
 //

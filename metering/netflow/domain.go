@@ -31,6 +31,8 @@ type domain struct {
 	systemInit uint64 // milliseconds since 1970 when the exporter started, by an option; 0 when not told
 	templates  map[uint16]*known
 	samplers   map[samplerKey]sampler
+	wide       uint32 // see ratesOf; of the samplers as they were after wideAt changes
+	wideAt     uint64
 }
 
 // known is a template, and when it was of use.
@@ -83,6 +85,7 @@ func (d *Decoder) drop(key domainKey) {
 		d.fields -= len(l.Fields)
 	}
 	d.samplers -= len(dom.samplers)
+	d.changes++
 	delete(d.domains, key)
 }
 

@@ -10,6 +10,8 @@ const (
 	MaxKept      = 64
 	MaxKeptBytes = 256 << 10
 	MaxKeptFor   = 30 * time.Minute
+
+	overtaking = 60_000 // milliseconds between datagrams that overtake each other, at most
 )
 
 // keptSet is a data set whose template has not come.
@@ -56,13 +58,14 @@ func (d *Decoder) expire(to *Datagram) {
 
 // recover decodes the sets that waited for what the datagram at hand has brought.
 func (d *Decoder) recover(to *Datagram) {
+	d.room = MaxRecovered
 	for i := 0; i < len(d.kept) && len(d.learnt) > 0; {
 		if !slices.Contains(d.learnt, learnt{d.kept[i].key, d.kept[i].template}) || d.known(&d.kept[i]) == nil {
 			i++
 			continue
 		}
 		k := d.take(i)
-		if k.older(&to.Header) && d.known(&k).Fits(k.body) {
+		if k.sameLife(&to.Header) && d.known(&k).Fits(k.body) {
 			d.recovered(to, &k)
 		} else {
 			to.GivenUp++
@@ -93,8 +96,9 @@ func (d *Decoder) recovered(to *Datagram, k *keptSet) {
 	r.StepKnown = code == codeNone || r.Version != IPFIX
 }
 
-// older tells whether a set can be of the exporter's same life as a datagram: an id may mean another template after a
-// restart. Version 9 tells by its uptime; IPFIX tells nothing.
-func (k *keptSet) older(now *Header) bool {
-	return k.header.Version != Version9 || int32(now.Uptime-k.header.Uptime) >= 0
+// sameLife tells whether a set and a template can be of one life of the exporter: an id may mean another template after a
+// restart. Version 9 tells by its uptime, which goes back then, but also a little when datagrams overtake each other.
+// IPFIX tells nothing.
+func (k *keptSet) sameLife(now *Header) bool {
+	return k.header.Version != Version9 || int32(now.Uptime-k.header.Uptime) >= -overtaking
 }

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"cmp"
+	"net/netip"
 	"time"
 
 	"github.com/ezscale/platform/metering/netflow/element"
@@ -61,6 +62,7 @@ func (d *Decoder) option(dom *domain, scope uint64) Code {
 		d.samplers++
 	}
 	dom.samplers[key] = sampler{rate, d.out.Received}
+	d.changes++
 	return codeNone
 }
 
@@ -68,21 +70,29 @@ func (d *Decoder) option(dom *domain, scope uint64) Code {
 type rates struct {
 	key              domainKey
 	template, domain uint32
-	asked            bool // whether exporter has been looked for
-	exporter         uint32
-	ids              map[uint64]bool // sampler ids that exporter is the rate of; nil: of all records
+}
+
+// shared is the one rate that all samplers of a source have, as last asked for.
+type shared struct {
+	source  netip.Addr
+	changes uint64 // of the samplers when it was found
+	rate    uint32
+	ids     map[uint64]bool // sampler ids that it is the rate of; nil: of all records
 }
 
 // ratesOf finds them, once for a set.
-func (dom *domain) ratesOf(key domainKey, template uint16) rates {
+func (d *Decoder) ratesOf(key domainKey, dom *domain, template uint16) rates {
 	if len(dom.samplers) == 0 {
 		return rates{key: key}
 	}
-	return rates{key: key, domain: dom.wide(), template: dom.samplers[samplerKey{aboutTemplate, uint64(template)}].rate}
+	if dom.wideAt != d.changes {
+		dom.wideAt, dom.wide = d.changes, dom.findWide()
+	}
+	return rates{key: key, domain: dom.wide, template: dom.samplers[samplerKey{aboutTemplate, uint64(template)}].rate}
 }
 
-// wide is the rate of options about the domain itself, when all agree; 0 otherwise.
-func (dom *domain) wide() uint32 {
+// findWide finds the rate of options about the domain itself, when all agree; 0 otherwise.
+func (dom *domain) findWide() uint32 {
 	var newest int64
 	for k, s := range dom.samplers {
 		if k.about == aboutDomain {
@@ -102,28 +112,35 @@ func (dom *domain) wide() uint32 {
 	return rate
 }
 
-// ofExporter finds the one rate that all samplers of a source have. Options about a template or an interface say that
-// other records have other rates, so with one of these there is none.
-func (r *rates) ofExporter(d *Decoder) {
-	r.asked = true
+// sharedBy finds the one rate of a source. Options about a template or an interface say that other records have other
+// rates, so with one of these there is none.
+func (d *Decoder) sharedBy(source netip.Addr) *shared {
+	s := &d.shared
+	if s.source == source && s.changes == d.changes {
+		return s
+	}
+	*s = shared{source: source, changes: d.changes}
 	var rate uint32
 	ids, wide := map[uint64]bool{}, false
 	for k, dom := range d.domains {
-		if k.source != r.key.source {
+		if k.source != source {
 			continue
 		}
-		for sk, s := range dom.samplers {
-			if sk.about == aboutTemplate || sk.about == aboutInterface || rate != 0 && rate != s.rate {
-				return
+		for sk, one := range dom.samplers {
+			if sk.about == aboutTemplate || sk.about == aboutInterface || rate != 0 && rate != one.rate {
+				return s
 			}
-			rate = s.rate
-			ids[sk.id] = sk.about == aboutSampler
+			rate = one.rate
 			wide = wide || sk.about == aboutDomain
+			if sk.about == aboutSampler {
+				ids[sk.id] = true
+			}
 		}
 	}
-	if r.exporter = rate; !wide {
-		r.ids = ids
+	if s.rate = rate; !wide {
+		s.ids = ids
 	}
+	return s
 }
 
 // setRate finds a record's rate.
@@ -138,11 +155,8 @@ func (d *Decoder) setRate(record *Record, dom *domain, r *rates) {
 		rate, from = cmp.Or(r.template, dom.samplers[samplerKey{aboutInterface, uint64(record.Input)}].rate, r.domain), RateFromDomain
 	}
 	if rate == 0 {
-		if !r.asked {
-			r.ofExporter(d)
-		}
-		if !v.Has(element.SlotSampler) || r.ids == nil || r.ids[record.Sampler] {
-			rate, from = r.exporter, RateFromExporter
+		if s := d.sharedBy(r.key.source); !v.Has(element.SlotSampler) || s.ids == nil || s.ids[record.Sampler] {
+			rate, from = s.rate, RateFromExporter
 		}
 	}
 	if rate != 0 {

@@ -47,9 +47,11 @@ func (d *Datagram) chunk5(b []byte) bool {
 
 func (d *Datagram) record5(r *netflowlegacy.RecordsNetFlowV5) Record {
 	record := Record{
-		Src: address5(r.SrcAddr), Dst: address5(r.DstAddr), HasIP: r.SrcAddr != 0 || r.DstAddr != 0, Protocol: r.Proto,
-		Bytes: uint64(r.DOctets), Packets: uint64(r.DPkts),
+		Protocol: r.Proto, Bytes: uint64(r.DOctets), Packets: uint64(r.DPkts),
 		Input: uint32(r.Input), Output: uint32(r.Output), Direction: DirectionUnknown, Domain: d.Domain,
+	}
+	if r.SrcAddr != 0 || r.DstAddr != 0 {
+		record.Src, record.Dst, record.HasIP = address5(r.SrcAddr), address5(r.DstAddr), true
 	}
 	if rate := d.Sampling & interval5; rate != 0 {
 		record.Rate, record.RateKnown, record.RateFrom = uint32(rate), true, RateFromHeader

@@ -60,29 +60,39 @@ type EthernetCounters struct {
 	SymbolErrors            uint32
 }
 
-// counter reads a counter sample; expanded samples have a wider source id.
+// counter reads a counter sample into the next reading's place; expanded samples have a wider source id.
 func (d *Decoder) counter(b []byte, expanded bool) Code {
-	s := CounterSample{Name: d.lastName()}
+	n := len(d.Counters)
+	if n == cap(d.Counters) {
+		d.Counters = append(d.Counters, CounterSample{})
+	}
+	d.Counters = d.Counters[:n+1]
+	s := &d.Counters[n]
+	found, skipped, code := s.read(b, expanded, d.reference)
+	if !found {
+		d.Counters = d.Counters[:n]
+	}
+	if code == codeNone {
+		d.CounterSamples++
+		d.Skipped += skipped
+	}
+	return code
+}
+
+// read reads a sample over an old reading. Where that was of the same port, the name is the same too, and need not be
+// allocated again.
+func (s *CounterSample) read(b []byte, expanded, reference bool) (found bool, skipped int, code Code) {
+	last := s.Name
+	*s = CounterSample{}
 	records, count, code := s.fixed(b, expanded)
-	if code != codeNone {
-		return code
+	switch {
+	case code != codeNone:
+	case reference:
+		found, skipped, code = s.referenceRecords(b, records, count, expanded, last)
+	default:
+		found, skipped, code = s.records(records, count, last)
 	}
-	var found bool
-	var skipped int
-	if d.reference {
-		found, skipped, code = s.referenceRecords(b, records, count, expanded)
-	} else {
-		found, skipped, code = s.records(records, count)
-	}
-	if code != codeNone {
-		return code
-	}
-	d.CounterSamples++
-	d.Skipped += skipped
-	if found {
-		d.Counters = append(d.Counters, s)
-	}
-	return codeNone
+	return found, skipped, code
 }
 
 func (s *CounterSample) fixed(b []byte, expanded bool) ([]byte, uint32, Code) {
@@ -101,22 +111,11 @@ func (s *CounterSample) fixed(b []byte, expanded bool) ([]byte, uint32, Code) {
 	return b[counterFixedBytes:], u32(b[8:]), codeNone
 }
 
-// lastName gives the name in the slot that the next reading will take. Where the port is the same as then, its name
-// is the same too, and need not be allocated again.
-func (d *Decoder) lastName() string {
-	if n := len(d.Counters); n < cap(d.Counters) {
-		return d.Counters[:n+1][n].Name
-	}
-	return ""
-}
-
 // records looks for what is known among a counter sample's records. The last of several counts.
-func (s *CounterSample) records(b []byte, count uint32) (found bool, skipped int, code Code) {
+func (s *CounterSample) records(b []byte, count uint32, last string) (found bool, skipped int, code Code) {
 	if uint64(count)*recordHeaderBytes > uint64(len(b)) {
 		return false, 0, ErrRecord
 	}
-	last := s.Name
-	s.Name = ""
 	for range count {
 		if len(b) < recordHeaderBytes {
 			return false, 0, ErrRecord

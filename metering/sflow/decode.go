@@ -170,7 +170,11 @@ func (d *Decoder) sample(format uint32, b []byte) {
 	code := codeNone
 	switch {
 	case format == formatFlow || format == formatExpandedFlow:
-		code = d.flow(b, format == formatExpandedFlow)
+		if d.Inside == 0 {
+			code = d.flow(b, format == formatExpandedFlow)
+		} else {
+			code = d.flowInside(b, format == formatExpandedFlow)
+		}
 	case format == formatCounter || format == formatExpandedCounter:
 		code = d.counter(b, format == formatExpandedCounter)
 	case format == formatDiscard:

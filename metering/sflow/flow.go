@@ -52,9 +52,9 @@ func (d *Decoder) flow(b []byte, expanded bool) Code {
 	if code == codeNone {
 		var skipped int
 		if d.reference {
-			skipped, code = s.referenceRecords(b, records, count, expanded, d.Inside)
+			skipped, code = s.referenceRecords(b, records, count, expanded)
 		} else {
-			skipped, code = s.records(records, count, d.Inside)
+			skipped, code = s.records(records, count)
 		}
 		d.Skipped += skipped
 	}
@@ -101,11 +101,8 @@ func (s *FlowSample) fixedExpanded(b []byte) ([]byte, uint32, Code) {
 
 // lengths gathers what the records of one sample say, in whatever order they come.
 type lengths struct {
-	inside   Inside // the tunnels to look into
 	raw      bool   // a raw packet header was seen
 	frame    uint32 // its frame length
-	tunnel   bool   // it is of a tunnel that is looked into
-	removed  uint32 // the bytes of its frame length that are tunnel
 	ethernet uint32 // sampled_ethernet's, 0 without one
 	other    bool   // sampled_ethernet, sampled_ipv4 or sampled_ipv6 was seen
 	ip       ipRecord
@@ -115,16 +112,15 @@ type lengths struct {
 type ipRecord struct {
 	length   uint32
 	protocol uint8
-	dstPort  uint16
 	src, dst netip.Addr
 }
 
 // records goes from record to record by their lengths and settles the sample's addresses and lengths.
-func (s *FlowSample) records(b []byte, count uint32, inside Inside) (skipped int, code Code) {
+func (s *FlowSample) records(b []byte, count uint32) (skipped int, code Code) {
 	if uint64(count)*recordHeaderBytes > uint64(len(b)) {
 		return 0, ErrRecord
 	}
-	l := lengths{inside: inside}
+	var l lengths
 	for range count {
 		if len(b) < recordHeaderBytes {
 			return 0, ErrRecord
@@ -160,13 +156,13 @@ func (s *FlowSample) record(l *lengths, format uint32, b []byte) (known bool, co
 			return true, ErrRecord
 		}
 		l.other = true
-		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), uint16(u32(b[20:])), netip.AddrFrom4([4]byte(b[8:12])), netip.AddrFrom4([4]byte(b[12:16]))}
+		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), netip.AddrFrom4([4]byte(b[8:12])), netip.AddrFrom4([4]byte(b[12:16]))}
 	case recordIPv6:
 		if len(b) < ipv6Bytes {
 			return true, ErrRecord
 		}
 		l.other = true
-		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), uint16(u32(b[44:])), netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))}
+		l.ip = ipRecord{u32(b), uint8(u32(b[4:])), netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))}
 	default:
 		return false, codeNone
 	}
@@ -186,7 +182,7 @@ func (s *FlowSample) rawHeader(l *lengths, b []byte) Code {
 		return codeNone
 	}
 	l.raw, l.frame = true, u32(b[4:])
-	return s.frame(l, u32(b), b[rawFixedBytes:rawFixedBytes+int(size)])
+	return s.frame(u32(b), l.frame, b[rawFixedBytes:rawFixedBytes+int(size)])
 }
 
 // settle chooses between the raw header and the other records, and refuses lengths that cannot be.
@@ -198,14 +194,10 @@ func (s *FlowSample) settle(l *lengths) Code {
 	if (l.raw || l.other) && (s.FrameLength == 0 || s.FrameLength > maxFrameBytes) {
 		return ErrFrameLength
 	}
-	s.FrameLength -= l.removed
-	if !s.HasIP && l.ip.src.IsValid() && !l.hidden() {
+	if !s.HasIP && l.ip.src.IsValid() {
 		s.HasIP = true
 		s.Src, s.Dst, s.Protocol = l.ip.src, l.ip.dst, l.ip.protocol
 		s.IPLength = min(l.ip.length, s.FrameLength)
 	}
 	return codeNone
 }
-
-// hidden says whether sampled_ipv4 or sampled_ipv6 tell the outside of a tunnel that is looked into.
-func (l *lengths) hidden() bool { return l.tunnel || l.inside.hides(&l.ip) }

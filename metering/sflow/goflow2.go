@@ -63,7 +63,7 @@ func fit(b []byte, count uint32) bool {
 }
 
 // referenceRecords has goflow2 read the whole sample b, whose records and their count were told by the walker.
-func (s *FlowSample) referenceRecords(b, records []byte, count uint32, expanded bool, inside Inside) (int, Code) {
+func (s *FlowSample) referenceRecords(b, records []byte, count uint32, expanded bool) (int, Code) {
 	if !fit(records, count) {
 		return 0, ErrRecord
 	}
@@ -80,20 +80,20 @@ func (s *FlowSample) referenceRecords(b, records []byte, count uint32, expanded 
 		*s = FlowSample{Rate: f.SamplingRate, Pool: f.SamplePool, Drops: f.Drops}
 		s.InputFormat, s.Input = unpackInterface(f.Input)
 		s.OutputFormat, s.Output = unpackInterface(f.Output)
-		return s.referenceFlow(&f.Header, f.Records, inside)
+		return s.referenceFlow(&f.Header, f.Records)
 	case goflow2.ExpandedFlowSample:
 		*s = FlowSample{
 			Rate: f.SamplingRate, Pool: f.SamplePool, Drops: f.Drops,
 			InputFormat: f.InputIfFormat, Input: f.InputIfValue, OutputFormat: f.OutputIfFormat, Output: f.OutputIfValue,
 		}
-		return s.referenceFlow(&f.Header, f.Records, inside)
+		return s.referenceFlow(&f.Header, f.Records)
 	}
 	return 0, ErrReference
 }
 
-func (s *FlowSample) referenceFlow(h *goflow2.SampleHeader, records []goflow2.FlowRecord, inside Inside) (skipped int, code Code) {
+func (s *FlowSample) referenceFlow(h *goflow2.SampleHeader, records []goflow2.FlowRecord) (skipped int, code Code) {
 	s.Sequence, s.SourceClass, s.SourceIndex = h.SampleSequenceNumber, h.SourceIdType, h.SourceIdValue
-	l := lengths{inside: inside}
+	var l lengths
 	for i := range records {
 		switch r := records[i].Data.(type) {
 		case goflow2.SampledHeader:
@@ -121,17 +121,17 @@ func (s *FlowSample) referenceRaw(l *lengths, r *goflow2.SampledHeader) Code {
 		return codeNone
 	}
 	l.raw, l.frame = true, r.FrameLength
-	return s.frame(l, r.Protocol, r.HeaderData[:r.OriginalLength])
+	return s.frame(r.Protocol, r.FrameLength, r.HeaderData[:r.OriginalLength])
 }
 
 func referenceIP(r *goflow2.SampledIPBase) ipRecord {
 	src, _ := netip.AddrFromSlice(r.SrcIP)
 	dst, _ := netip.AddrFromSlice(r.DstIP)
-	return ipRecord{r.Length, uint8(r.Protocol), uint16(r.DstPort), src, dst}
+	return ipRecord{r.Length, uint8(r.Protocol), src, dst}
 }
 
 // referenceRecords has goflow2 read the whole sample b, whose records and their count were told by the walker.
-func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expanded bool) (found bool, skipped int, code Code) {
+func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expanded bool, last string) (found bool, skipped int, code Code) {
 	if !fit(records, count) {
 		return false, 0, ErrRecord
 	}
@@ -145,8 +145,6 @@ func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expand
 		return false, 0, ErrReference
 	}
 	s.Sequence, s.SourceClass, s.SourceIndex = c.Header.SampleSequenceNumber, c.Header.SourceIdType, c.Header.SourceIdValue
-	last := s.Name
-	s.Name = ""
 	for i := range c.Records {
 		switch r := c.Records[i].Data.(type) {
 		case goflow2.IfCounters:

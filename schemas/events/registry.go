@@ -18,6 +18,7 @@ func All() []Event {
 		ServiceCreated{}, ServicePlanChanged{},
 		ExporterRegistered{}, ExporterChanged{},
 		PrefixAssigned{}, PrefixReleased{}, QuotaThresholdReached{}, UsageRemetered{},
+		PortBound{}, PortReleased{}, QuarantineReleased{}, QuarantineRejected{}, PortReconciliationOff{}, PortReconciled{},
 		CycleOpened{}, CycleEnded{}, CycleSnapshotTaken{}, CycleRated{}, CycleClosed{},
 		InvoiceFinalised{},
 	}

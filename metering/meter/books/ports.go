@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/owners"
+	"github.com/ezscale/platform/metering/meter/ownership"
 )
 
 func queuePorts(b *pgx.Batch, v *owners.View, t *count.Tally) {
@@ -18,17 +19,17 @@ func queuePorts(b *pgx.Batch, v *owners.View, t *count.Tally) {
 		return
 	}
 	b.Queue(portSQL,
-		IDs(keys, func(k count.PortKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-		Array(keys, func(k count.PortKey) int64 { return int64(k.Index) }),
-		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Type) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].Speed) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsIn) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsOut) }),
-		Array(keys, func(k count.PortKey) time.Time { return NanoTime(t.Ports[k].At) }),
-		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Rate) }),
-		Array(keys, func(k count.PortKey) int16 { return int16(t.Ports[k].Status) }),
-		Array(keys, func(k count.PortKey) string { return t.Ports[k].Name }),
-		Array(keys, func(k count.PortKey) int64 { return t.Ports[k].FCSErrors }))
+		IDs(keys, func(k ownership.Port) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k ownership.Port) int64 { return int64(k.Index) }),
+		Array(keys, func(k ownership.Port) int64 { return int64(t.Ports[k].Type) }),
+		Array(keys, func(k ownership.Port) pgtype.Numeric { return numeric(t.Ports[k].Speed) }),
+		Array(keys, func(k ownership.Port) pgtype.Numeric { return numeric(t.Ports[k].OctetsIn) }),
+		Array(keys, func(k ownership.Port) pgtype.Numeric { return numeric(t.Ports[k].OctetsOut) }),
+		Array(keys, func(k ownership.Port) time.Time { return NanoTime(t.Ports[k].At) }),
+		Array(keys, func(k ownership.Port) int64 { return int64(t.Ports[k].Rate) }),
+		Array(keys, func(k ownership.Port) int16 { return int16(t.Ports[k].Status) }),
+		Array(keys, func(k ownership.Port) string { return t.Ports[k].Name }),
+		Array(keys, func(k ownership.Port) int64 { return t.Ports[k].FCSErrors }))
 }
 
 func numeric(n uint64) pgtype.Numeric {

@@ -51,30 +51,41 @@ const maxAddresses = 1_000
 
 // Usage puts all usage but the cycles into a batch.
 func Usage(b *pgx.Batch, v *owners.View, r *Rows, partition int, flush int64) {
-	serviceOf := func(k ServiceTime) uuid.UUID { return v.Services[k.Service].ID }
+	a := &r.arena
+	a.Reset()
 	if keys := r.Hourly.Keys; len(keys) > 0 {
 		b.Queue(usageHourlySQL, append([]any{
-			IDs(keys, func(k HourKey) uuid.UUID { return v.Services[k.Service].ID }),
-			IDs(keys, func(k HourKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-			Array(keys, func(k HourKey) time.Time { return hourTime(k.Hour) }),
-		}, Columns(r.Hourly.Sums)...)...)
+			idColumn(a, keys, func(k *HourKey) uuid.UUID { return v.Services[k.Service].ID }),
+			idColumn(a, keys, func(k *HourKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+			timeColumn(a, keys, func(k *HourKey) time.Time { return hourTime(k.Hour) }),
+		}, countColumns(a, r.Hourly.Sums)...)...)
+	}
+	ids := func(keys []ServiceTime) Column {
+		return idColumn(a, keys, func(k *ServiceTime) uuid.UUID { return v.Services[k.Service].ID })
 	}
 	if keys := r.Slots.Keys; len(keys) > 0 {
-		arguments := append([]any{
-			IDs(keys, serviceOf),
-			Array(keys, func(k ServiceTime) time.Time { return SlotTime(k.Time) }),
-		}, Columns(r.Slots.Sums)...)
+		slots := timeColumn(a, keys, func(k *ServiceTime) time.Time { return SlotTime(k.Time) })
+		arguments := append([]any{ids(keys), slots}, countColumns(a, r.Slots.Sums)...)
 		b.Queue(usageSlotSQL, append(arguments, partition, flush)...)
 	}
-	hours := func(keys []ServiceTime) []time.Time {
-		return Array(keys, func(k ServiceTime) time.Time { return hourTime(k.Time) })
+	hours := func(keys []ServiceTime) Column {
+		return timeColumn(a, keys, func(k *ServiceTime) time.Time { return hourTime(k.Time) })
 	}
 	if keys := r.Pending.Keys; len(keys) > 0 {
-		b.Queue(usagePendingSQL, append([]any{partition, IDs(keys, serviceOf), hours(keys)}, Columns(r.Pending.Sums)...)...)
+		b.Queue(usagePendingSQL, append([]any{partition, ids(keys), hours(keys)}, countColumns(a, r.Pending.Sums)...)...)
 	}
 	if keys := r.Late.Keys; len(keys) > 0 {
-		b.Queue(usageLateSQL, append([]any{IDs(keys, serviceOf), hours(keys)}, Columns(r.Late.Sums)...)...)
+		b.Queue(usageLateSQL, append([]any{ids(keys), hours(keys)}, countColumns(a, r.Late.Sums)...)...)
 	}
+}
+
+// Cycles are the arguments of a statement that adds to cycles: their ids, their services', and the counts.
+func Cycles(r *Rows, sums *Grouping[CycleKey]) []any {
+	a := &r.arena
+	return append([]any{
+		idColumn(a, sums.Keys, func(k *CycleKey) uuid.UUID { return k.Cycle }),
+		idColumn(a, sums.Keys, func(k *CycleKey) uuid.UUID { return k.Service }),
+	}, countColumns(a, sums.Sums)...)
 }
 
 // Besides puts everything that is not usage into a batch.
@@ -104,7 +115,7 @@ func queueEvidence(b *pgx.Batch, v *owners.View, t *count.Tally) {
 		IDs(keys, func(k count.EvidenceKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
 		Array(keys, func(k count.EvidenceKey) time.Time { return hourTime(k.Hour) }),
 		Array(keys, func(k count.EvidenceKey) string { return k.Reason.String() }),
-	}, Columns(sums)...)...)
+	}, countColumns(&Arena{}, sums)...)...)
 }
 
 func exporterOf(v *owners.View) func(count.ExporterTime) uuid.UUID {

@@ -27,6 +27,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/metering/envelope"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -70,12 +71,12 @@ type Counter struct {
 	Tracer Tracer
 
 	decoder   *sflow.Decoder
-	snapshot  *Snapshot
+	snapshot  *ownership.Snapshot
 	table     *crc32.Table
 	lostSince map[int32]int64 // datagrams lost per exporter since the last report, net
 
 	// Of the datagram at hand.
-	exporter *Exporter
+	exporter *ownership.Exporter
 	memory   *track.Exporter
 	feeder   uint64 // names the collector
 	sub      *track.SubAgent
@@ -97,7 +98,7 @@ func New(book *track.Book, decoder *sflow.Decoder) *Counter {
 }
 
 // Use attributes by s from now on.
-func (c *Counter) Use(s *Snapshot) { c.snapshot = s }
+func (c *Counter) Use(s *ownership.Snapshot) { c.snapshot = s }
 
 // Envelope counts one envelope, whole. written is when it was written to the log, in any unit that grows.
 // An error says that it is no envelope; nothing has changed then.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/envelope"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/netflow"
 	"github.com/ezscale/platform/metering/sflow"
@@ -162,7 +163,7 @@ func (c *Counter) quarantineRecord(r *netflow.Record, scaled *record, l2, l3 uin
 	q := Quarantined{int64(min(r.Packets, maxRecordBytes)), int64(min(l2, maxRecordBytes)), int64(min(l3, maxRecordBytes))}
 	for in, address := range map[bool]netip.Addr{false: scaled.src, true: scaled.dst} {
 		owner, why := c.judge(c.snapshot.Prefixes.Owner(address, scaled.to), scaled.to)
-		if owner != prefix.None && why == Counts {
+		if owner != prefix.None && why == ownership.Counts {
 			c.Tally.quarantine(c.exporter.Index, scaled.to/hourNanos, owner, in, scaled.rate, q)
 		}
 	}

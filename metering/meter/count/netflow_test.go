@@ -12,6 +12,7 @@ import (
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/metertest"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/netflow"
 	"github.com/ezscale/platform/metering/netflow/export"
 )
@@ -53,7 +54,7 @@ func rate(n uint64) func(*export.Encoder) {
 
 func TestVersion9(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	e := flowExporter{version: netflow.Version9}
 	b.feed(t, e.send(0, rate(100), 1), e.send(0, template, 1), e.send(2*time.Minute, records(flowRecord()), 1))
 	want := count.Usage{BytesOutL2: 600_000, BytesOutL3: 600_000, PacketsOut: 6000, SamplesOut: 60}
@@ -75,7 +76,7 @@ func TestVersion9(t *testing.T) {
 
 func TestVersion5SaysItsRateInTheHeader(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	e := flowExporter{version: netflow.Version5, sampling: 1000}
 	v5 := func(e *export.Encoder) { e.Records(export.Of(0), []netflow.Record{flowRecord()}) }
 	first, lost := e.send(2*time.Minute, v5, 1), e.send(2*time.Minute, v5, 30)
@@ -108,7 +109,7 @@ func TestRatesOfRecords(t *testing.T) {
 		"none, with an override":       {override: 20, bytes: 120_000},
 		"out of the exporter's bounds": {stated: 2_000_000, quarantined: 1, set: 2_000_000},
 	} {
-		b := newBench(t, count.Ingress)
+		b := newBench(t, ownership.Ingress)
 		b.exporter.RateDefault, b.exporter.RateOverride = c.byDefault, c.override
 		e := flowExporter{version: netflow.Version9}
 		if c.stated > 0 {
@@ -132,7 +133,7 @@ func TestRatesOfRecords(t *testing.T) {
 // A month of bytes must not hang on a template that comes late: data waits for it, and counts once even when it came twice.
 func TestDataWaitsForItsTemplate(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	b.exporter.RateDefault = 1
 	e := flowExporter{version: netflow.Version9}
 	early := e.send(time.Minute*2, records(flowRecord()), 1)
@@ -157,7 +158,7 @@ func TestDataWaitsForItsTemplate(t *testing.T) {
 // The meter's memory may be written down and read back between any two datagrams.
 func TestTemplatesOutliveTheMeter(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	e := flowExporter{version: netflow.IPFIX}
 	ipfix := func(e *export.Encoder) { e.Records(export.IPFIXv4(256), []netflow.Record{flowRecord()}) }
 	options := func(e *export.Encoder) {
@@ -194,7 +195,7 @@ func TestOrderOfFlowDatagramsDoesNotMatter(t *testing.T) {
 			}
 			packets = append(packets, e.send(time.Duration(rapid.Int64Range(300, 900).Draw(r, "after"))*time.Second, records(all...), 1))
 		}
-		plain, mixed := newBench(t, count.Ingress), newBench(t, count.Ingress)
+		plain, mixed := newBench(t, ownership.Ingress), newBench(t, ownership.Ingress)
 		plain.exporter.RateDefault, mixed.exporter.RateDefault = 10, 10
 		plain.feed(t, packets...)
 		repeats := rapid.SliceOfN(rapid.SampledFrom(packets), 0, 10).Draw(r, "repeats")

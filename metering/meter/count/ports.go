@@ -1,6 +1,8 @@
 package count
 
 import (
+	"github.com/ezscale/platform/metering/meter/ownership"
+	"github.com/ezscale/platform/metering/meter/spread"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -57,7 +59,7 @@ func (t *portTable) reset() {
 // use is the row of a port's hour; nil over the bound.
 func (t *portTable) use(exporter int32, index uint32, hour int64) *PortUse {
 	place := &t.cache[(index^uint32(exporter)*0x9e3779b9)%portCacheSize]
-	key := PortHour{PortKey{exporter, index}, hour}
+	key := PortHour{PortKey{Exporter: exporter, Index: index}, hour}
 	if place.use != nil && place.key == key {
 		return place.use
 	}
@@ -123,7 +125,7 @@ func (c *Counter) portFlow(s *sflow.FlowSample, side sflow.Side) {
 		if u := c.Tally.use(c.exporter.Index, s.Input, c.hour); u != nil {
 			u.in(side == sflow.Ingress, bytes, 1)
 			if side == sflow.Ingress {
-				c.Tally.sampled(PortHour{PortKey{c.exporter.Index, s.Input}, c.hour}, u, s.Rate)
+				c.Tally.sampled(PortHour{PortKey{Exporter: c.exporter.Index, Index: s.Input}, c.hour}, u, s.Rate)
 			}
 		}
 	}
@@ -131,7 +133,7 @@ func (c *Counter) portFlow(s *sflow.FlowSample, side sflow.Side) {
 		if u := c.Tally.use(c.exporter.Index, s.Output, c.hour); u != nil {
 			u.out(side == sflow.Egress, bytes, 1)
 			if side == sflow.Egress {
-				c.Tally.sampled(PortHour{PortKey{c.exporter.Index, s.Output}, c.hour}, u, s.Rate)
+				c.Tally.sampled(PortHour{PortKey{Exporter: c.exporter.Index, Index: s.Output}, c.hour}, u, s.Rate)
 			}
 		}
 	}
@@ -158,7 +160,7 @@ func (c *Counter) reading(s *sflow.CounterSample, restarted bool) {
 		PacketsIn: [3]uint32{s.UnicastIn, s.MulticastIn, s.BroadcastIn}, PacketsOut: [3]uint32{s.UnicastOut, s.MulticastOut, s.BroadcastOut},
 	}, restarted)
 	if d.Counted {
-		c.delta(PortKey{c.exporter.Index, s.IfIndex}, &d)
+		c.delta(PortKey{Exporter: c.exporter.Index, Index: s.IfIndex}, &d)
 	}
 }
 
@@ -173,12 +175,12 @@ func (c *Counter) delta(port PortKey, d *track.Delta) {
 		}
 	}
 	bindings := c.snapshot.Bindings[port]
-	whole := spread{from: d.From, to: d.To, counts: [4]int64{int64(d.OctetsIn), int64(d.OctetsOut), int64(d.PacketsIn), int64(d.PacketsOut)}}
+	whole := spread.Interval{From: d.From, To: d.To, Counts: [4]int64{int64(d.OctetsIn), int64(d.OctetsOut), int64(d.PacketsIn), int64(d.PacketsOut)}}
 	for _, b := range bindings {
-		whole.cut(b.From)
-		whole.cut(b.To)
+		whole.Cut(b.From)
+		whole.Cut(b.To)
 	}
-	whole.each(func(at int64, n [4]int64) {
+	whole.Each(func(at int64, n [4]int64) {
 		if u := c.Tally.use(port.Exporter, port.Index, at/hourNanos); u != nil {
 			u.OctetsIn, u.OctetsOut, u.PacketsIn, u.PacketsOut = u.OctetsIn+n[0], u.OctetsOut+n[1], u.PacketsIn+n[2], u.PacketsOut+n[3]
 		}
@@ -210,7 +212,7 @@ const (
 
 // bill gives a slot's share of a port's octets to the service it was bound to then. What comes into the port goes out
 // of the service. L3 is what is left without the frames around the packets.
-func (c *Counter) bill(bindings []Binding, at int64, port PortKey, n [4]int64) {
+func (c *Counter) bill(bindings []ownership.Binding, at int64, port PortKey, n [4]int64) {
 	for _, b := range bindings {
 		if at < b.From || at >= b.To {
 			continue

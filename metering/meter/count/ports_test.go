@@ -10,6 +10,7 @@ import (
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/metertest"
+	"github.com/ezscale/platform/metering/meter/ownership"
 )
 
 const (
@@ -23,22 +24,22 @@ var (
 )
 
 // specialBench has service 1 at port 9 for two hours, and service 0's prefix attached to exporter 5.
-func specialBench(t *testing.T, policy count.Policy) *bench {
+func specialBench(t *testing.T, policy ownership.Policy) *bench {
 	t.Helper()
 	b := newBench(t, policy)
-	bound := []count.Binding{{Service: 1, From: start, To: start + 2*hour}}
+	bound := []ownership.Binding{{Service: 1, From: start, To: start + 2*hour}}
 	table, err := prefix.New([]prefix.Assignment{
-		{Prefix: netip.PrefixFrom(one, 32), Owner: count.Special | 0, To: prefix.Forever},
-		{Prefix: netip.PrefixFrom(two, 32), Owner: count.Special | 1, To: prefix.Forever},
+		{Prefix: netip.PrefixFrom(one, 32), Owner: ownership.Special | 0, To: prefix.Forever},
+		{Prefix: netip.PrefixFrom(two, 32), Owner: ownership.Special | 1, To: prefix.Forever},
 		{Prefix: netip.PrefixFrom(plain, 32), Owner: 2, To: prefix.Forever},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Use(&count.Snapshot{
+	b.Use(&ownership.Snapshot{
 		Exporters: ofExporter(b.exporter), Prefixes: table,
-		Specials: []count.SpecialOwner{{Service: 0, Attached: 5}, {Service: 1, Attached: -1, Bound: bound}},
-		Bindings: map[count.PortKey][]count.Binding{{Index: 9}: bound},
+		Specials: []ownership.SpecialOwner{{Service: 0, Attached: 5}, {Service: 1, Attached: -1, Bound: bound}},
+		Bindings: map[ownership.Port][]ownership.Binding{{Index: 9}: bound},
 	})
 	return b
 }
@@ -69,7 +70,7 @@ func (b *bench) port(index uint32) (sum count.PortUse) {
 
 func TestABoundPortBillsItsService(t *testing.T) {
 	t.Parallel()
-	b := specialBench(t, count.Ingress)
+	b := specialBench(t, ownership.Ingress)
 	const second = int64(time.Second)
 	readings(b, t, 1, [3]int64{5 * second, 10_000, 1_000_000}, [3]int64{25 * second, 30_000, 3_000_000}, [3]int64{45 * second, 30_000, 3_000_000})
 	want := count.Usage{ // what comes into the port goes out of the service
@@ -91,7 +92,7 @@ func TestABoundPortBillsItsService(t *testing.T) {
 // The binding ends at two o'clock: what the port did afterwards is nobody's. A gap of hours is exact in sum and told.
 func TestABindingEndsWithinAGap(t *testing.T) {
 	t.Parallel()
-	b := specialBench(t, count.Ingress)
+	b := specialBench(t, ownership.Ingress)
 	readings(b, t, 1, [3]int64{0, 0, 0}, [3]int64{4 * hour, 4e9, 8e9})
 	if u := b.usage(1); u.BytesOutL2 != 2e9 || u.BytesInL2 != 4e9 {
 		t.Errorf("%+v", u)
@@ -103,7 +104,7 @@ func TestABindingEndsWithinAGap(t *testing.T) {
 
 func TestARestartOfTheAgentLosesOnlyWhatNobodySaw(t *testing.T) {
 	t.Parallel()
-	b := specialBench(t, count.Ingress)
+	b := specialBench(t, ownership.Ingress)
 	readings(b, t, 1000, [3]int64{0, 5e9, 5e9}, [3]int64{20e9, 6e9, 7e9})
 	b.feed(t, metertest.SFlow(start+60e9, metertest.Datagram{Agent: agent, Sequence: 1, Uptime: 20_000, Counters: []metertest.Counter{
 		{Sequence: 1, Port: 9, Speed: 10e9, OctetsIn: 1e6, OctetsOut: 2e6, PacketsIn: 1000, PacketsOut: 2000},
@@ -118,12 +119,12 @@ func TestARestartOfTheAgentLosesOnlyWhatNobodySaw(t *testing.T) {
 
 func TestFlowsOfABoundServiceAreEvidence(t *testing.T) {
 	t.Parallel()
-	b := specialBench(t, count.Ingress)
+	b := specialBench(t, ownership.Ingress)
 	b.feed(t, datagram(1, sample(1, 1, two, world), sample(2, 1, world, two), sample(3, 1, two, plain)))
 	if u := b.usage(1); u != (count.Usage{}) {
 		t.Errorf("billed by flows: %+v", u)
 	}
-	want := map[count.EvidenceKey]*count.Usage{{Service: 1, Hour: at / hour, Reason: count.ByPort}: {
+	want := map[count.EvidenceKey]*count.Usage{{Service: 1, Hour: at / hour, Reason: ownership.ByPort}: {
 		BytesOutL2: 200_000, BytesOutL3: 196_400, PacketsOut: 200, SamplesOut: 2, BytesInL2: 100_000, BytesInL3: 98_200, PacketsIn: 100, SamplesIn: 1,
 	}}
 	if diff := cmp.Diff(want, b.Tally.Evidence); diff != "" {
@@ -143,7 +144,7 @@ func TestFlowsOfABoundServiceAreEvidence(t *testing.T) {
 
 func TestOnlyTheAttachedExporterCounts(t *testing.T) {
 	t.Parallel()
-	b := specialBench(t, count.Ingress)
+	b := specialBench(t, ownership.Ingress)
 	b.feed(t, datagram(1, sample(1, 1, one, world), sample(2, 1, one, plain)))
 	if u := b.usage(0); u != (count.Usage{}) {
 		t.Errorf("%+v", u)
@@ -151,7 +152,7 @@ func TestOnlyTheAttachedExporterCounts(t *testing.T) {
 	if u := b.usage(2); u.BytesInL2 != 100_000 {
 		t.Errorf("%+v", u)
 	}
-	if e := b.Tally.Evidence[count.EvidenceKey{Service: 0, Hour: at / hour, Reason: count.ByAttachment}]; e == nil || e.BytesOutL2 != 200_000 {
+	if e := b.Tally.Evidence[count.EvidenceKey{Service: 0, Hour: at / hour, Reason: ownership.ByAttachment}]; e == nil || e.BytesOutL2 != 200_000 {
 		t.Errorf("%+v", e)
 	}
 	if l := b.loss(); l.SamplesElsewhere != 2 || l.SamplesUnattributed != 0 {
@@ -165,7 +166,7 @@ func TestOnlyTheAttachedExporterCounts(t *testing.T) {
 
 func TestPolicyBoundCountsPortsOnly(t *testing.T) {
 	t.Parallel()
-	b := specialBench(t, count.Bound)
+	b := specialBench(t, ownership.Bound)
 	readings(b, t, 1, [3]int64{0, 0, 0}, [3]int64{20e9, 1000, 1000})
 	b.feed(t, datagram(3, sample(1, 1, plain, world), sample(2, 1, two, world)))
 	if u := b.usage(2); u != (count.Usage{}) {
@@ -182,7 +183,7 @@ func TestPolicyBoundCountsPortsOnly(t *testing.T) {
 // What each port's flows add up to is kept beside its counters, whatever the policy: at the port, and seen elsewhere.
 func TestPortsAreEstimatedByFlows(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	faster := sample(3, 1, one, world)
 	faster.Rate = 200
 	unbelievable := sample(4, 1, one, world)
@@ -196,7 +197,7 @@ func TestPortsAreEstimatedByFlows(t *testing.T) {
 	}
 	b.Tally.SettleRates()
 	key := func(port, rate uint32) count.PortRate {
-		return count.PortRate{PortHour: count.PortHour{PortKey: count.PortKey{Index: port}, Hour: at / hour}, Rate: rate}
+		return count.PortRate{PortHour: count.PortHour{PortKey: ownership.Port{Index: port}, Hour: at / hour}, Rate: rate}
 	}
 	if diff := cmp.Diff(map[count.PortRate]int64{key(1, 100): 1, key(1, 200): 1, key(2, 100): 1}, b.Tally.Rates); diff != "" {
 		t.Error(diff)
@@ -205,7 +206,7 @@ func TestPortsAreEstimatedByFlows(t *testing.T) {
 
 func TestTheTracerHearsWhatIsCounted(t *testing.T) {
 	t.Parallel()
-	b := specialBench(t, count.Ingress)
+	b := specialBench(t, ownership.Ingress)
 	var heard []count.Trace
 	b.Tracer = func(t count.Trace) { heard = append(heard, t) }
 	readings(b, t, 1, [3]int64{0, 0, 0}, [3]int64{5e9, 1000, 2000})

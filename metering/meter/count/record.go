@@ -2,10 +2,11 @@ package count
 
 import (
 	"net/netip"
-	"time"
 
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/envelope"
+	"github.com/ezscale/platform/metering/meter/ownership"
+	"github.com/ezscale/platform/metering/meter/spread"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -26,7 +27,8 @@ type record struct {
 	agent            *track.Agent // of which ports gave ingress records
 }
 
-// replayed counts an envelope of flows that another collector has decoded and scaled. Their time is their own.
+// replayed counts an envelope of flows that another collector has decoded and scaled. Their time is their own, and a foreign
+// clock's: it does not move what the trackers take for now.
 func (c *Counter) replayed(body *envelope.Body) {
 	for f, ok := body.NextFlow(); ok; f, ok = body.NextFlow() {
 		if f.Start <= 0 {
@@ -36,7 +38,6 @@ func (c *Counter) replayed(body *envelope.Body) {
 		}
 		c.settime(f.End)
 		c.agent, c.domain = netip.Addr{}, 0
-		c.Tally.Newest = max(c.Tally.Newest, min(f.End, f.Start+int64(time.Hour)))
 		c.record(&record{
 			from: f.Start, to: f.End, src: f.Src, dst: f.Dst, l2: int64(f.BytesL2), l3: int64(f.BytesL3), packets: int64(f.Packets),
 			samples: samplesOf(int64(f.Packets), f.Rate), rate: f.Rate, input: f.Input, output: f.Output, side: sideOf(f.Side),
@@ -72,16 +73,16 @@ func (c *Counter) record(r *record) {
 	}
 	c.loss.Records++
 	c.Tally.bytes += r.l2
-	parts := spread{from: r.from, to: r.to, counts: [4]int64{r.l2, r.l3, r.packets, r.samples}}
-	parts.each(func(at int64, n [4]int64) { c.part(r, at, n) })
+	parts := spread.Interval{From: r.from, To: r.to, Counts: [4]int64{r.l2, r.l3, r.packets, r.samples}}
+	parts.Each(func(at int64, n [4]int64) { c.part(r, at, n) })
 }
 
 // countsRecord applies the exporter's policy.
 func (c *Counter) countsRecord(r *record) bool {
 	switch c.exporter.Policy {
-	case Egress:
+	case ownership.Egress:
 		return r.side != sflow.Ingress
-	case Both:
+	case ownership.Both:
 		if r.side == sflow.Ingress {
 			r.agent.NoteIngress(r.input, r.to)
 		}
@@ -117,7 +118,7 @@ func (c *Counter) part(r *record, at int64, n [4]int64) {
 		c.Tally.unattributed(c.exporter.Index, at/hourNanos, r.src, r.dst, Unattributed{n[0], n[1], n[2], n[3]})
 		return
 	}
-	if outward == ByAttachment || inward == ByAttachment {
+	if outward == ownership.ByAttachment || inward == ownership.ByAttachment {
 		c.loss.SamplesElsewhere++
 	}
 	c.side(r, at, src, outward, false, n)
@@ -125,12 +126,12 @@ func (c *Counter) part(r *record, at int64, n [4]int64) {
 }
 
 // side gives a share to one service: it counts, or is kept as evidence.
-func (c *Counter) side(r *record, at int64, service int32, why Evidence, in bool, n [4]int64) {
+func (c *Counter) side(r *record, at int64, service int32, why ownership.Evidence, in bool, n [4]int64) {
 	if service == prefix.None {
 		return
 	}
 	kind, u := TraceRecord, (*Usage)(nil)
-	if why == Counts {
+	if why == ownership.Counts {
 		u = c.Tally.cell(service, c.Tally.column(c.exporter.Index, at/int64(SlotLength)))
 	} else {
 		kind, u = traceOf(why), c.Tally.evidence(EvidenceKey{service, c.exporter.Index, at / hourNanos, why})

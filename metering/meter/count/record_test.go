@@ -7,6 +7,7 @@ import (
 
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/ownership"
 )
 
 // flow is one from service 0 to service 1, of a minute and a half from the start of the hour.
@@ -30,7 +31,7 @@ func (b *bench) replay(t *testing.T, flows ...envelope.Flow) {
 
 func TestReplayedFlowsAreSpreadAndNeverScaledAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	b.replay(t, flow())
 	if diff := cmp.Diff(count.Usage{BytesOutL2: 9000, BytesOutL3: 8100, PacketsOut: 900, SamplesOut: 9}, b.usage(0)); diff != "" {
 		t.Error(diff)
@@ -58,7 +59,7 @@ func TestReplayedFlowsAreSpreadAndNeverScaledAgain(t *testing.T) {
 // Service 2 has its prefix until a moment in the second of the flow's three slots; the third is nobody's.
 func TestAFlowOverAChangeOfOwnership(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	f := flow()
 	f.Src, f.Dst = three, world
 	f.Start, f.End = at-at%slot-slot, at-at%slot+2*slot
@@ -80,9 +81,9 @@ func TestReplayedFlowsObeyThePolicy(t *testing.T) {
 	}
 	all := []envelope.Flow{sided(envelope.SideUnknown), sided(envelope.SideIngress), sided(envelope.SideEgress)}
 	for name, c := range map[string]struct {
-		policy           count.Policy
+		policy           ownership.Policy
 		counts, evidence int64
-	}{"ingress": {count.Ingress, 2, 1}, "egress": {count.Egress, 2, 1}, "both": {count.Both, 2, 1}} {
+	}{"ingress": {ownership.Ingress, 2, 1}, "egress": {ownership.Egress, 2, 1}, "both": {ownership.Both, 2, 1}} {
 		b := newBench(t, c.policy)
 		b.replay(t, all...)
 		if l := b.loss(); l.Records != c.counts || l.SamplesEvidence != c.evidence || b.usage(0).BytesOutL2 != 9000*c.counts {

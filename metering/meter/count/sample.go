@@ -2,6 +2,7 @@ package count
 
 import (
 	"github.com/ezscale/platform/internal/prefix"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -30,7 +31,7 @@ func (c *Counter) flows(all []sflow.FlowSample) {
 	}
 	for i := range c.owned {
 		o := &c.owned[i]
-		if o.src >= Special || o.dst >= Special || c.exporter.Policy == Bound {
+		if o.src >= ownership.Special || o.dst >= ownership.Special || c.exporter.Policy == ownership.Bound {
 			c.special(o)
 		} else {
 			c.settle(o)
@@ -74,9 +75,9 @@ func (c *Counter) passes(s *sflow.FlowSample) bool {
 // counts applies the exporter's policy. Only "both" needs to know which ports are sampled where packets come in.
 func (c *Counter) counts(s *sflow.FlowSample, side sflow.Side) bool {
 	switch c.exporter.Policy {
-	case Egress:
+	case ownership.Egress:
 		return side != sflow.Ingress
-	case Both:
+	case ownership.Both:
 		if side == sflow.Ingress {
 			c.sub.Agent.NoteIngress(s.SourceIndex, c.at)
 		}
@@ -142,22 +143,22 @@ func (c *Counter) traceSample(kind TraceKind, s *sflow.FlowSample, service int32
 func (c *Counter) special(o *owned) {
 	src, outward := c.judge(o.src, c.at)
 	dst, inward := c.judge(o.dst, c.at)
-	if outward == Counts && inward == Counts {
+	if outward == ownership.Counts && inward == ownership.Counts {
 		o.src, o.dst = src, dst
 		c.settle(o)
 		return
 	}
-	if outward == ByAttachment || inward == ByAttachment {
+	if outward == ownership.ByAttachment || inward == ownership.ByAttachment {
 		c.loss.SamplesElsewhere++
 	}
 	if c.believes(o.sample) {
 		c.evidence(o.sample, src, outward, false)
 		c.evidence(o.sample, dst, inward, true)
 	}
-	if outward != Counts {
+	if outward != ownership.Counts {
 		src = prefix.None
 	}
-	if inward != Counts {
+	if inward != ownership.Counts {
 		dst = prefix.None
 	}
 	if src != prefix.None || dst != prefix.None {
@@ -166,19 +167,19 @@ func (c *Counter) special(o *owned) {
 }
 
 // judge resolves an owner; nothing that an exporter with policy Bound saw counts.
-func (c *Counter) judge(owner int32, at int64) (int32, Evidence) {
+func (c *Counter) judge(owner int32, at int64) (int32, ownership.Evidence) {
 	if owner == prefix.None {
-		return owner, Counts
+		return owner, ownership.Counts
 	}
-	service, why := c.snapshot.resolve(owner, c.exporter.Index, at)
-	if why == Counts && c.exporter.Policy == Bound {
-		why = ByPort
+	service, why := c.snapshot.Resolve(owner, c.exporter.Index, at)
+	if why == ownership.Counts && c.exporter.Policy == ownership.Bound {
+		why = ownership.ByPort
 	}
 	return service, why
 }
 
-func (c *Counter) evidence(s *sflow.FlowSample, service int32, why Evidence, in bool) {
-	if service == prefix.None || why == Counts {
+func (c *Counter) evidence(s *sflow.FlowSample, service int32, why ownership.Evidence, in bool) {
+	if service == prefix.None || why == ownership.Counts {
 		return
 	}
 	rate := int64(s.Rate)
@@ -186,8 +187,8 @@ func (c *Counter) evidence(s *sflow.FlowSample, service int32, why Evidence, in 
 	c.traceSample(traceOf(why), s, service, in)
 }
 
-func traceOf(why Evidence) TraceKind {
-	if why == ByPort {
+func traceOf(why ownership.Evidence) TraceKind {
+	if why == ownership.ByPort {
 		return TracePort
 	}
 	return TraceAttachment

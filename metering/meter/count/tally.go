@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -70,17 +71,14 @@ type AddressKey struct {
 type EvidenceKey struct {
 	Service, Exporter int32
 	Hour              int64
-	Reason            Evidence
+	Reason            ownership.Evidence
 }
 
 // Unattributed is scaled.
 type Unattributed struct{ BytesL2, BytesL3, Packets, Samples int64 }
 
 // PortKey names a row of port.
-type PortKey struct {
-	Exporter int32
-	Index    uint32
-}
+type PortKey = ownership.Port
 
 // Port is a port's newest reading.
 type Port struct {
@@ -243,7 +241,7 @@ func (t *Tally) evidence(key EvidenceKey) *Usage {
 }
 
 func (t *Tally) port(exporter int32, at int64, s *sflow.CounterSample, rate uint32) {
-	key := PortKey{exporter, s.IfIndex}
+	key := PortKey{Exporter: exporter, Index: s.IfIndex}
 	p, ok := t.Ports[key]
 	if at < p.At || !ok && len(t.Ports) >= maxPorts {
 		return

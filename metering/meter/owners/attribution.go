@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -47,12 +47,12 @@ type Terms struct {
 // View is everything that a meter knows about ownership, as one database snapshot saw it. It never changes; the
 // indexes of its lists hold in all later views, too.
 type View struct {
-	count.Snapshot
+	ownership.Snapshot
 	Version     uint64 // grows by one with each load
 	Services    []Service
 	ExporterIDs []uuid.UUID
-	bound       map[int32][]count.Binding // by service
-	cycles      map[int32][]Terms         // by service, ascending
+	bound       map[int32][]ownership.Binding // by service
+	cycles      map[int32][]Terms             // by service, ascending
 	byID        map[uuid.UUID]*Terms
 	snapshot    string // pg_snapshot
 }
@@ -132,7 +132,7 @@ func (a *Attribution) load(ctx context.Context) (*View, error) {
 }
 
 func (a *Attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *View) error {
-	v.Exporters = map[uuid.UUID]*count.Exporter{}
+	v.Exporters = map[uuid.UUID]*ownership.Exporter{}
 	rows, err := tx.Query(ctx, `select id, agent, count_policy, inside, rate_min, rate_max, coalesce(rate_default, 0), coalesce(rate_override, 0)
 		from exporter order by id`)
 	if err != nil {
@@ -144,9 +144,9 @@ func (a *Attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *View) err
 	var inside []string
 	var rateMin, rateMax, rateDefault, rateOverride int64
 	_, err = pgx.ForEachRow(rows, []any{&id, &agent, &policy, &inside, &rateMin, &rateMax, &rateDefault, &rateOverride}, func() error {
-		e := &count.Exporter{ID: id, RateMin: rate(rateMin), RateMax: rate(rateMax), RateDefault: rate(rateDefault), RateOverride: rate(rateOverride)}
+		e := &ownership.Exporter{ID: id, RateMin: rate(rateMin), RateMax: rate(rateMax), RateDefault: rate(rateDefault), RateOverride: rate(rateOverride)}
 		var err error
-		if e.Policy, err = count.ParsePolicy(policy); err != nil {
+		if e.Policy, err = ownership.ParsePolicy(policy); err != nil {
 			return err
 		}
 		if e.Inside, err = sflow.ParseInside(inside); err != nil {
@@ -164,7 +164,7 @@ func (a *Attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *View) err
 func rate(n int64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
 // index gives an exporter its place in the list that only grows.
-func (a *Attribution) index(v *View, e *count.Exporter) {
+func (a *Attribution) index(v *View, e *ownership.Exporter) {
 	var known bool
 	if e.Index, known = a.exporters[e.ID]; !known {
 		e.Index = int32(len(v.ExporterIDs))
@@ -205,10 +205,14 @@ func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error 
 		index := a.services[owner]
 		one.Customer = v.Services[index].Customer
 		v.cycles[index] = append(v.cycles[index], one)
-		v.byID[one.ID] = &one
 		t.thresholds = nil
 		return nil
 	})
+	for _, all := range v.cycles {
+		for i := range all {
+			v.byID[all[i].ID] = &all[i]
+		}
+	}
 	return err
 }
 

@@ -9,12 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ezscale/platform/internal/prefix"
-	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/ownership"
 )
 
 // loadBindings reads which port was whose.
 func (a *Attribution) loadBindings(ctx context.Context, tx pgx.Tx, v *View) error {
-	v.Bindings, v.bound = map[count.PortKey][]count.Binding{}, map[int32][]count.Binding{}
+	v.Bindings, v.bound = map[ownership.Port][]ownership.Binding{}, map[int32][]ownership.Binding{}
 	rows, err := tx.Query(ctx, "select exporter_id, if_index, service_id, lower(valid), upper(valid) from binding order by exporter_id, if_index, lower(valid)")
 	if err != nil {
 		return err
@@ -24,9 +24,9 @@ func (a *Attribution) loadBindings(ctx context.Context, tx pgx.Tx, v *View) erro
 	var from time.Time
 	var to *time.Time
 	_, err = pgx.ForEachRow(rows, []any{&exporter, &port, &service, &from, &to}, func() error {
-		b := count.Binding{Service: a.services[service]}
+		b := ownership.Binding{Service: a.services[service]}
 		b.From, b.To = interval(from, to)
-		key := count.PortKey{Exporter: a.exporters[exporter], Index: uint32(port)}
+		key := ownership.Port{Exporter: a.exporters[exporter], Index: uint32(port)}
 		v.Bindings[key] = append(v.Bindings[key], b)
 		v.bound[b.Service] = append(v.bound[b.Service], b)
 		return nil
@@ -86,7 +86,7 @@ func (s *specials) owner(key specialKey) int32 {
 	if !ok {
 		place = int32(len(s.view.Specials))
 		s.places[key] = place
-		s.view.Specials = append(s.view.Specials, count.SpecialOwner{Service: key.service, Attached: key.attached, Bound: bound})
+		s.view.Specials = append(s.view.Specials, ownership.SpecialOwner{Service: key.service, Attached: key.attached, Bound: bound})
 	}
-	return count.Special | place
+	return ownership.Special | place
 }

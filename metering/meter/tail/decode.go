@@ -7,8 +7,8 @@ import (
 
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/envelope"
-	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/owners"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/netflow"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -178,8 +178,8 @@ func (d *decoder) owner(l *Line, src bool) uuid.UUID {
 	if owner == prefix.None {
 		return uuid.Nil
 	}
-	if owner >= count.Special {
-		owner = d.view.Specials[owner&^count.Special].Service
+	if owner >= ownership.Special {
+		owner = d.view.Specials[owner&^ownership.Special].Service
 	}
 	return d.view.Services[owner].ID
 }

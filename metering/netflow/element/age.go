@@ -54,10 +54,10 @@ func sinceNTP(exported int64, then uint64) time.Duration {
 
 // Ages finds when a flow began and ended, before the export. Without any time both are 0; they may lie beyond MaxAge, and
 // an end before the start, or after the export (below 0).
-func (g *Values) Ages(c *Clock) (start, end time.Duration) {
-	end, hasEnd := g.endAge(c)
-	start, hasStart := g.startAge(c)
-	length, hasLength := g.duration()
+func (v *Values) Ages(c *Clock) (start, end time.Duration) {
+	end, hasEnd := v.endAge(c)
+	start, hasStart := v.startAge(c)
+	length, hasLength := v.duration()
 	switch {
 	case hasStart && hasEnd:
 		return start, end
@@ -71,40 +71,40 @@ func (g *Values) Ages(c *Clock) (start, end time.Duration) {
 	return end, end
 }
 
-func (g *Values) startAge(c *Clock) (time.Duration, bool) {
+func (v *Values) startAge(c *Clock) (time.Duration, bool) {
 	switch {
-	case g.hasUptime(SlotStartUptime, c):
-		return g.uptimeAge(SlotStartUptime, c), true
-	case g.Has(SlotStartMilliseconds):
-		return sinceUnix(c.Exported, g.n[SlotStartMilliseconds], time.Millisecond), true
-	case g.Has(SlotStartSeconds):
-		return sinceUnix(c.Exported, g.n[SlotStartSeconds], time.Second), true
-	case g.Has(SlotStartMicroseconds):
-		return sinceNTP(c.Exported, g.n[SlotStartMicroseconds]), true
-	case g.Has(SlotStartNanoseconds):
-		return sinceNTP(c.Exported, g.n[SlotStartNanoseconds]), true
-	case g.Has(SlotStartDelta):
-		return delta(g.n[SlotStartDelta]), true
+	case v.hasUptime(SlotStartUptime, c):
+		return v.uptimeAge(SlotStartUptime, c), true
+	case v.Has(SlotStartMilliseconds):
+		return sinceUnix(c.Exported, v.n[SlotStartMilliseconds], time.Millisecond), true
+	case v.Has(SlotStartSeconds):
+		return sinceUnix(c.Exported, v.n[SlotStartSeconds], time.Second), true
+	case v.Has(SlotStartMicroseconds):
+		return sinceNTP(c.Exported, v.n[SlotStartMicroseconds]), true
+	case v.Has(SlotStartNanoseconds):
+		return sinceNTP(c.Exported, v.n[SlotStartNanoseconds]), true
+	case v.Has(SlotStartDelta):
+		return delta(v.n[SlotStartDelta]), true
 	}
 	return 0, false
 }
 
-func (g *Values) endAge(c *Clock) (time.Duration, bool) {
+func (v *Values) endAge(c *Clock) (time.Duration, bool) {
 	switch {
-	case g.hasUptime(SlotEndUptime, c):
-		return g.uptimeAge(SlotEndUptime, c), true
-	case g.Has(SlotEndMilliseconds):
-		return sinceUnix(c.Exported, g.n[SlotEndMilliseconds], time.Millisecond), true
-	case g.Has(SlotEndSeconds):
-		return sinceUnix(c.Exported, g.n[SlotEndSeconds], time.Second), true
-	case g.Has(SlotEndMicroseconds):
-		return sinceNTP(c.Exported, g.n[SlotEndMicroseconds]), true
-	case g.Has(SlotEndNanoseconds):
-		return sinceNTP(c.Exported, g.n[SlotEndNanoseconds]), true
-	case g.Has(SlotEndDelta):
-		return delta(g.n[SlotEndDelta]), true
-	case g.Has(SlotObservedMilliseconds):
-		return sinceUnix(c.Exported, g.n[SlotObservedMilliseconds], time.Millisecond), true
+	case v.hasUptime(SlotEndUptime, c):
+		return v.uptimeAge(SlotEndUptime, c), true
+	case v.Has(SlotEndMilliseconds):
+		return sinceUnix(c.Exported, v.n[SlotEndMilliseconds], time.Millisecond), true
+	case v.Has(SlotEndSeconds):
+		return sinceUnix(c.Exported, v.n[SlotEndSeconds], time.Second), true
+	case v.Has(SlotEndMicroseconds):
+		return sinceNTP(c.Exported, v.n[SlotEndMicroseconds]), true
+	case v.Has(SlotEndNanoseconds):
+		return sinceNTP(c.Exported, v.n[SlotEndNanoseconds]), true
+	case v.Has(SlotEndDelta):
+		return delta(v.n[SlotEndDelta]), true
+	case v.Has(SlotObservedMilliseconds):
+		return sinceUnix(c.Exported, v.n[SlotObservedMilliseconds], time.Millisecond), true
 	}
 	return 0, false
 }
@@ -118,12 +118,12 @@ func delta(n uint64) time.Duration {
 }
 
 // duration reads flowDurationMilliseconds or flowDurationMicroseconds, if they are believable.
-func (g *Values) duration() (time.Duration, bool) {
-	n, unit := g.n[SlotDurationMilliseconds], time.Millisecond
-	if !g.Has(SlotDurationMilliseconds) {
-		n, unit = g.n[SlotDurationMicroseconds], time.Microsecond
+func (v *Values) duration() (time.Duration, bool) {
+	n, unit := v.n[SlotDurationMilliseconds], time.Millisecond
+	if !v.Has(SlotDurationMilliseconds) {
+		n, unit = v.n[SlotDurationMicroseconds], time.Microsecond
 	}
-	ok := g.Has(SlotDurationMilliseconds) || g.Has(SlotDurationMicroseconds)
+	ok := v.Has(SlotDurationMilliseconds) || v.Has(SlotDurationMicroseconds)
 	if !ok || n > uint64(MaxAge/unit) {
 		return 0, false
 	}
@@ -132,18 +132,18 @@ func (g *Values) duration() (time.Duration, bool) {
 
 // hasUptime tells whether an uptime in a record can be placed: IPFIX's header has none to compare with, so that
 // systemInitTimeMilliseconds must be known, of the record or of an option.
-func (g *Values) hasUptime(s Slot, c *Clock) bool {
-	return g.Has(s) && (c.HasUptime || g.Has(SlotSystemInit) || c.SystemInit != 0)
+func (v *Values) hasUptime(s Slot, c *Clock) bool {
+	return v.Has(s) && (c.HasUptime || v.Has(SlotSystemInit) || c.SystemInit != 0)
 }
 
-func (g *Values) uptimeAge(s Slot, c *Clock) time.Duration {
+func (v *Values) uptimeAge(s Slot, c *Clock) time.Duration {
 	if c.HasUptime {
-		return SinceUptime(c.Uptime, uint32(g.n[s]))
+		return SinceUptime(c.Uptime, uint32(v.n[s]))
 	}
 	start := c.SystemInit
-	if g.Has(SlotSystemInit) {
-		start = g.n[SlotSystemInit]
+	if v.Has(SlotSystemInit) {
+		start = v.n[SlotSystemInit]
 	}
 	now := uint64(c.Exported / int64(time.Millisecond))
-	return SinceUptime(uint32(now-start), uint32(g.n[s]))
+	return SinceUptime(uint32(now-start), uint32(v.n[s]))
 }

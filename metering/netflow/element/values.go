@@ -18,49 +18,49 @@ type Values struct {
 }
 
 // Has tells whether the record has a value for a slot.
-func (g *Values) Has(s Slot) bool { return g.present&(1<<s) != 0 }
+func (v *Values) Has(s Slot) bool { return v.present&(1<<s) != 0 }
 
 // Value is a slot's value, 0 when it has none.
-func (g *Values) Value(s Slot) uint64 {
-	if g.Has(s) {
-		return g.n[s]
+func (v *Values) Value(s Slot) uint64 {
+	if v.Has(s) {
+		return v.n[s]
 	}
 	return 0
 }
 
 // Read takes the values that goflow2 found.
-func (g *Values) Read(slots []Slot, values []goflow2.DataField) {
-	g.present = 0
+func (v *Values) Read(slots []Slot, values []goflow2.DataField) {
+	v.present = 0
 	for i, s := range slots {
-		if s == SlotNone || g.Has(s) {
+		if s == SlotNone || v.Has(s) {
 			continue
 		}
-		if b, ok := values[i].Value.([]byte); ok && g.set(s, b) {
-			g.present |= 1 << s
+		if b, ok := values[i].Value.([]byte); ok && v.set(s, b) {
+			v.present |= 1 << s
 		}
 	}
 }
 
 // set keeps a value. Integers may have any length from 1 to 8 (RFC 7011, 6.2); addresses have theirs.
-func (g *Values) set(s Slot, b []byte) bool {
+func (v *Values) set(s Slot, b []byte) bool {
 	switch s {
 	case SlotSrcIPv4:
-		return address(&g.src4, b, 4)
+		return address(&v.src4, b, 4)
 	case SlotDstIPv4:
-		return address(&g.dst4, b, 4)
+		return address(&v.dst4, b, 4)
 	case SlotSrcIPv6:
-		return address(&g.src6, b, 16)
+		return address(&v.src6, b, 16)
 	case SlotDstIPv6:
-		return address(&g.dst6, b, 16)
+		return address(&v.dst6, b, 16)
 	case SlotProbability:
 		n, ok := oneIn(b)
-		g.n[s] = n
+		v.n[s] = n
 		return ok
 	}
 	if len(b) == 0 || len(b) > 8 {
 		return false
 	}
-	g.n[s] = number(b)
+	v.n[s] = number(b)
 	return true
 }
 
@@ -96,19 +96,19 @@ func oneIn(b []byte) (uint64, bool) {
 }
 
 // Rate reads the sampling rate that a record or an option tells; 0 when it tells none.
-func (g *Values) Rate() uint32 {
+func (v *Values) Rate() uint32 {
 	var rate uint32
-	if interval := g.Value(SlotPacketInterval); g.Has(SlotPacketSpace) {
-		rate = ratio(g.n[SlotPacketSpace], interval, 1)
+	if interval := v.Value(SlotPacketInterval); v.Has(SlotPacketSpace) {
+		rate = ratio(v.n[SlotPacketSpace], interval, 1)
 	} else if interval == 1 {
 		rate = 1
 	}
 	if rate == 0 {
-		rate = ratio(g.Value(SlotPopulation), g.Value(SlotSize), 0)
+		rate = ratio(v.Value(SlotPopulation), v.Value(SlotSize), 0)
 	}
 	for _, s := range [...]Slot{SlotProbability, SlotSamplerInterval, SlotInterval} {
 		if rate == 0 {
-			rate = ratio(g.Value(s), 1, 0)
+			rate = ratio(v.Value(s), 1, 0)
 		}
 	}
 	return rate
@@ -129,11 +129,11 @@ func ratio(a, b, plus uint64) uint32 {
 // Addresses chooses between the IPv4 and the IPv6 pair: some exporters send both, one of them zero. When both are real
 // ipVersion (60) decides, and IPv4 where it is silent. Of a pair that lacks one, the other is unspecified (0.0.0.0 or ::).
 // A pair of zeros is no address. IPv4 in IPv6 (::ffff:0:0/96) is unmapped.
-func (g *Values) Addresses() (src, dst netip.Addr, ok bool) {
-	four, real4 := pair(g.Has(SlotSrcIPv4), g.src4, g.Has(SlotDstIPv4), g.dst4, netip.IPv4Unspecified())
-	six, real6 := pair(g.Has(SlotSrcIPv6), g.src6, g.Has(SlotDstIPv6), g.dst6, netip.IPv6Unspecified())
+func (v *Values) Addresses() (src, dst netip.Addr, ok bool) {
+	four, real4 := pair(v.Has(SlotSrcIPv4), v.src4, v.Has(SlotDstIPv4), v.dst4, netip.IPv4Unspecified())
+	six, real6 := pair(v.Has(SlotSrcIPv6), v.src6, v.Has(SlotDstIPv6), v.dst6, netip.IPv6Unspecified())
 	switch {
-	case real6 && (!real4 || g.Value(SlotIPVersion) == 6):
+	case real6 && (!real4 || v.Value(SlotIPVersion) == 6):
 		return six[0].Unmap(), six[1].Unmap(), true
 	case real4:
 		return four[0], four[1], true
@@ -153,11 +153,11 @@ func pair(hasSrc bool, src netip.Addr, hasDst bool, dst, unspecified netip.Addr)
 }
 
 // Port is the ifIndex of a logical interface, or of the physical one where that is missing; 0 when neither is told.
-func (g *Values) Port(logical, physical Slot) uint32 {
-	if !g.Has(logical) {
+func (v *Values) Port(logical, physical Slot) uint32 {
+	if !v.Has(logical) {
 		logical = physical
 	}
-	n := g.Value(logical)
+	n := v.Value(logical)
 	if n != uint64(uint32(n)) {
 		return 0
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/ezscale/platform/metering/collector/sources"
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/replay/pcap"
 	"github.com/ezscale/platform/metering/replay/pcap/capture"
@@ -314,7 +315,7 @@ func TestCaptureThroughKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := count.New(track.NewBook(), &sflow.Decoder{})
-	c.Use(&count.Snapshot{Prefixes: table, Exporters: map[uuid.UUID]*count.Exporter{one.ID: {ID: one.ID, Policy: count.Both, RateMin: 1, RateMax: 1000}}})
+	c.Use(&ownership.Snapshot{Prefixes: table, Exporters: map[uuid.UUID]*ownership.Exporter{one.ID: {ID: one.ID, Policy: ownership.Both, RateMin: 1, RateMax: 1000}}})
 	var offset int64
 	for range 2 {
 		if _, _, err := play(t, cfg, client, one); err != nil {
