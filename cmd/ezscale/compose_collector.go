@@ -3,16 +3,21 @@ package main
 import (
 	"context"
 
+	"github.com/ezscale/platform/cmd/ezscale/topics"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/metering/collector"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/bandwidth"
+	"github.com/ezscale/platform/schemas/events"
 )
 
 func (b *base) addCollector(ctx context.Context) error {
 	pool, err := b.pool(ctx, postgres.RoleQuery)
 	if err != nil {
 		return err
+	}
+	if err := topics.KeepRaw(ctx, b.kafka, events.TopicFlowsRaw, b.cfg); err != nil {
+		b.log.Warn("EZSCALE_RAW_RETENTION not applied", "error", err) // a collector that cannot still collects
 	}
 	source := allowList{read: pool}
 	one := collector.New(collector.Config{

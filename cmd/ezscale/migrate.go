@@ -8,17 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/topics"
 	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/internal/postgres"
-	"github.com/ezscale/platform/schemas/events"
 )
 
-const (
-	migrateBound   = 5 * time.Minute
-	usageRetention = 90 * 24 * time.Hour
-)
+const migrateBound = 5 * time.Minute
 
 func newMigrateCommand() *cobra.Command {
 	return &cobra.Command{
@@ -77,17 +74,8 @@ func migrate(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	client := kafka.New(kafka.Config{Brokers: cfg.Kafka})
 	defer client.Close()
-	if err := client.EnsureTopics(ctx, topics(cfg)); err != nil {
+	if err := client.EnsureTopics(ctx, topics.All(cfg)); err != nil {
 		return fmt.Errorf("make Kafka topics: %w", err)
 	}
 	return nil
-}
-
-// topics are all that the platform uses. Domain events are kept for ever: read models rebuild from them.
-func topics(cfg config.Config) []kafka.Topic {
-	return []kafka.Topic{
-		kafka.NewTopic(events.TopicEvents, events.EventPartitions, cfg.KafkaReplication, kafka.Forever),
-		kafka.NewTopic(events.TopicFlowsRaw, events.FlowPartitions, cfg.KafkaReplication, cfg.Collector.RawRetention),
-		kafka.NewTopic(events.TopicUsage, events.UsagePartitions, cfg.KafkaReplication, usageRetention),
-	}
 }

@@ -51,6 +51,7 @@ type Collector struct {
 	Sockets       int
 	ReceiveBuffer int // bytes asked of the kernel, per socket
 	RawRetention  time.Duration
+	KeepsRaw      bool // RawRetention was set, and is not the default
 }
 
 // Meter holds the meter's settings.
@@ -89,7 +90,7 @@ func Describe() []Setting {
 		{"EZSCALE_NETFLOW", "0.0.0.0:2055,0.0.0.0:4739", "UDP addresses for NetFlow v5, v9 and IPFIX, comma separated; off: none"},
 		{"EZSCALE_SFLOW_SOCKETS", "0", "sockets per address; 0 chooses by the cores"},
 		{"EZSCALE_SFLOW_BUFFER", "33554432", "socket buffer to ask for, bytes"},
-		{"EZSCALE_RAW_RETENTION", "168h", "how long raw datagrams stay in Kafka"},
+		{"EZSCALE_RAW_RETENTION", "168h", "how long raw datagrams stay in Kafka, and usage can be metered anew; applied by migrate, up and, where it is set, the collector"},
 		{"EZSCALE_SFLOW_DECODER", "builtin", "builtin, or goflow2 for comparison"},
 		{"EZSCALE_METER_FLUSH", "1s", "how often the meter writes its counters"},
 		{"EZSCALE_SMTP", "", "smtp://[user:password@]host:port or smtps://…; empty: no mail is sent"},
@@ -113,7 +114,8 @@ func Load(getenv func(string) string) (Config, error) {
 		Postgres: r.text("EZSCALE_POSTGRES"), Query: r.get("EZSCALE_POSTGRES_QUERY"), Kafka: r.list("EZSCALE_KAFKA"), KafkaReplication: r.number("EZSCALE_KAFKA_REPLICATION", 1, 9), ClickHouse: r.text("EZSCALE_CLICKHOUSE"),
 		Token: r.token("EZSCALE_TOKEN"),
 		Collector: Collector{Listen: r.listen("EZSCALE_SFLOW"), ListenNetFlow: r.listen("EZSCALE_NETFLOW"), Sockets: r.number("EZSCALE_SFLOW_SOCKETS", 0, 64),
-			ReceiveBuffer: r.number("EZSCALE_SFLOW_BUFFER", 1<<16, 1<<30), RawRetention: r.duration("EZSCALE_RAW_RETENTION", time.Hour)},
+			ReceiveBuffer: r.number("EZSCALE_SFLOW_BUFFER", 1<<16, 1<<30), RawRetention: r.duration("EZSCALE_RAW_RETENTION", time.Hour),
+			KeepsRaw: r.get("EZSCALE_RAW_RETENTION") != ""},
 		Meter:   Meter{Decoder: r.text("EZSCALE_SFLOW_DECODER"), Flush: r.duration("EZSCALE_METER_FLUSH", 100*time.Millisecond)},
 		Mail:    Mail{SMTP: r.url("EZSCALE_SMTP"), From: r.text("EZSCALE_MAIL_FROM"), Insecure: r.flag("EZSCALE_SMTP_INSECURE")},
 		Discord: r.url("EZSCALE_DISCORD_WEBHOOK"), Sweep: r.duration("EZSCALE_SWEEP", time.Second), DataDir: r.text("EZSCALE_DATA"),

@@ -194,6 +194,15 @@ func TestEnsureTopicsAgain(t *testing.T) {
 		if err := client.EnsureTopics(t.Context(), []kafka.Topic{kafka.NewTopic(name, 4, 1, retention)}); err != nil {
 			t.Fatal(err)
 		}
+		if got, err := client.Retention(t.Context(), name); err != nil || got != retention {
+			t.Errorf("retention %s, want %s: %v", got, retention, err)
+		}
+	}
+	if err := client.SetRetention(t.Context(), name, time.Hour); err != nil {
+		t.Error(err)
+	}
+	if got, err := client.Retention(t.Context(), name); err != nil || got != time.Hour {
+		t.Errorf("retention %s, want an hour: %v", got, err)
 	}
 	err := client.EnsureTopics(t.Context(), []kafka.Topic{kafka.NewTopic(name, 5, 1, kafka.Forever)})
 	if !errors.Is(err, kafka.ErrPartitionCount) {

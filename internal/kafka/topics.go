@@ -16,6 +16,8 @@ import (
 const Forever time.Duration = -1
 
 const (
+	retentionName = "retention.ms"
+
 	leaderPoll  = 50 * time.Millisecond
 	leaderBound = 30 * time.Second // for the brokers to agree on leaders of new partitions
 )
@@ -35,7 +37,7 @@ func NewTopic(name string, partitions, replication int, retention time.Duration)
 		milliseconds = retention.Milliseconds()
 	}
 	return Topic{Name: name, Partitions: partitions, Replication: replication, Config: map[string]string{
-		"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(milliseconds, 10), "retention.bytes": "-1",
+		"cleanup.policy": "delete", retentionName: strconv.FormatInt(milliseconds, 10), "retention.bytes": "-1",
 	}}
 }
 
@@ -106,6 +108,29 @@ func (c *Client) configure(ctx context.Context, t Topic) error {
 	return nil
 }
 
+// SetRetention changes for how long an existing topic keeps its messages. What is older goes at the broker's next look.
+func (c *Client) SetRetention(ctx context.Context, topic string, retention time.Duration) error {
+	t := NewTopic(topic, 0, 0, retention)
+	t.Config = map[string]string{retentionName: t.Config[retentionName]}
+	return c.configure(ctx, t)
+}
+
+// Retention is for how long a topic keeps its messages, Forever for ever.
+func (c *Client) Retention(ctx context.Context, topic string) (time.Duration, error) {
+	value, err := c.setting(ctx, topic, retentionName)
+	if err != nil {
+		return 0, err
+	}
+	milliseconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the retention of topic %s: %w", topic, err)
+	}
+	if milliseconds < 0 {
+		return Forever, nil
+	}
+	return time.Duration(milliseconds) * time.Millisecond, nil
+}
+
 // awaitLeaders asks a broker directly: the transport's metadata is a few seconds old.
 func (c *Client) awaitLeaders(ctx context.Context, t Topic) error {
 	for {
@@ -139,20 +164,32 @@ func (c *Client) partitions(ctx context.Context, topic string) ([]kafkago.Partit
 
 // limit asks for the largest batch that the topic takes, to say so in an error. 0: not known.
 func (c *Client) limit(ctx context.Context, topic string) int64 {
-	const name = "max.message.bytes"
-	response, err := c.client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
-		Resources: []kafkago.DescribeConfigRequestResource{{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}}},
-	})
+	value, err := c.setting(ctx, topic, "max.message.bytes")
 	if err != nil {
 		return 0
 	}
+	n, _ := strconv.ParseInt(value, 10, 64)
+	return n
+}
+
+// setting asks for one setting of a topic, as the broker writes it.
+func (c *Client) setting(ctx context.Context, topic, name string) (string, error) {
+	response, err := c.client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
+		Resources: []kafkago.DescribeConfigRequestResource{{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}}},
+	})
+	what := "ask for the settings of topic " + topic
+	if err != nil {
+		return "", c.failure(what, err)
+	}
 	for _, r := range response.Resources {
+		if r.Error != nil {
+			return "", c.failure(what, r.Error)
+		}
 		for _, e := range r.ConfigEntries {
 			if e.ConfigName == name {
-				n, _ := strconv.ParseInt(e.ConfigValue, 10, 64)
-				return n
+				return e.ConfigValue, nil
 			}
 		}
 	}
-	return 0
+	return "", fmt.Errorf("%s: no %s in the answer", what, name)
 }

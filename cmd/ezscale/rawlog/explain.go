@@ -106,8 +106,8 @@ func tellSums(w *tabwriter.Writer, e *explain.Explanation) {
 	}
 	for _, s := range e.Sums {
 		row(s.Exporter+", by the log", s.Counted)
-		if s.Corrected != (explain.Usage{}) {
-			row(s.Exporter+", corrected", s.Corrected)
+		if s.Released != (explain.Usage{}) {
+			row(s.Exporter+", released from quarantine", s.Released)
 		}
 		row(s.Exporter+", in the books", s.Books)
 		if s.Difference == (explain.Usage{}) {

@@ -27,7 +27,7 @@ var (
 type Books struct {
 	Usage     Sums      // usage_hourly, applied corrections among it
 	Released  Sums      // quarantined samples that an operator has released, applied or not: the log cannot know of them
-	Applied   Sums      // corrections of any kind that are in Usage
+	Applied   Sums      // those of Released that are in Usage
 	Waiting   Sums      // corrections of any kind that no meter has applied yet
 	Watermark time.Time // all that was received before it is counted; zero: not all partitions have a meter
 	next      []int64   // by partition: the first envelope that is not counted
@@ -117,15 +117,20 @@ func (b *Books) readCorrections(ctx context.Context, tx pgx.Tx, span Span, servi
 	var u count.Usage
 	_, err = pgx.ForEachRow(rows, append([]any{&k.Service, &k.Exporter, &hour, &release, &waits}, books.Fields(&u)...), func() error {
 		k.Hour = hour.Unix() / 3600
-		to := b.Applied
+		var to []Sums
 		if waits {
-			to = b.Waiting
-		}
-		if err := to.add(k, &u); err != nil {
-			return err
+			to = append(to, b.Waiting)
 		}
 		if release {
-			return b.Released.add(k, &u)
+			to = append(to, b.Released)
+		}
+		if release && !waits {
+			to = append(to, b.Applied)
+		}
+		for _, sums := range to {
+			if err := sums.add(k, &u); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -66,8 +66,8 @@ func (r *Recounter) released(ctx context.Context, span Span, counted *Result) ([
 	var all []string
 	_, err = pgx.ForEachRow(rows, []any{&id, &hour, &samples}, func() error {
 		if now := counted.quarantined[exporterHour{id, hour.Unix() / 3600}]; now < samples {
-			all = append(all, fmt.Sprintf("in the hour of %s %d samples of exporter %s were released from quarantine, of which %d would not be quarantined by its rate bounds of now:"+
-				" they would count twice; restore the bounds for the recount, or leave the hour out", hour.UTC().Format(time.RFC3339), samples, id, samples-now))
+			all = append(all, fmt.Sprintf("in the hour of %s %d samples of exporter %s were released from quarantine, of which %d would not be quarantined by the settings of now:"+
+				" they would count twice; restore its rate bounds for the recount, or leave the hour out", hour.UTC().Format(time.RFC3339), samples, id, samples-now))
 		}
 		return nil
 	})

@@ -48,7 +48,8 @@ func busy(w *recounttest.World, hours int) {
 				packets = append(packets, w.Packet(e, received, recounttest.Address(i), recounttest.Peer(random.IntN(9)), 100+uint32(random.IntN(1400))),
 					w.Packet(e, received, recounttest.Peer(random.IntN(9)), recounttest.Address(i), 100+uint32(random.IntN(1400))))
 			}
-			packets = append(packets, packets[random.IntN(len(packets))])
+			packets = append(packets, w.Reading(e, at.Add(time.Duration(random.IntN(60_000))*time.Millisecond), 9, uint64(n)*1_000_003, uint64(n)*70_001),
+				packets[random.IntN(len(packets))])
 			w.Send(e, at.Add(time.Minute), packets...)
 		}
 		w.Report(at.Add(time.Minute))
@@ -58,6 +59,7 @@ func busy(w *recounttest.World, hours int) {
 func TestARecountIsTheBooks(t *testing.T) {
 	t.Parallel()
 	w := recounttest.New(t, 2, 3)
+	w.Exec(`insert into binding (id, exporter_id, if_index, service_id, valid) values ($1, $2, 9, $3, '[2026-03-01 10:20,)')`, uuid.New(), w.Exporters[1], w.Services[2])
 	busy(w, 4)
 	late := w.Packet(0, hour.Add(time.Minute), recounttest.Address(0), recounttest.Peer(0), 1000)
 	w.Send(0, hour.Add(30*time.Hour), late, late) // from a spool, the next day
@@ -187,6 +189,79 @@ func TestHeld(t *testing.T) {
 	}
 	if err := w.Recounter(0, trimmed{w.Kafka, 5}).Require(ctx, span); !errors.Is(err, recount.ErrNotHeld) {
 		t.Errorf("an emptied log: %v", err)
+	}
+}
+
+// A cycle's terms say what a difference does to its bill; hours that no cycle covers wait for one.
+func TestCycles(t *testing.T) {
+	t.Parallel()
+	w := world{recounttest.New(t, 1, 2)}
+	cycle := func(service int, from, to, status, basis, direction string) uuid.UUID {
+		id := uuid.New()
+		w.Exec(`insert into cycle (id, service_id, plan_id, starts_at, ends_at, status, byte_basis, direction, thresholds, currency)
+			select $1, $2, plan_id, $3::timestamptz, $4::timestamptz, $5, $6, $7, '{75}', 'USD' from service where id = $2`,
+			id, w.Services[service], from, to, status, basis, direction)
+		return id
+	}
+	february := cycle(0, "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "closed", "l2", "max")
+	march := cycle(0, "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", "open", "l3", "sum")
+	cycle(0, "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z", "open", "l3", "sum")
+	key := func(service int, at time.Time) recount.Key {
+		return recount.Key{Service: w.Services[service], Exporter: w.Exporters[0], Hour: at.Unix() / 3600}
+	}
+	w.Exec(`insert into usage_hourly (service_id, exporter_id, hour, bytes_in_l2, bytes_out_l2) values ($1, $2, '2026-02-10T00:00:00Z', 100, 80)`, w.Services[0], w.Exporters[0])
+	w.correct("remeter", key(0, hour), count.Usage{BytesInL3: 5})
+	deltas := []recount.Delta{
+		{Key: key(0, hour.AddDate(0, 0, -10)), By: count.Usage{BytesInL2: -60, BytesInL3: -1000}}, // now out is the larger
+		{Key: key(0, hour), By: count.Usage{BytesInL3: 7, BytesOutL3: 1}},
+		{Key: key(1, hour), By: count.Usage{BytesInL2: 9}},
+	}
+	cycles, err := w.Recounter(0, nil).Cycles(context.Background(), recount.Span{From: hour.AddDate(0, 0, -28), To: hour.AddDate(0, 1, 10)}, deltas)
+	if err != nil || len(cycles) != 2 {
+		t.Fatalf("%d cycles: %+v, %v", len(cycles), cycles, err)
+	}
+	for i, want := range []recount.Cycle{{ID: february, Closed: true, Old: 100, New: 80}, {ID: march, Old: 5, New: 13}} {
+		if got := cycles[i]; got.ID != want.ID || got.Closed != want.Closed || got.Old != want.Old || got.New != want.New {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+// What a recount cannot know is said, not corrected away.
+func TestDoubts(t *testing.T) {
+	t.Parallel()
+	w := world{recounttest.New(t, 1, 1)}
+	ctx, r := context.Background(), w.Recounter(0, nil)
+	w.Send(0, hour, w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(0), 1000), w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(0), 500))
+	w.Exec(`update exporter set rate_max = 50`) // both samples have rate 100
+	w.Meter()
+	doubts := func() []string {
+		t.Helper()
+		_, result := both(t, r, span)
+		all, err := r.Doubts(ctx, span, result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	w.Exec(`insert into quarantine_decision (id, exporter_id, hour, service_id, direction, rate, decision, rate_given, samples, frame_length, ip_length, reason, decided_at)
+		values ($1, $2, $3, $4, 'out', 100, 'released', 100, 2, 1500, 1464, 'it is 100', now())`, uuid.New(), w.Exporters[0], hour, w.Services[0])
+	if got := doubts(); len(got) != 0 {
+		t.Errorf("with the bounds of then: %v", got)
+	}
+	w.Exec(`update exporter set rate_max = 1000`)
+	if got := doubts(); len(got) != 1 {
+		t.Errorf("with bounds that take the released samples for good: %v", got)
+	}
+	w.Exec(`delete from quarantine_decision`)
+	w.Exec(`insert into binding (id, exporter_id, if_index, service_id, valid) values ($1, $2, 7, $3, '[2026-01-01,)')`, uuid.New(), w.Exporters[0], w.Services[0])
+	w.Exec(`insert into port_hourly (exporter_id, if_index, hour, gap_seconds) values ($1, 7, $2, 600), ($1, 8, $2, 3600)`, w.Exporters[0], hour.Add(-time.Hour))
+	if got := doubts(); len(got) != 0 {
+		t.Errorf("a short gap, and a long one of a port that bills nobody: %v", got)
+	}
+	w.Exec(`update port_hourly set gap_seconds = 3600 where if_index = 7`)
+	if got := doubts(); len(got) != 1 {
+		t.Errorf("a port was silent for the hour before: %v", got)
 	}
 }
 

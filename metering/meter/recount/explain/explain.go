@@ -61,9 +61,9 @@ type Peer struct {
 type Sum struct {
 	Exporter   string `json:"exporter"`
 	Counted    Usage  `json:"counted"`    // by the log
-	Corrected  Usage  `json:"corrected"`  // by operators, applied
+	Released   Usage  `json:"released"`   // from quarantine, by an operator: the log cannot know it
 	Books      Usage  `json:"books"`      // usage_hourly
-	Difference Usage  `json:"difference"` // books less counted and corrected
+	Difference Usage  `json:"difference"` // books less counted and released: what "meter remeter" would correct
 }
 
 // Correction is a decision of an operator about the hour.

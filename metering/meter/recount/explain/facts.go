@@ -156,10 +156,10 @@ func (f *facts) prefix(address netip.Addr, at int64) netip.Prefix {
 func (f *facts) sums(b *recount.Books, counted recount.Sums) []Sum {
 	sums := []Sum{}
 	for _, k := range recount.Keys(b.Usage, counted) {
-		corrected := b.Applied[k]
+		released := b.Applied[k]
 		sums = append(sums, Sum{
-			Exporter: f.exporter(k.Exporter), Counted: usageOf(counted[k]), Corrected: usageOf(corrected), Books: usageOf(b.Usage[k]),
-			Difference: usageOf(recount.Less(b.Usage[k], counted[k], corrected)),
+			Exporter: f.exporter(k.Exporter), Counted: usageOf(counted[k]), Released: usageOf(released), Books: usageOf(b.Usage[k]),
+			Difference: usageOf(recount.Less(b.Usage[k], counted[k], released)),
 		})
 	}
 	return sums

@@ -102,6 +102,15 @@ func (w *World) Packet(exporter int, at time.Time, a, b netip.Addr, bytes uint32
 	}})
 }
 
+// Reading is a port's counters as an exporter sent them at a time.
+func (w *World) Reading(exporter int, at time.Time, port uint32, in, out uint64) metertest.Packet {
+	w.sequences[exporter]++
+	seq := w.sequences[exporter]
+	return metertest.SFlow(at.UnixNano(), metertest.Datagram{Agent: agent(exporter), Sequence: seq, Uptime: seq, Counters: []metertest.Counter{
+		{Sequence: seq, Port: port, Speed: 10e9, OctetsIn: in, OctetsOut: out},
+	}})
+}
+
 // Send appends an exporter's packets to the log, as if it was written at a time.
 func (w *World) Send(exporter int, written time.Time, packets ...metertest.Packet) {
 	w.Helper()
