@@ -21,7 +21,7 @@ const (
 	lockSQL     = `select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key`
 	storedSQL   = `select input_sha256, response from idempotency where actor = $1 and key = $2`
 	versionSQL  = `select coalesce((select version from aggregate where type = $1 and id = $2), 0)`
-	auditSQL    = `insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input) values ($1, $2, $3, $4, $5, $6, $7)`
+	auditSQL    = `insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, outcome) values ($1, $2, $3, $4, $5, $6, $7, $8)`
 	rememberSQL = `insert into idempotency (actor, key, command, input_sha256, response, created_at) values ($1, $2, $3, $4, $5, $6)`
 )
 
@@ -116,8 +116,12 @@ func (o *order) finish(ctx context.Context, tx *transaction, result any, evs []e
 			return err
 		}
 	}
+	outcome, err := outcomeOf(result)
+	if err != nil {
+		return fmt.Errorf("write the outcome of %s as JSON: %w", o.name, err)
+	}
 	main := o.aggregates[0]
-	b.Queue(auditSQL, o.meta.Now, o.meta.Actor, o.name, main.Type, main.ID, o.meta.RequestID, json.RawMessage(o.audit))
+	b.Queue(auditSQL, o.meta.Now, o.meta.Actor, o.name, main.Type, main.ID, o.meta.RequestID, json.RawMessage(o.audit), outcome)
 	if o.meta.Key != "" {
 		response, err := json.Marshal(result)
 		if err != nil {
@@ -132,6 +136,15 @@ func (o *order) finish(ctx context.Context, tx *transaction, result any, evs []e
 		return err
 	}
 	return tx.sendAndCommit(ctx, &pgx.Batch{}, false)
+}
+
+// outcomeOf is what the audit row says of the answer; nil: nothing.
+func outcomeOf(result any) ([]byte, error) {
+	audited, ok := result.(Audited)
+	if !ok {
+		return nil, nil
+	}
+	return json.Marshal(audited.Outcome())
 }
 
 func (o *order) allLocked(evs []events.Event) bool {

@@ -59,6 +59,12 @@ type Constrained interface {
 	Constraints() map[string]*fault.Error
 }
 
+// Audited is an answer with figures that belong into the audit row, beside the input: what an order came to when it
+// names its objects by a rule. Outcome must survive JSON and hold no secret.
+type Audited interface {
+	Outcome() any
+}
+
 // Secret is a text that is written to the database by its handler and nowhere else: in the audit row, in logs and
 // in JSON it is "[redacted]". Reveal gives the text itself. Fields of other types are kept out of the audit row
 // with the tag `audit:"redact"`.

@@ -16,6 +16,7 @@ type Plan struct {
 	QuotaBytes *int64    `json:"quota_bytes,omitempty" doc:"Bytes included in a cycle; absent: no quota"`
 	ByteBasis  string    `json:"byte_basis" enum:"l2,l3" doc:"l2 bills frames as a switch port counts them, l3 IP packets"`
 	Direction  string    `json:"direction" enum:"sum,in,out,max"`
+	BillAt     string    `json:"bill_at" enum:"estimate,lower_bound" doc:"lower_bound bills the estimate less its 95 % error bound; quota alerts are about the estimate"`
 	Thresholds []int     `json:"thresholds" nullable:"false" doc:"Percent of the quota that alert, ascending"`
 	Overage    *Overage  `json:"overage,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
@@ -38,6 +39,7 @@ type PlanRow struct {
 	QuotaBytes    *int64
 	ByteBasis     string
 	Direction     string
+	BillAt        string
 	Thresholds    []int
 	UnitBytes     *int64
 	UnitPrice     *string
@@ -49,7 +51,7 @@ type PlanRow struct {
 func (r PlanRow) Plan() (Plan, error) {
 	price, err := MoneyOf(r.PriceMinor, r.Currency)
 	p := Plan{ID: r.PlanID, Name: r.PlanName, Price: price, Interval: r.Interval, QuotaBytes: r.QuotaBytes, ByteBasis: r.ByteBasis,
-		Direction: r.Direction, Thresholds: r.Thresholds, CreatedAt: r.PlanCreatedAt, Version: r.PlanVersion}
+		Direction: r.Direction, BillAt: r.BillAt, Thresholds: r.Thresholds, CreatedAt: r.PlanCreatedAt, Version: r.PlanVersion}
 	if r.UnitBytes != nil && r.UnitPrice != nil {
 		p.Overage = &Overage{UnitBytes: *r.UnitBytes, UnitPrice: *r.UnitPrice}
 	}

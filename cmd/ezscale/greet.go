@@ -17,6 +17,19 @@ func joinAddresses(addresses []netip.AddrPort) string {
 	return strings.Join(texts, ", ")
 }
 
+// listening names the addresses that exporters may send to.
+func (b *base) listening() string {
+	var parts []string
+	all, sflow := b.collector.Addrs(), len(b.cfg.Collector.Listen)
+	if sflow > 0 {
+		parts = append(parts, "sFlow on "+joinAddresses(all[:sflow]))
+	}
+	if len(all) > sflow {
+		parts = append(parts, "NetFlow and IPFIX on "+joinAddresses(all[sflow:]))
+	}
+	return strings.Join(parts, "; ")
+}
+
 // greet says where to look, once everything serves.
 func greet(o upOptions, url string) error {
 	out, data := os.Stdout, shellWord(o.data)
@@ -30,7 +43,7 @@ func greet(o upOptions, url string) error {
 		fmt.Fprintf(out, "                  with the operator token in %s/%s\n", o.data, runfile.TokenFile)
 		fallthrough
 	default:
-		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches at the sFlow port\n", data)
+		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches and routers at the sFlow or NetFlow port\n", data)
 	}
 	fmt.Fprintf(out, "  Check           ezscale doctor --data %s\n  Stop            Ctrl-C\n\n", data)
 	return nil

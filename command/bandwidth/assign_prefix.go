@@ -17,13 +17,15 @@ import (
 )
 
 // AssignPrefix gives a service a prefix for an interval. From may lie in the past, back to the service's
-// beginning: traffic counted before now is not attributed again, but what is still on its way is.
+// beginning: what is still on its way is attributed to it; traffic counted before now is so only when it is metered anew
+// (RemeterUsage).
 type AssignPrefix struct {
 	AssignmentID uuid.UUID  `json:"assignment_id"`
 	ServiceID    uuid.UUID  `json:"service_id"`
 	Prefix       string     `json:"prefix"`
-	From         time.Time  `json:"from,omitzero"` // zero: now
-	To           *time.Time `json:"to,omitempty"`  // exclusive; nil lasts
+	From         time.Time  `json:"from,omitzero"`           // zero: now
+	To           *time.Time `json:"to,omitempty"`            // exclusive; nil lasts
+	AttachmentID *uuid.UUID `json:"attachment_id,omitempty"` // the only exporter that counts its traffic; nil: each does
 }
 
 // Assigned is the answer of the assignments' commands.
@@ -33,6 +35,7 @@ type Assigned struct {
 	Prefix       string     `json:"prefix"`
 	From         time.Time  `json:"from"`
 	To           *time.Time `json:"to,omitempty"`
+	AttachmentID *uuid.UUID `json:"attachment_id,omitempty"`
 }
 
 // Name is the command's name.
@@ -50,14 +53,20 @@ func (c AssignPrefix) Validate() error {
 	check.ID(&fields, "service_id", c.ServiceID)
 	check.Prefix(&fields, "prefix", c.Prefix)
 	fields.Check(c.To == nil || c.From.IsZero() || c.To.After(c.From), "to", "must be after from")
+	checkAttachment(&fields, c.AttachmentID)
 	return fields.Err()
 }
 
-// Constraints says what an id that is taken means.
+// Constraints says what an id that is taken, or an attachment to nothing, means.
 func (c AssignPrefix) Constraints() map[string]*fault.Error { return takenAssignment(c.AssignmentID) }
 
 func takenAssignment(id uuid.UUID) map[string]*fault.Error {
-	return map[string]*fault.Error{"assignment_pkey": fault.New(fault.Conflict, "assignment_exists", "assignment %s exists already", id)}
+	return assignments.NoExporter(map[string]*fault.Error{
+		"assignment_pkey": fault.New(fault.Conflict, "assignment_exists", "assignment %s exists already", id)})
+}
+
+func checkAttachment(fields *fault.Fields, id *uuid.UUID) {
+	fields.Check(id == nil || *id != uuid.Nil, "attachment_id", "is no id; leave it out for none")
 }
 
 // Handle writes the assignment.
@@ -67,7 +76,8 @@ func (c AssignPrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) 
 		end := check.Instant(*to)
 		to = &end
 	}
-	return assign(ctx, tx, "from", Assigned{AssignmentID: c.AssignmentID, ServiceID: c.ServiceID, Prefix: c.Prefix, From: from, To: to})
+	return assign(ctx, tx, "from", Assigned{AssignmentID: c.AssignmentID, ServiceID: c.ServiceID, Prefix: c.Prefix, From: from, To: to,
+		AttachmentID: c.AttachmentID})
 }
 
 const selectService = `select customer_id, since from service where id = $1`
@@ -90,7 +100,7 @@ func assign(ctx context.Context, tx pgx.Tx, start string, a Assigned) (Assigned,
 	if err := fields.Err(); err != nil {
 		return Assigned{}, nil, err
 	}
-	news, err := assignments.Assign(ctx, tx, holding, []assignments.Assignment{{ID: a.AssignmentID, Prefix: p, Field: "prefix"}})
+	news, err := assignments.Assign(ctx, tx, holding, []assignments.Assignment{{ID: a.AssignmentID, Prefix: p, Attachment: a.AttachmentID, Field: "prefix"}})
 	if err != nil {
 		return Assigned{}, nil, err
 	}

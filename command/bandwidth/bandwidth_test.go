@@ -12,7 +12,7 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 )
 
-const describeExporter = `select concat_ws(' ', name, source, host(agent), count_policy, rate_min, rate_max) from exporter where id = $1`
+const describeExporter = `select concat_ws(' ', name, source, host(agent), count_policy, rate_min, rate_max, nullif(inside, '{}'), rate_default, rate_override) from exporter where id = $1`
 
 func TestExporters(t *testing.T) {
 	t.Parallel()
@@ -26,7 +26,12 @@ func TestExporters(t *testing.T) {
 	if got, want := worldtest.One[string](w, describeExporter, id), "leaf-1 2001:db8::/64 2001:db8::1 both 128 4096"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := w.Events(), []string{"bandwidth.ExporterRegistered 1", "bandwidth.ExporterChanged 2"}; !slices.Equal(got, want) {
+	settings.CountPolicy, settings.Inside, settings.RateDefault, settings.RateOverride = "bound", []string{"vxlan", "gre"}, 1000, 2000
+	worldtest.Must(w, bandwidth.ChangeExporter{ExporterID: id, Settings: settings})
+	if got, want := worldtest.One[string](w, describeExporter, id), "leaf-1 2001:db8::/64 2001:db8::1 bound 128 4096 {gre,vxlan} 1000 2000"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := w.Events(), []string{"bandwidth.ExporterRegistered 1", "bandwidth.ExporterChanged 2", "bandwidth.ExporterChanged 3"}; !slices.Equal(got, want) {
 		t.Errorf("got events %v, want %v", got, want)
 	}
 	again := bandwidth.Settings{ExporterName: "leaf-2", Source: "2001:db8::/64", Agent: "2001:db8::1"}
@@ -42,14 +47,20 @@ func TestExporters(t *testing.T) {
 func TestSettingsAreChecked(t *testing.T) {
 	t.Parallel()
 	for field, settings := range map[string]bandwidth.Settings{
-		"name":         {Source: "10.0.0.1/32"},
-		"source":       {ExporterName: "a", Source: "10.0.0.1"},
-		"agent":        {ExporterName: "a", Source: "10.0.0.1/32", Agent: "leaf"},
-		"count_policy": {ExporterName: "a", Source: "10.0.0.1/32", CountPolicy: "all"},
-		"rate_min":     {ExporterName: "a", Source: "10.0.0.1/32", RateMin: -1},
-		"rate_max":     {ExporterName: "a", Source: "10.0.0.1/32", RateMin: 10, RateMax: 9},
+		"name":          {Source: "10.0.0.1/32"},
+		"source":        {ExporterName: "a", Source: "10.0.0.1"},
+		"agent":         {ExporterName: "a", Source: "10.0.0.1/32", Agent: "leaf"},
+		"count_policy":  {ExporterName: "a", Source: "10.0.0.1/32", CountPolicy: "all"},
+		"rate_min":      {ExporterName: "a", Source: "10.0.0.1/32", RateMin: -1},
+		"rate_max":      {ExporterName: "a", Source: "10.0.0.1/32", RateMin: 10, RateMax: 9},
+		"rate_default":  {ExporterName: "a", Source: "10.0.0.1/32", RateDefault: 1 << 32},
+		"rate_override": {ExporterName: "a", Source: "10.0.0.1/32", RateOverride: -1},
 	} {
 		worldtest.CheckField(t, bandwidth.RegisterExporter{ExporterID: uuid.New(), Settings: settings}.Validate(), field)
+	}
+	for _, inside := range [][]string{{"vlan"}, {"gre", "vxlan", "gre"}, {""}} {
+		settings := bandwidth.Settings{ExporterName: "a", Source: "10.0.0.1/32", Inside: inside}
+		worldtest.CheckField(t, bandwidth.RegisterExporter{ExporterID: uuid.New(), Settings: settings}.Validate(), "inside")
 	}
 }
 

@@ -33,7 +33,10 @@ func (c ChangeExporter) Validate() error { return c.validate(c.ExporterID) }
 func (c ChangeExporter) Constraints() map[string]*fault.Error { return c.constraints(c.ExporterID) }
 
 const updateExporter = `
-update exporter set name = $2, source = $3, agent = $4, count_policy = $5, rate_min = $6, rate_max = $7 where id = $1`
+update exporter
+set name = $2, source = $3, agent = $4, count_policy = $5, rate_min = $6, rate_max = $7, inside = $8,
+    rate_default = nullif($9, 0), rate_override = nullif($10, 0)
+where id = $1`
 
 // Handle changes the exporter.
 func (c ChangeExporter) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Exporter, []events.Event, error) {

@@ -21,12 +21,15 @@ const (
 
 // Settings are an exporter, whole.
 type Settings struct {
-	ExporterName string `json:"name"`
-	Source       string `json:"source"`                 // prefix of the UDP source addresses it may send from
-	Agent        string `json:"agent,omitempty"`        // sFlow agent address; empty: any agent of that source
-	CountPolicy  string `json:"count_policy,omitempty"` // ingress (default), egress, both
-	RateMin      int64  `json:"rate_min,omitempty"`     // sampling rates it may use; default 1 to 1,000,000
-	RateMax      int64  `json:"rate_max,omitempty"`
+	ExporterName string   `json:"name"`
+	Source       string   `json:"source"`                 // prefix of the UDP source addresses it may send from
+	Agent        string   `json:"agent,omitempty"`        // sFlow agent address; empty: any agent of that source
+	CountPolicy  string   `json:"count_policy,omitempty"` // ingress (default), egress, both; bound: its ports' counters alone
+	RateMin      int64    `json:"rate_min,omitempty"`     // sampling rates it may use; default 1 to 1,000,000
+	RateMax      int64    `json:"rate_max,omitempty"`
+	Inside       []string `json:"inside,omitempty"`        // tunnels to look into: vxlan, gre, mpls
+	RateDefault  int64    `json:"rate_default,omitempty"`  // for flow records that state no rate; 0: quarantine
+	RateOverride int64    `json:"rate_override,omitempty"` // for flow records, whatever they state; 0: none
 }
 
 // Exporter is the answer of the exporters' commands.
@@ -44,6 +47,7 @@ func (s Settings) withDefaults() Settings {
 	if s.RateMax == 0 {
 		s.RateMax = max(defaultRateMax, s.RateMin)
 	}
+	s.Inside = slices.Sorted(slices.Values(s.Inside))
 	return s
 }
 
@@ -57,10 +61,27 @@ func (s Settings) validate(exporterID uuid.UUID) error {
 		agent, err := netip.ParseAddr(s.Agent)
 		fields.Check(err == nil && agent.Zone() == "" && !agent.Is4In6(), "agent", "%q is not an address", s.Agent)
 	}
-	fields.Check(slices.Contains([]string{"ingress", "egress", "both"}, s.CountPolicy), "count_policy", "%q is not ingress, egress or both", s.CountPolicy)
+	fields.Check(slices.Contains([]string{"ingress", "egress", "both", "bound"}, s.CountPolicy), "count_policy", "%q is not ingress, egress, both or bound", s.CountPolicy)
 	fields.Check(s.RateMin >= 1 && s.RateMin <= maxRate, "rate_min", "must be from 1 to %d", int64(maxRate))
 	fields.Check(s.RateMax >= s.RateMin && s.RateMax <= maxRate, "rate_max", "must be from rate_min to %d", int64(maxRate))
+	fields.Check(s.RateDefault >= 0 && s.RateDefault <= maxRate, "rate_default", "must be from 1 to %d, or 0 for none", int64(maxRate))
+	fields.Check(s.RateOverride >= 0 && s.RateOverride <= maxRate, "rate_override", "must be from 1 to %d, or 0 for none", int64(maxRate))
+	s.validateInside(&fields)
 	return fields.Err()
+}
+
+// validateInside is for settings whose tunnels are sorted.
+func (s Settings) validateInside(fields *fault.Fields) {
+	for i, tunnel := range s.Inside {
+		if !slices.Contains([]string{"gre", "mpls", "vxlan"}, tunnel) {
+			fields.Add("inside", "%q is not vxlan, gre or mpls", tunnel)
+			return
+		}
+		if i > 0 && tunnel == s.Inside[i-1] {
+			fields.Add("inside", "%s is there twice", tunnel)
+			return
+		}
+	}
 }
 
 // arguments are the columns of an exporter after its id. They were validated.
@@ -70,11 +91,13 @@ func (s Settings) arguments() []any {
 		parsed := netip.MustParseAddr(s.Agent)
 		agent = &parsed
 	}
-	return []any{s.ExporterName, netip.MustParsePrefix(s.Source), agent, s.CountPolicy, s.RateMin, s.RateMax}
+	inside := append([]string{}, s.Inside...) // a null array is not an empty one
+	return []any{s.ExporterName, netip.MustParsePrefix(s.Source), agent, s.CountPolicy, s.RateMin, s.RateMax, inside, s.RateDefault, s.RateOverride}
 }
 
 func (s Settings) event(exporterID uuid.UUID) events.ExporterRegistered {
-	return events.ExporterRegistered{ExporterID: exporterID, Source: s.Source, Agent: s.Agent, CountPolicy: s.CountPolicy, RateMin: s.RateMin, RateMax: s.RateMax}
+	return events.ExporterRegistered{ExporterID: exporterID, Source: s.Source, Agent: s.Agent, CountPolicy: s.CountPolicy,
+		RateMin: s.RateMin, RateMax: s.RateMax, Inside: s.Inside, RateDefault: s.RateDefault, RateOverride: s.RateOverride}
 }
 
 func (s Settings) constraints(exporterID uuid.UUID) map[string]*fault.Error {

@@ -33,8 +33,8 @@ func (c RegisterExporter) Validate() error { return c.validate(c.ExporterID) }
 func (c RegisterExporter) Constraints() map[string]*fault.Error { return c.constraints(c.ExporterID) }
 
 const insertExporter = `
-insert into exporter (id, name, source, agent, count_policy, rate_min, rate_max, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8)`
+insert into exporter (id, name, source, agent, count_policy, rate_min, rate_max, inside, rate_default, rate_override, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, 0), nullif($10, 0), $11)`
 
 // Handle writes the exporter.
 func (c RegisterExporter) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Exporter, []events.Event, error) {

@@ -10,12 +10,15 @@ import (
 func TestErrorBound(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{1: "196.000000", 4: "98.000000", 38416: "1.000000", 2500: "3.920000", 3: "113.160653", 1 << 62: "0.000000"} {
-		if got := errorBound(n); *got != want {
+		if got := errorBound(1, n); *got != want {
 			t.Errorf("%d samples: got %s, want %s", n, *got, want)
 		}
 	}
-	if errorBound(0) != nil {
-		t.Error("nothing is known of no samples")
+	if errorBound(0, 0) != nil {
+		t.Error("nothing is known of nothing")
+	}
+	if got := errorBound(5, 0); got == nil || *got != "0.000000" {
+		t.Errorf("a port's counter is exact: got %v", got)
 	}
 }
 
@@ -24,7 +27,7 @@ func TestErrorBoundIsRounded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(1, 1<<40).Draw(t, "n")
-		got, _ := new(big.Rat).SetString(*errorBound(n))
+		got, _ := new(big.Rat).SetString(*errorBound(1, n))
 		half := big.NewRat(1, 2_000_000)
 		exact := big.NewRat(196*196, n)
 		for _, c := range []struct {
@@ -33,7 +36,7 @@ func TestErrorBoundIsRounded(t *testing.T) {
 		}{{new(big.Rat).Sub(got, half), -1}, {new(big.Rat).Add(got, half), 1}} {
 			square := new(big.Rat).Mul(c.edge, c.edge)
 			if c.edge.Sign() > 0 && square.Cmp(exact) == -c.sign {
-				t.Fatalf("%d samples: %s is off by more than half a millionth", n, *errorBound(n))
+				t.Fatalf("%d samples: %s is off by more than half a millionth", n, *errorBound(1, n))
 			}
 		}
 	})

@@ -19,6 +19,9 @@
 // no state of its own, so neither the order in which usage arrives nor how often it is looked at can change the
 // sum of what is billed.
 //
+// Which figure. Sampled bytes are an estimate; a plan bills it, or its lower 95 % bound (bill_at), and the snapshot
+// keeps both. Quota alerts are about the estimate either way: they warn of what was used.
+//
 // Two bills of one service are written one after the other: every command here locks the service's row first.
 package billing
 
@@ -69,6 +72,7 @@ type terms struct {
 	QuotaBytes *int64 // nil: nothing to exceed
 	Basis      string
 	Direction  string
+	BillAt     string // estimate, lower_bound
 	Currency   string
 	UnitBytes  *int64 // nil: overage is free
 	UnitPrice  *string
@@ -78,7 +82,7 @@ const (
 	lockService = `select from service where id = (select service_id from cycle where id = $1) for no key update`
 	selectCycle = `
 select c.id, c.service_id, s.customer_id, c.starts_at, c.ends_at, c.status, c.collecting_at,
-       c.quota_bytes, c.byte_basis, c.direction, c.currency, c.overage_unit_bytes, trim_scale(c.overage_unit_price)::text,
+       c.quota_bytes, c.byte_basis, c.direction, c.bill_at, c.currency, c.overage_unit_bytes, trim_scale(c.overage_unit_price)::text,
        s.anchor_day, p.interval
 from cycle c
 join service s on s.id = c.service_id
@@ -94,7 +98,7 @@ func lockCycle(ctx context.Context, tx pgx.Tx, id uuid.UUID) (cycle, error) {
 	}
 	var c cycle
 	err := tx.QueryRow(ctx, selectCycle, id).Scan(&c.ID, &c.ServiceID, &c.CustomerID, &c.Period.From, &c.Period.To, &c.Status, &c.CollectingAt,
-		&c.QuotaBytes, &c.Basis, &c.Direction, &c.Currency, &c.UnitBytes, &c.UnitPrice, &c.AnchorDay, &c.Interval)
+		&c.QuotaBytes, &c.Basis, &c.Direction, &c.BillAt, &c.Currency, &c.UnitBytes, &c.UnitPrice, &c.AnchorDay, &c.Interval)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return cycle{}, fault.New(fault.NotFound, "no_such_cycle", "there is no cycle %s", id)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/internal/billable"
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/money"
 	"github.com/ezscale/platform/internal/period"
@@ -30,10 +31,10 @@ type owed struct {
 
 // $1 is a service. Its cycle $2 is looked at in any status, and comes first; all others only when closed.
 const selectOwed = `
-select c.id, c.starts_at, c.ends_at, c.quota_bytes, c.byte_basis, c.direction, c.currency, c.overage_unit_bytes,
+select c.id, c.starts_at, c.ends_at, c.quota_bytes, c.byte_basis, c.direction, c.bill_at, c.currency, c.overage_unit_bytes,
        trim_scale(c.overage_unit_price)::text, r.overage_bytes, r.overage_minor, coalesce(before.overage_bytes, 0), billed.minor,
        s.revision, s.bytes_in_l2, s.bytes_out_l2, s.bytes_in_l3, s.bytes_out_l3, s.samples_in, s.samples_out, s.billable_bytes, s.billable_samples,
-       s.error_bound_percent::text, s.datagrams_lost, s.samples_lost, s.samples_quarantined, s.kernel_drops
+       s.error_bound_percent::text, s.datagrams_lost, s.samples_lost, s.samples_quarantined, s.kernel_drops, coalesce(s.estimated_bytes, s.billable_bytes)
 from cycle c
 cross join lateral (select * from cycle_rating where cycle_id = c.id order by revision desc limit 1) r
 join cycle_snapshot s on s.cycle_id = r.cycle_id and s.revision = r.revision
@@ -52,7 +53,7 @@ func selectAllOwed(ctx context.Context, tx pgx.Tx, c cycle) ([]owed, error) {
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (owed, error) {
 		var o owed
-		columns := []any{&o.CycleID, &o.Period.From, &o.Period.To, &o.QuotaBytes, &o.Basis, &o.Direction, &o.Currency, &o.UnitBytes,
+		columns := []any{&o.CycleID, &o.Period.From, &o.Period.To, &o.QuotaBytes, &o.Basis, &o.Direction, &o.BillAt, &o.Currency, &o.UnitBytes,
 			&o.UnitPrice, &o.OverageBytes, &o.OverageMinor, &o.BilledBytes, &o.BilledMinor}
 		return o, row.Scan(append(columns, o.Taken.columns()...)...)
 	})
@@ -69,6 +70,9 @@ type Evidence struct {
 	Direction          string      `json:"direction"`
 	BytesIn            int64       `json:"bytes_in"` // of the basis
 	BytesOut           int64       `json:"bytes_out"`
+	BillAt             string      `json:"bill_at"`           // which of the next two is billed: estimate, lower_bound
+	EstimatedBytes     int64       `json:"estimated_bytes"`   // by basis and direction
+	LowerBoundBytes    int64       `json:"lower_bound_bytes"` // the estimate less its error bound
 	BillableBytes      int64       `json:"billable_bytes"`
 	QuotaBytes         int64       `json:"quota_bytes"`
 	OverageBytes       int64       `json:"overage_bytes"` // in all
@@ -109,6 +113,9 @@ func (o owed) line(kind string) (line, error) {
 
 func (o owed) describe(kind string) string {
 	over := fmt.Sprintf("traffic over %s, %s", bytesize.Format(*o.QuotaBytes), o.Period)
+	if o.BillAt == billable.AtLowerBound {
+		over += ", billed at the lower end of its error bound"
+	}
 	if kind == lineLate {
 		return "Late usage: " + over
 	}
@@ -117,7 +124,8 @@ func (o owed) describe(kind string) string {
 
 func (o owed) evidence() Evidence {
 	s := o.Taken
-	e := Evidence{Period: o.Period.String(), Basis: o.Basis, Direction: o.Direction, BillableBytes: s.BillableBytes, QuotaBytes: *o.QuotaBytes,
+	e := Evidence{Period: o.Period.String(), Basis: o.Basis, Direction: o.Direction, BillAt: o.BillAt, EstimatedBytes: s.EstimatedBytes,
+		LowerBoundBytes: billable.LowerBound(s.EstimatedBytes, s.BillableSamples), BillableBytes: s.BillableBytes, QuotaBytes: *o.QuotaBytes,
 		OverageBytes: o.OverageBytes, BilledBytes: o.BilledBytes, Samples: s.BillableSamples, DatagramsLost: s.DatagramsLost,
 		SamplesLost: s.SamplesLost, SamplesQuarantined: s.Quarantined, KernelDrops: s.KernelDrops}
 	e.BytesIn, e.BytesOut = s.of(o.Basis)

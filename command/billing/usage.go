@@ -23,9 +23,10 @@ type counted struct {
 type snapshot struct {
 	Revision int
 	counted
-	BillableBytes   int64
+	EstimatedBytes  int64 // by the cycle's basis and direction
+	BillableBytes   int64 // of them, those that are billed
 	BillableSamples int64
-	ErrorBound      *string // percent, decimal; nil: no samples
+	ErrorBound      *string // percent, decimal; nil: neither samples nor bytes
 	DatagramsLost   int64
 	SamplesLost     int64
 	Quarantined     int64
@@ -41,22 +42,27 @@ from usage_hourly
 where service_id = $1 and hour >= $2 and hour < $3`
 
 	// Loss is known per exporter, so what is told is that of every exporter that metered the service in the period.
+	// Samples in quarantine are missing as long as nothing is decided about them.
 	selectLoss = `
 select greatest(coalesce(sum(datagrams_lost), 0), 0)::bigint, greatest(coalesce(sum(samples_lost), 0), 0)::bigint,
-       coalesce(sum(samples_quarantined), 0)::bigint, coalesce(sum(kernel_drops), 0)::bigint
+       greatest(coalesce(sum(samples_quarantined), 0) - (
+           select coalesce(sum(d.samples), 0) from quarantine_decision d
+           where d.hour >= $2 and d.hour < $3
+             and d.exporter_id in (select exporter_id from usage_hourly where service_id = $1 and hour >= $2 and hour < $3)), 0)::bigint,
+       coalesce(sum(kernel_drops), 0)::bigint
 from loss_hourly
 where hour >= $2 and hour < $3
   and exporter_id in (select exporter_id from usage_hourly where service_id = $1 and hour >= $2 and hour < $3)`
 
 	insertSnapshot = `
 insert into cycle_snapshot (cycle_id, revision, event_end, stored_before, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3,
-    samples_in, samples_out, billable_bytes, billable_samples, error_bound_percent, datagrams_lost, samples_lost, samples_quarantined, kernel_drops)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::numeric, $14, $15, $16, $17)`
+    samples_in, samples_out, billable_bytes, billable_samples, error_bound_percent, datagrams_lost, samples_lost, samples_quarantined, kernel_drops, estimated_bytes)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::numeric, $14, $15, $16, $17, $18)`
 
 	// The newest snapshot of a cycle.
 	selectSnapshot = `
 select revision, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3, samples_in, samples_out, billable_bytes, billable_samples,
-       error_bound_percent::text, datagrams_lost, samples_lost, samples_quarantined, kernel_drops
+       error_bound_percent::text, datagrams_lost, samples_lost, samples_quarantined, kernel_drops, coalesce(estimated_bytes, billable_bytes)
 from cycle_snapshot
 where cycle_id = $1
 order by revision desc
@@ -76,19 +82,20 @@ func readUsage(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, p period.Per
 // takeSnapshot writes the usage of a cycle as its next revision.
 func takeSnapshot(ctx context.Context, tx pgx.Tx, c cycle, revision int, used counted, now time.Time) (snapshot, events.CycleSnapshotTaken, error) {
 	s := snapshot{Revision: revision, counted: used}
-	s.BillableBytes, s.BillableSamples = used.billable(c.Basis, c.Direction)
-	s.ErrorBound = errorBound(s.BillableSamples)
+	s.EstimatedBytes, s.BillableSamples = used.billable(c.Basis, c.Direction)
+	s.BillableBytes = billable.At(c.BillAt, s.EstimatedBytes, s.BillableSamples)
+	s.ErrorBound = errorBound(s.EstimatedBytes, s.BillableSamples)
 	err := tx.QueryRow(ctx, selectLoss, c.ServiceID, c.Period.From, c.Period.To).Scan(&s.DatagramsLost, &s.SamplesLost, &s.Quarantined, &s.KernelDrops)
 	if err != nil {
 		return s, events.CycleSnapshotTaken{}, fmt.Errorf("sum the known loss of cycle %s: %w", c.ID, err)
 	}
 	_, err = tx.Exec(ctx, insertSnapshot, c.ID, revision, c.Period.To, now, s.BytesInL2, s.BytesOutL2, s.BytesInL3, s.BytesOutL3,
-		s.SamplesIn, s.SamplesOut, s.BillableBytes, s.BillableSamples, s.ErrorBound, s.DatagramsLost, s.SamplesLost, s.Quarantined, s.KernelDrops)
+		s.SamplesIn, s.SamplesOut, s.BillableBytes, s.BillableSamples, s.ErrorBound, s.DatagramsLost, s.SamplesLost, s.Quarantined, s.KernelDrops, s.EstimatedBytes)
 	if err != nil {
 		return s, events.CycleSnapshotTaken{}, fmt.Errorf("write snapshot %d of cycle %s: %w", revision, c.ID, err)
 	}
 	return s, events.CycleSnapshotTaken{CycleID: c.ID, ServiceID: c.ServiceID, CustomerID: c.CustomerID, Revision: revision,
-		EventEnd: c.Period.To, StoredBefore: now.UTC(), BillableBytes: s.BillableBytes}, nil
+		EventEnd: c.Period.To, StoredBefore: now.UTC(), BillableBytes: s.BillableBytes, EstimatedBytes: s.EstimatedBytes}, nil
 }
 
 func lastSnapshot(ctx context.Context, tx pgx.Tx, cycleID uuid.UUID) (snapshot, error) {
@@ -102,7 +109,7 @@ func lastSnapshot(ctx context.Context, tx pgx.Tx, cycleID uuid.UUID) (snapshot, 
 // columns are where the columns of selectSnapshot go.
 func (s *snapshot) columns() []any {
 	return []any{&s.Revision, &s.BytesInL2, &s.BytesOutL2, &s.BytesInL3, &s.BytesOutL3, &s.SamplesIn, &s.SamplesOut, &s.BillableBytes, &s.BillableSamples,
-		&s.ErrorBound, &s.DatagramsLost, &s.SamplesLost, &s.Quarantined, &s.KernelDrops}
+		&s.ErrorBound, &s.DatagramsLost, &s.SamplesLost, &s.Quarantined, &s.KernelDrops, &s.EstimatedBytes}
 }
 
 // of gives the bytes in and out of a basis.
@@ -113,7 +120,7 @@ func (u counted) of(basis string) (in, out int64) {
 	return u.BytesInL2, u.BytesOutL2
 }
 
-// billable picks the bytes that are billed, and the samples they were estimated from.
+// billable picks the bytes that are billed, by direction, and the samples they were estimated from.
 func (u counted) billable(basis, direction string) (bytes, samples int64) {
 	in, out := u.of(basis)
 	billsIn, billsOut := billable.Sides(direction, in, out)
@@ -128,7 +135,12 @@ func (u counted) billable(basis, direction string) (bytes, samples int64) {
 
 // errorBound is the 95 % relative error of a count estimated from n samples, at most 196/sqrt(n) per cent
 // (sflow.org, packetSamplingBasics), to six places: the integer root of 4 x 196^2 x 10^12 / n, halved and rounded.
-func errorBound(n int64) *string {
+// Bytes without samples were counted by a port: they are exact.
+func errorBound(bytes, n int64) *string {
+	if n <= 0 && bytes != 0 {
+		exact := "0.000000"
+		return &exact
+	}
 	if n <= 0 {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 const describePlan = `select concat_ws(' ', name, price_minor, currency, interval, quota_bytes, byte_basis, direction, thresholds,
-	overage_unit_bytes, trim_scale(overage_unit_price)) from plan where id = $1`
+	overage_unit_bytes, trim_scale(overage_unit_price), nullif(bill_at, 'estimate')) from plan where id = $1`
 
 func TestPlans(t *testing.T) {
 	t.Parallel()
@@ -24,9 +24,9 @@ func TestPlans(t *testing.T) {
 	unlimited := catalog.Terms{PlanName: "free", Currency: "JPY", Interval: "year", ByteBasis: "l3", Direction: "max", Thresholds: []int{}}
 	worldtest.Must(w, catalog.ChangePlan{PlanID: w.Plan(unlimited), Terms: unlimited})
 	changed := worldtest.Terms("vps-s2")
-	changed.QuotaBytes, changed.Thresholds = 2e12, []int{50}
+	changed.QuotaBytes, changed.Thresholds, changed.BillAt = 2e12, []int{50}, "lower_bound"
 	worldtest.Must(w, catalog.ChangePlan{PlanID: id, Terms: changed})
-	if got, want := worldtest.One[string](w, describePlan, id), "vps-s2 500 USD month 2000000000000 l2 sum {50} 1000000000 0.01"; got != want {
+	if got, want := worldtest.One[string](w, describePlan, id), "vps-s2 500 USD month 2000000000000 l2 sum {50} 1000000000 0.01 lower_bound"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got, want := w.Events(), []string{"catalog.PlanCreated 1", "catalog.PlanCreated 1", "catalog.PlanChanged 2", "catalog.PlanChanged 2"}; !slices.Equal(got, want) {
@@ -56,20 +56,20 @@ func TestChangeReachesRunningCycles(t *testing.T) {
 	customer := w.Customer("a@example.com")
 	mine, theirs := w.Service("mine", customer, plan), w.Service("theirs", customer, other)
 	terms := worldtest.Terms("vps-s")
-	terms.QuotaBytes, terms.Direction, terms.OverageUnitPrice = 5e12, "out", "0.005"
-	const describe = `select concat_ws(' ', quota_bytes, direction, trim_scale(overage_unit_price)) from cycle where id = $1`
+	terms.QuotaBytes, terms.Direction, terms.OverageUnitPrice, terms.BillAt = 5e12, "out", "0.005", "lower_bound"
+	const describe = `select concat_ws(' ', quota_bytes, direction, trim_scale(overage_unit_price), bill_at) from cycle where id = $1`
 
 	w.Set("2026-02-01T00:00:00Z") // mine has ended, though nobody has ended it yet
 	worldtest.Must(w, catalog.ChangePlan{PlanID: plan, Terms: terms})
-	if got, want := worldtest.One[string](w, describe, mine.CycleID), "1000000000000 sum 0.01"; got != want {
+	if got, want := worldtest.One[string](w, describe, mine.CycleID), "1000000000000 sum 0.01 estimate"; got != want {
 		t.Errorf("a cycle that is over keeps its terms: got %q, want %q", got, want)
 	}
 	w.Set("2026-01-31T23:59:59Z")
 	worldtest.Must(w, catalog.ChangePlan{PlanID: plan, Terms: terms})
-	if got, want := worldtest.One[string](w, describe, mine.CycleID), "5000000000000 out 0.005"; got != want {
+	if got, want := worldtest.One[string](w, describe, mine.CycleID), "5000000000000 out 0.005 lower_bound"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := worldtest.One[string](w, describe, theirs.CycleID), "1000000000000 sum 0.01"; got != want {
+	if got, want := worldtest.One[string](w, describe, theirs.CycleID), "1000000000000 sum 0.01 estimate"; got != want {
 		t.Errorf("another plan's cycle: got %q, want %q", got, want)
 	}
 }
@@ -83,6 +83,7 @@ func TestTermsAreChecked(t *testing.T) {
 		"interval":           func(t *catalog.Terms) { t.Interval = "week" },
 		"byte_basis":         func(t *catalog.Terms) { t.ByteBasis = "l4" },
 		"direction":          func(t *catalog.Terms) { t.Direction = "up" },
+		"bill_at":            func(t *catalog.Terms) { t.BillAt = "upper_bound" },
 		"quota_bytes":        func(t *catalog.Terms) { t.QuotaBytes = -1 },
 		"thresholds":         func(t *catalog.Terms) { t.Thresholds = []int{90, 75} },
 		"overage_unit_price": func(t *catalog.Terms) { t.OverageUnitPrice = "1,5" },

@@ -39,7 +39,7 @@ func (c ChangePlan) Constraints() map[string]*fault.Error { return c.constraints
 const updatePlan = `
 update plan
 set name = $2, price_minor = $3, currency = $4, interval = $5, quota_bytes = $6, byte_basis = $7, direction = $8,
-    thresholds = $9, overage_unit_bytes = $10, overage_unit_price = $11::numeric
+    thresholds = $9, overage_unit_bytes = $10, overage_unit_price = $11::numeric, bill_at = $12
 where id = $1
 returning old.currency`
 

@@ -34,8 +34,8 @@ func (c CreatePlan) Constraints() map[string]*fault.Error { return c.constraints
 
 const insertPlan = `
 insert into plan (id, name, price_minor, currency, interval, quota_bytes, byte_basis, direction, thresholds,
-                  overage_unit_bytes, overage_unit_price, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::numeric, $12)`
+                  overage_unit_bytes, overage_unit_price, bill_at, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::numeric, $12, $13)`
 
 // Handle writes the plan.
 func (c CreatePlan) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Plan, []events.Event, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/billable"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/money"
 	"github.com/ezscale/platform/internal/period"
@@ -30,6 +31,7 @@ type Terms struct {
 	QuotaBytes       int64  `json:"quota_bytes,omitempty"`        // 0: no quota, nothing to exceed
 	ByteBasis        string `json:"byte_basis"`                   // l2 (default), l3
 	Direction        string `json:"direction"`                    // sum (default), in, out, max
+	BillAt           string `json:"bill_at,omitempty"`            // estimate (default), lower_bound: the estimate less its 95 % error bound
 	Thresholds       []int  `json:"thresholds"`                   // percent, ascending; null: 75, 90, 100
 	OverageUnitBytes int64  `json:"overage_unit_bytes,omitempty"` // 0: overage is free
 	OverageUnitPrice string `json:"overage_unit_price,omitempty"` // per unit, in major units: "0.01"
@@ -46,6 +48,9 @@ func (t Terms) withDefaults() Terms {
 	}
 	if t.Direction == "" {
 		t.Direction = "sum"
+	}
+	if t.BillAt == "" {
+		t.BillAt = billable.AtEstimate
 	}
 	if t.Thresholds == nil {
 		t.Thresholds = []int{75, 90, 100}
@@ -64,6 +69,7 @@ func (t Terms) validate(planID uuid.UUID) error {
 	fields.Check(period.Interval(t.Interval).Valid(), "interval", "%q is not month, quarter or year", t.Interval)
 	fields.Check(t.ByteBasis == "l2" || t.ByteBasis == "l3", "byte_basis", "%q is not l2 or l3", t.ByteBasis)
 	fields.Check(slices.Contains([]string{"sum", "in", "out", "max"}, t.Direction), "direction", "%q is not sum, in, out or max", t.Direction)
+	fields.Check(t.BillAt == billable.AtEstimate || t.BillAt == billable.AtLowerBound, "bill_at", "%q is not estimate or lower_bound", t.BillAt)
 	t.validateTraffic(&fields)
 	return fields.Err()
 }
@@ -94,12 +100,12 @@ func (t Terms) arguments() []any {
 		thresholds[i] = int16(percent)
 	}
 	return []any{t.PlanName, t.PriceMinor, t.Currency, t.Interval, positive(t.QuotaBytes), t.ByteBasis, t.Direction, thresholds,
-		positive(t.OverageUnitBytes), filled(t.OverageUnitPrice)}
+		positive(t.OverageUnitBytes), filled(t.OverageUnitPrice), t.BillAt}
 }
 
 func (t Terms) event(planID uuid.UUID) events.PlanTerms {
 	return events.PlanTerms{PlanID: planID, PriceMinor: t.PriceMinor, Currency: t.Currency, Interval: t.Interval, QuotaBytes: t.QuotaBytes,
-		ByteBasis: t.ByteBasis, Direction: t.Direction, Thresholds: t.Thresholds, OverageUnitBytes: t.OverageUnitBytes, OverageUnitPrice: t.OverageUnitPrice}
+		ByteBasis: t.ByteBasis, Direction: t.Direction, BillAt: t.BillAt, Thresholds: t.Thresholds, OverageUnitBytes: t.OverageUnitBytes, OverageUnitPrice: t.OverageUnitPrice}
 }
 
 func (t Terms) constraints(planID uuid.UUID) map[string]*fault.Error {

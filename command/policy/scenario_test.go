@@ -90,6 +90,11 @@ func (s *story) do(verb, rest string) {
 		hour, more, _ := strings.Cut(rest, " ")
 		a := arguments(more)
 		s.Use(s.service, s.exporter, s.hour(hour), s.size(a["in"]), s.size(a["out"]))
+	case "count": // by a port: bytes without samples
+		hour, more, _ := strings.Cut(rest, " ")
+		a := arguments(more)
+		s.Use(s.service, s.exporter, s.hour(hour), s.size(a["in"]), s.size(a["out"]))
+		s.Exec(`update usage_hourly set samples_in = 0, samples_out = 0 where service_id = $1 and hour = $2`, s.service, s.hour(hour))
 	case "loss":
 		hour, more, _ := strings.Cut(rest, " ")
 		a := arguments(more)
@@ -119,6 +124,9 @@ func (s *story) compare(verb, want string) {
 		"evidence": `select concat('billable=', e->>'billable_bytes', ' quota=', e->>'quota_bytes', ' overage=', e->>'overage_bytes', ' samples=', e->>'samples',
 			' bound=', e->>'error_bound_percent', ' lost=', e->>'datagrams_lost', '/', e->>'samples_lost', '/', e->>'samples_quarantined', '/', e->>'kernel_drops')
 			from (select evidence as e from invoice_line where service_id = $1 order by revision desc limit 1) l`,
+		"billed": `select concat(e->>'bill_at', ' ', e->>'billable_bytes', ' estimate=', e->>'estimated_bytes', ' lower=', e->>'lower_bound_bytes', ' stored=', s.billable_bytes, '/', s.estimated_bytes)
+			from (select evidence as e, cycle_id, revision from invoice_line where service_id = $1 order by revision desc limit 1) l
+			join cycle_snapshot s on s.cycle_id = l.cycle_id and s.revision = l.revision`,
 		"ledger": `select coalesce(sum(amount_minor), 0) || ' ' || coalesce(min(currency), 'USD') from ledger_entry where account = 'receivable' and $1::uuid is not null`,
 	}
 	query, ok := queries[verb]
@@ -155,7 +163,7 @@ func (s *story) makePlan(a map[string]string) {
 	s.Helper()
 	s.plans++
 	terms := catalog.Terms{PlanName: fmt.Sprintf("plan-%d", s.plans), PriceMinor: 500, Currency: a["currency"], Interval: a["interval"],
-		QuotaBytes: s.size(a["quota"]), ByteBasis: a["basis"], Direction: a["direction"]}
+		QuotaBytes: s.size(a["quota"]), ByteBasis: a["basis"], Direction: a["direction"], BillAt: a["bill_at"]}
 	if unit, price, ok := strings.Cut(a["overage"], ":"); ok {
 		terms.OverageUnitBytes, terms.OverageUnitPrice = s.size(unit), price
 	}

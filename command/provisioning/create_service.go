@@ -41,8 +41,9 @@ type CreateService struct {
 
 // AssignmentInput is one prefix of a new service.
 type AssignmentInput struct {
-	AssignmentID uuid.UUID `json:"assignment_id"`
-	Prefix       string    `json:"prefix"`
+	AssignmentID uuid.UUID  `json:"assignment_id"`
+	Prefix       string     `json:"prefix"`
+	AttachmentID *uuid.UUID `json:"attachment_id,omitempty"` // the only exporter that counts its traffic; nil: each does
 }
 
 // CreatedService is the answer: the service and its running cycle.
@@ -84,11 +85,11 @@ func (c CreateService) Validate() error {
 
 // Constraints says what a second service of the name, or a missing customer, means.
 func (c CreateService) Constraints() map[string]*fault.Error {
-	return map[string]*fault.Error{
+	return assignments.NoExporter(map[string]*fault.Error{
 		"service_name_key":         fault.New(fault.Conflict, "service_exists", "a service named %s exists already", c.ServiceName),
 		"service_pkey":             fault.New(fault.Conflict, "service_exists", "service %s exists already", c.ServiceID),
 		"service_customer_id_fkey": fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID),
-	}
+	})
 }
 
 const insertService = `
@@ -129,7 +130,7 @@ func (c CreateService) open(ctx context.Context, tx pgx.Tx, since time.Time, cyc
 	created := CreatedService{ServiceID: c.ServiceID, CycleID: c.CycleID, Since: since, Period: opened.Period}
 	list := make([]assignments.Assignment, len(c.Prefixes))
 	for i, input := range c.Prefixes {
-		list[i] = assignments.Assignment{ID: input.AssignmentID, Prefix: netip.MustParsePrefix(input.Prefix), Field: fmt.Sprintf("prefixes[%d].prefix", i)}
+		list[i] = assignments.Assignment{ID: input.AssignmentID, Prefix: netip.MustParsePrefix(input.Prefix), Attachment: input.AttachmentID, Field: fmt.Sprintf("prefixes[%d].prefix", i)}
 		created.AssignmentIDs = append(created.AssignmentIDs, input.AssignmentID)
 	}
 	assigned, err := assignments.Assign(ctx, tx, assignments.Holding{ServiceID: c.ServiceID, CustomerID: c.CustomerID, From: since}, list)

@@ -148,6 +148,35 @@ func TestThereAndBackAgain(t *testing.T) {
 	}
 }
 
+// Ports and attachments, too: each way changes what differs, and once.
+func TestPortsThereAndBackAgain(t *testing.T) {
+	t.Parallel()
+	c := platform(t, nil)
+	exporters := "exporters:\n  - {name: leaf-0, source: 127.1.0.1/32, inside: [vxlan]}\n  - {name: leaf-1, source: 127.1.0.2/32, count: bound, rate_default: 100}\n"
+	rest := strings.TrimPrefix(company[strings.Index(company, "plans:"):], "\n")
+	one := exporters + rest + `
+  - {name: a, customer: a@example.com, plan: vps-s, prefixes: [{prefix: 10.0.0.1/32, attachment: leaf-0}, 10.0.0.2/32], ports: [{exporter: leaf-0, if_index: 1}]}
+  - {name: b, customer: a@example.com, plan: vps-s, prefixes: [], ports: [{exporter: leaf-1, if_index: 1}]}
+`
+	two := exporters + rest + `
+  - {name: a, customer: a@example.com, plan: vps-s, prefixes: [{prefix: 10.0.0.1/32, attachment: leaf-1}], ports: [{exporter: leaf-1, if_index: 1}]}
+  - {name: b, customer: a@example.com, plan: vps-s, prefixes: [{prefix: 10.0.0.2/32, attachment: leaf-1}], ports: []}
+`
+	three := strings.NewReplacer("attachment: leaf-1", `attachment: ""`).Replace(two)
+	for i, text := range []string{one, two, one, three, two, three, one} {
+		if _, _, err := run(t, c, text); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if lines, _, err := run(t, c, text); err != nil || len(lines) != 0 {
+			t.Fatalf("step %d, again: %v %v", i, lines, err)
+		}
+	}
+	_, _, err := run(t, c, strings.Replace(one, "ports: [{exporter: leaf-1, if_index: 1}]", "ports: [{exporter: leaf-1, if_index: 4294967295}, {exporter: leaf-1, if_index: 2}]", 1))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefusalsNameTheLine(t *testing.T) {
 	t.Parallel()
 	c := platform(t, nil)

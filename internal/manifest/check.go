@@ -35,8 +35,13 @@ func (r *reader) check() {
 	for _, s := range m.Services {
 		r.checkService(s)
 		names.once(r, "service", s.Name, s.Path+".name")
-		for i, p := range s.Prefixes {
-			names.once(r, "prefix", p, element(s.Path+".prefixes", i))
+		for _, p := range s.Prefixes {
+			names.once(r, "prefix", p.Prefix, p.Path)
+		}
+		for _, p := range s.Ports {
+			r.require(p.Exporter, p.Path+".exporter")
+			r.expect(p.IfIndex >= 1 && p.IfIndex <= maxIfIndex, p.Path+".if_index", "must be from 1 to %d", int64(maxIfIndex))
+			names.once(r, "port", p.name(), p.Path)
 		}
 	}
 }
@@ -78,9 +83,14 @@ func (r *reader) checkExporter(e Exporter) {
 		agent, err := netip.ParseAddr(e.Agent)
 		r.expect(err == nil && agent.Zone() == "" && !agent.Is4In6(), e.Path+".agent", "%q is not an address", e.Agent)
 	}
-	r.oneOf(e.Count, e.Path+".count", "ingress", "egress", "both")
+	r.oneOf(e.Count, e.Path+".count", "ingress", "egress", "both", "bound")
 	r.expect(e.RateMin >= 1 && e.RateMin <= maxRate, e.Path+".rate_min", "must be from 1 to %d", int64(maxRate))
 	r.expect(e.RateMax >= e.RateMin && e.RateMax <= maxRate, e.Path+".rate_max", "must be from rate_min to %d", int64(maxRate))
+	for i, tunnel := range e.Inside {
+		at := element(e.Path+".inside", i)
+		r.oneOf(tunnel, at, "vxlan", "gre", "mpls")
+		r.expect(!slices.Contains(e.Inside[:i], tunnel), at, "%s is there twice", tunnel)
+	}
 }
 
 func (r *reader) checkPlan(p Plan) {
@@ -89,6 +99,7 @@ func (r *reader) checkPlan(p Plan) {
 	r.expect(period.Interval(p.Interval).Valid(), p.Path+".price.interval", "%q is not one of month, quarter, year", p.Interval)
 	r.oneOf(p.Bytes, p.Path+".traffic.bytes", "l2", "l3")
 	r.oneOf(p.Direction, p.Path+".traffic.direction", "sum", "in", "out", "max")
+	r.oneOf(p.BillAt, p.Path+".traffic.bill_at", "estimate", "lower_bound")
 	last := 0
 	for i, t := range p.Thresholds {
 		r.expect(t > last && t <= maxThreshold, element(p.Path+".traffic.thresholds", i), "thresholds must rise, each from 1 to %d percent", maxThreshold)
@@ -126,8 +137,8 @@ func (r *reader) checkService(s Service) {
 	r.name(s.Name, s.Path+".name")
 	r.require(s.Customer, s.Path+".customer")
 	r.require(s.Plan, s.Path+".plan")
-	for i, p := range s.Prefixes {
-		r.prefix(p, element(s.Path+".prefixes", i))
+	for _, p := range s.Prefixes {
+		r.prefix(p.Prefix, p.Path)
 	}
 }
 

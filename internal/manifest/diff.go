@@ -26,6 +26,7 @@ const (
 	stageReleases
 	stageMoves
 	stageAssignments
+	stageAttachments
 	stages
 )
 
@@ -74,7 +75,7 @@ type differ struct {
 	steps     []Step
 	unchanged int
 	errs      Errors
-	holders   map[netip.Prefix]string // by prefix; see holdersOnce
+	holders   map[netip.Prefix]holder // by prefix; see holdersOnce
 }
 
 // Diff compares the file with the platform: the steps in order, and how many objects are as they should be. The
@@ -94,6 +95,7 @@ func Diff(f *File, s State) ([]Step, int, error) {
 		d.service(service)
 	}
 	d.prefixes()
+	d.ports()
 	slices.SortStableFunc(d.steps, func(a, b Step) int { return a.stage - b.stage })
 	return d.steps, d.unchanged, d.errs.orNil()
 }
@@ -133,6 +135,16 @@ func (d *differ) exporter(e Exporter) {
 	if e.Agent != "" {
 		settings["agent"] = e.Agent
 	}
+	inside := slices.Sorted(slices.Values(e.Inside))
+	if len(inside) > 0 {
+		settings["inside"] = inside
+	}
+	if e.RateDefault > 0 {
+		settings["rate_default"] = e.RateDefault
+	}
+	if e.RateOverride > 0 {
+		settings["rate_override"] = e.RateOverride
+	}
 	s := Step{What: "exporter " + e.Name, Path: e.Path, stage: stageExporters, url: "/exporters", body: settings, fields: map[string]string{"count_policy": "count"}}
 	old, ok := d.state.Exporters[e.Name]
 	if !ok {
@@ -146,12 +158,22 @@ func (d *differ) exporter(e Exporter) {
 	c.compare("count", old.CountPolicy, e.Count)
 	c.compare("rate_min", strconv.FormatInt(old.RateMin, 10), strconv.FormatInt(e.RateMin, 10))
 	c.compare("rate_max", strconv.FormatInt(old.RateMax, 10), strconv.FormatInt(e.RateMax, 10))
+	c.compare("inside", orDefault(strings.Join(old.Inside, ", "), "none"), orDefault(strings.Join(inside, ", "), "none"))
+	c.compare("rate_default", rate(old.RateDefault), rate(e.RateDefault))
+	c.compare("rate_override", rate(old.RateOverride), rate(e.RateOverride))
 	s.url, s.from = "/exporters/"+url.PathEscape(e.Name), []int64{old.Version}
 	d.put(c, s)
 }
 
+func rate(n int64) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
 func (d *differ) plan(p Plan) {
-	terms := object{"price": p.Price, "interval": p.Interval, "byte_basis": p.Bytes, "direction": p.Direction, "thresholds": p.Thresholds}
+	terms := object{"price": p.Price, "interval": p.Interval, "byte_basis": p.Bytes, "direction": p.Direction, "bill_at": p.BillAt, "thresholds": p.Thresholds}
 	if p.Quota > 0 {
 		terms["quota_bytes"] = p.Quota
 	}
@@ -159,7 +181,7 @@ func (d *differ) plan(p Plan) {
 		terms["overage"] = p.Overage
 	}
 	s := Step{What: "plan " + p.Name, Path: p.Path, stage: stagePlans, url: "/plans", body: terms, fields: map[string]string{
-		"interval": "price.interval", "quota_bytes": "traffic.quota", "byte_basis": "traffic.bytes", "direction": "traffic.direction",
+		"interval": "price.interval", "quota_bytes": "traffic.quota", "byte_basis": "traffic.bytes", "direction": "traffic.direction", "bill_at": "traffic.bill_at",
 		"thresholds": "traffic.thresholds", "overage.unit_bytes": "traffic.overage.unit", "overage.unit_price": "traffic.overage.price"}}
 	old, ok := d.state.Plans[p.Name]
 	if !ok {
@@ -173,6 +195,7 @@ func (d *differ) plan(p Plan) {
 	c.compare("traffic.quota", quota(old.QuotaBytes), quota(p.Quota))
 	c.compare("traffic.bytes", old.ByteBasis, p.Bytes)
 	c.compare("traffic.direction", old.Direction, p.Direction)
+	c.compare("traffic.bill_at", orDefault(old.BillAt, defaultBillAt), p.BillAt)
 	c.compare("traffic.thresholds", fmt.Sprint(old.Thresholds), fmt.Sprint(p.Thresholds))
 	c.compare("traffic.overage", overage(old.Overage), overage(p.Overage))
 	s.url, s.from = "/plans/"+url.PathEscape(p.Name), []int64{old.Version}

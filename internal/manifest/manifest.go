@@ -27,13 +27,16 @@ type Manifest struct {
 
 // Exporter is one device. Path is its place in the file: "exporters[0]".
 type Exporter struct {
-	Path    string
-	Name    string
-	Source  string // prefix
-	Agent   string // empty: any
-	Count   string // ingress, egress, both
-	RateMin int64
-	RateMax int64
+	Path         string
+	Name         string
+	Source       string // prefix
+	Agent        string // empty: any
+	Count        string // ingress, egress, both, bound
+	RateMin      int64
+	RateMax      int64
+	Inside       []string // gre, mpls, vxlan; sorted
+	RateDefault  int64    // 0: none
+	RateOverride int64    // 0: none
 }
 
 // Plan is one plan.
@@ -45,6 +48,7 @@ type Plan struct {
 	Quota      int64  // bytes; 0: none
 	Bytes      string // l2, l3
 	Direction  string
+	BillAt     string // estimate, lower_bound
 	Thresholds []int
 	Overage    *client.Overage
 }
@@ -56,14 +60,29 @@ type Customer struct {
 	Name  string
 }
 
-// Service is one service. Prefixes is nil when the file does not speak of them: they are left alone.
+// Service is one service. Prefixes and Ports are nil when the file does not speak of them: they are left alone.
 type Service struct {
 	Path     string
 	Name     string
 	Customer string // mail address, lower case
 	Plan     string
 	Since    time.Time // zero: not said
-	Prefixes []string
+	Prefixes []Prefix
+	Ports    []Port
+}
+
+// Prefix is a prefix of a service.
+type Prefix struct {
+	Path       string
+	Prefix     string
+	Attachment *string // exporter, empty for none; nil: the file does not speak of it
+}
+
+// Port is a port that is a service's alone.
+type Port struct {
+	Path     string
+	Exporter string
+	IfIndex  int64
 }
 
 // Defaults of fields that a file leaves out, and of exporters' sampling rates.
@@ -72,9 +91,11 @@ const (
 	defaultInterval  = "month"
 	defaultBytes     = "l2"
 	defaultDirection = "sum"
+	defaultBillAt    = "estimate"
 	defaultRateMin   = 1
 	defaultRateMax   = 1_000_000
 	maxRate          = 1<<32 - 1
+	maxIfIndex       = 1<<32 - 1
 )
 
 func defaultThresholds() []int { return []int{75, 90, 100} }

@@ -28,7 +28,7 @@ func (r *reader) manifest(root ast.Node) {
 }
 
 func (r *reader) exporter(n ast.Node, path string) Exporter {
-	f := r.fields(n, path, "name", "source", "agent", "count", "rate_min", "rate_max")
+	f := r.fields(n, path, "name", "source", "agent", "count", "rate_min", "rate_max", "inside", "rate_default", "rate_override")
 	e := Exporter{Path: path, Name: r.text(f["name"], path+".name"), Source: r.text(f["source"], path+".source"),
 		Agent: r.text(f["agent"], path+".agent"), Count: r.text(f["count"], path+".count"),
 		RateMin: defaultRateMin, RateMax: defaultRateMax}
@@ -42,13 +42,28 @@ func (r *reader) exporter(n ast.Node, path string) Exporter {
 	if f["rate_max"] != nil {
 		e.RateMax = r.integer(f["rate_max"], path+".rate_max")
 	}
+	for i, n := range r.list(f["inside"], path+".inside") {
+		e.Inside = append(e.Inside, r.text(n, element(path+".inside", i)))
+	}
+	e.RateDefault = r.rate(f["rate_default"], path+".rate_default")
+	e.RateOverride = r.rate(f["rate_override"], path+".rate_override")
 	return e
+}
+
+// rate reads a sampling rate that may be left out.
+func (r *reader) rate(n ast.Node, path string) int64 {
+	if n == nil {
+		return 0
+	}
+	rate := r.integer(n, path)
+	r.expect(rate >= 1 && rate <= maxRate, path, "must be from 1 to %d; leave it out for none", int64(maxRate))
+	return rate
 }
 
 func (r *reader) plan(n ast.Node, path string) Plan {
 	f := r.fields(n, path, "name", "price", "traffic")
 	p := Plan{Path: path, Name: r.text(f["name"], path+".name"), Interval: defaultInterval,
-		Bytes: defaultBytes, Direction: defaultDirection, Thresholds: defaultThresholds()}
+		Bytes: defaultBytes, Direction: defaultDirection, BillAt: defaultBillAt, Thresholds: defaultThresholds()}
 	if f["price"] != nil {
 		at := path + ".price"
 		price := r.fields(f["price"], at, "amount", "currency", "interval")
@@ -62,10 +77,11 @@ func (r *reader) plan(n ast.Node, path string) Plan {
 }
 
 func (r *reader) traffic(n ast.Node, path string, p *Plan) {
-	f := r.fields(n, path, "quota", "bytes", "direction", "thresholds", "overage")
+	f := r.fields(n, path, "quota", "bytes", "direction", "bill_at", "thresholds", "overage")
 	p.Quota = r.size(f["quota"], path+".quota")
 	p.Bytes = orDefault(r.text(f["bytes"], path+".bytes"), defaultBytes)
 	p.Direction = orDefault(r.text(f["direction"], path+".direction"), defaultDirection)
+	p.BillAt = orDefault(r.text(f["bill_at"], path+".bill_at"), defaultBillAt)
 	if f["thresholds"] != nil {
 		p.Thresholds = []int{}
 		for i, t := range r.list(f["thresholds"], path+".thresholds") {
@@ -101,19 +117,46 @@ func (r *reader) customer(n ast.Node, path string) Customer {
 }
 
 func (r *reader) service(n ast.Node, path string) Service {
-	f := r.fields(n, path, "name", "customer", "plan", "since", "prefixes")
+	f := r.fields(n, path, "name", "customer", "plan", "since", "prefixes", "ports")
 	s := Service{Path: path, Name: r.text(f["name"], path+".name"), Customer: strings.ToLower(r.text(f["customer"], path+".customer")),
 		Plan: r.text(f["plan"], path+".plan")}
 	if since := r.text(f["since"], path+".since"); since != "" {
 		s.Since = r.time(f["since"], path+".since", since)
 	}
 	if f["prefixes"] != nil {
-		s.Prefixes = []string{}
+		s.Prefixes = []Prefix{}
 		for i, p := range r.list(f["prefixes"], path+".prefixes") {
-			s.Prefixes = append(s.Prefixes, r.text(p, element(path+".prefixes", i)))
+			s.Prefixes = append(s.Prefixes, r.prefixOf(p, element(path+".prefixes", i)))
+		}
+	}
+	if f["ports"] != nil {
+		s.Ports = []Port{}
+		for i, p := range r.list(f["ports"], path+".ports") {
+			s.Ports = append(s.Ports, r.port(p, element(path+".ports", i)))
 		}
 	}
 	return s
+}
+
+// prefixOf reads a prefix: its text alone, or fields that also say where it is attached.
+func (r *reader) prefixOf(n ast.Node, path string) Prefix {
+	switch r.resolve(n).(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+	default:
+		return Prefix{Path: path, Prefix: r.text(n, path)}
+	}
+	f := r.fields(n, path, "prefix", "attachment")
+	p := Prefix{Path: path + ".prefix", Prefix: r.text(f["prefix"], path+".prefix")}
+	if f["attachment"] != nil {
+		attachment := r.text(f["attachment"], path+".attachment")
+		p.Attachment = &attachment
+	}
+	return p
+}
+
+func (r *reader) port(n ast.Node, path string) Port {
+	f := r.fields(n, path, "exporter", "if_index")
+	return Port{Path: path, Exporter: r.text(f["exporter"], path+".exporter"), IfIndex: r.integer(f["if_index"], path+".if_index")}
 }
 
 // time reads a time as RFC 3339 has it, or a day, which begins at midnight UTC.

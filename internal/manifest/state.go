@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -53,13 +54,40 @@ func index[T any](ctx context.Context, c *client.Client, path string, name func(
 	return byName, nil
 }
 
-// holders is which service has each prefix, now or from some time on.
-func (s State) holders() map[netip.Prefix]string {
-	holders := map[netip.Prefix]string{}
+// holder is who has a prefix, and where it is attached.
+type holder struct {
+	service    string
+	attachment string // exporter; empty: none
+}
+
+// holders is which service has each prefix, now or from some time on; the latest, if several have it in turn.
+func (s State) holders() map[netip.Prefix]holder {
+	holders := map[netip.Prefix]holder{}
+	since := map[netip.Prefix]time.Time{}
 	for name, service := range s.Services {
 		for _, p := range service.Prefixes {
-			if prefix, err := netip.ParsePrefix(p.Prefix); err == nil {
-				holders[prefix] = name
+			if prefix, err := netip.ParsePrefix(p.Prefix); err == nil && !p.From.Before(since[prefix]) {
+				holders[prefix], since[prefix] = holder{service: name, attachment: p.Attachment}, p.From
+			}
+		}
+	}
+	return holders
+}
+
+// portKey is a port by the name of its exporter.
+type portKey struct {
+	exporter string
+	ifIndex  int64
+}
+
+// portHolders is which service each port is bound to, now or from some time on; the latest, if several.
+func (s State) portHolders() map[portKey]string {
+	holders := map[portKey]string{}
+	since := map[portKey]time.Time{}
+	for name, service := range s.Services {
+		for _, p := range service.Ports {
+			if key := (portKey{p.Exporter, p.IfIndex}); !p.From.Before(since[key]) {
+				holders[key], since[key] = name, p.From
 			}
 		}
 	}

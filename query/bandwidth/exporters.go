@@ -16,9 +16,12 @@ type Exporter struct {
 	Name               string    `json:"name"`
 	Source             string    `json:"source" doc:"CIDR of the UDP source addresses it may send from"`
 	Agent              *string   `json:"agent,omitempty" doc:"sFlow agent address; absent: any agent of that source"`
-	CountPolicy        string    `json:"count_policy" enum:"ingress,egress,both"`
+	CountPolicy        string    `json:"count_policy" enum:"ingress,egress,both,bound" doc:"bound: only the counters of its bound ports become bytes"`
 	RateMin            int64     `json:"rate_min"`
 	RateMax            int64     `json:"rate_max"`
+	Inside             []string  `json:"inside" nullable:"false" doc:"Tunnels that are looked into: gre, mpls, vxlan"`
+	RateDefault        *int64    `json:"rate_default,omitempty" doc:"For flow records that state no rate; absent: they are set aside"`
+	RateOverride       *int64    `json:"rate_override,omitempty" doc:"For flow records, whatever they state"`
 	Seen               *Seen     `json:"seen,omitempty" db:"-"`
 	State              string    `json:"state" db:"-" enum:"never_seen,receiving,silent,losing" doc:"silent: nothing for two minutes; losing: gaps in the last ten minutes"`
 	DatagramsPerSecond int64     `json:"datagrams_per_second" db:"-" doc:"Of the last whole minute, rounded"`
@@ -146,6 +149,20 @@ func FindExporter(ctx context.Context, db query.Postgres, reference string, now 
 		hours[i] = l.LossHour
 	}
 	return ExporterDetail{Exporter: exporters[0], Hours: hours}, nil
+}
+
+// ExporterName is an exporter by both its names.
+type ExporterName struct {
+	ID   uuid.UUID
+	Name string
+}
+
+//go:embed name_exporter.sql
+var nameExporterSQL string
+
+// NameExporter finds an exporter by id or name, without its health. Errors: NotFound.
+func NameExporter(ctx context.Context, db query.Postgres, reference string) (ExporterName, error) {
+	return query.One[ExporterName](ctx, db, "exporter", nameExporterSQL, reference)
 }
 
 // withHealth adds what the loss ledger and the port readings say.

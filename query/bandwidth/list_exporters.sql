@@ -1,4 +1,4 @@
-select e.id, e.name, e.source::text as source, host(e.agent) as agent, e.count_policy, e.rate_min, e.rate_max, e.created_at,
+select e.id, e.name, e.source::text as source, host(e.agent) as agent, e.count_policy, e.rate_min, e.rate_max, e.inside, e.rate_default, e.rate_override, e.created_at,
        coalesce((select g.version from aggregate g where g.type = 'exporter' and g.id = e.id), 0) as version,
        seen.first_at, seen.last_at,
        coalesce((select m.datagrams from loss_minute m

@@ -89,7 +89,7 @@ func (r cycleRow) bill(c *CycleSummary) {
 	if c.Basis == "l3" {
 		in, out = c.BytesInL3, c.BytesOutL3
 	}
-	c.BillableBytes = billable.Bytes(c.Direction, in, out)
+	c.EstimatedBytes = billable.Bytes(c.Direction, in, out)
 	billsIn, billsOut := billable.Sides(c.Direction, in, out)
 	if billsIn {
 		c.Samples += r.SamplesIn
@@ -97,9 +97,21 @@ func (r cycleRow) bill(c *CycleSummary) {
 	if billsOut {
 		c.Samples += r.SamplesOut
 	}
-	if c.Samples > 0 {
-		bound := math.Round(196e6/math.Sqrt(float64(c.Samples))) / 1e6
-		c.ErrorBoundPercent = &bound
+	c.BillableBytes = billable.At(c.BillAt, c.EstimatedBytes, c.Samples)
+	c.ErrorBoundPercent = bound(c.EstimatedBytes, c.Samples)
+}
+
+// bound is the 95 % bound of an estimate in per cent. Bytes without samples come from port counters and are exact.
+func bound(bytes, samples int64) *float64 {
+	exact := 0.0
+	switch {
+	case samples > 0:
+		sampled := math.Round(196e6/math.Sqrt(float64(samples))) / 1e6
+		return &sampled
+	case bytes > 0:
+		return &exact
+	default:
+		return nil
 	}
 }
 

@@ -57,6 +57,9 @@ type InvoiceLine struct {
 type Evidence struct {
 	BytesIn            int64    `json:"bytes_in"`
 	BytesOut           int64    `json:"bytes_out"`
+	BillAt             string   `json:"bill_at,omitempty" enum:"estimate,lower_bound" doc:"Which of the two below is billed; absent: estimate"`
+	EstimatedBytes     *int64   `json:"estimated_bytes,omitempty" doc:"By basis and direction; absent: as billable_bytes"`
+	LowerBoundBytes    *int64   `json:"lower_bound_bytes,omitempty" doc:"The estimate less its 95 % error bound"`
 	BillableBytes      int64    `json:"billable_bytes"`
 	QuotaBytes         *int64   `json:"quota_bytes,omitempty"`
 	Samples            int64    `json:"samples"`

@@ -20,6 +20,7 @@ type Service struct {
 	Plan     query.Plan      `json:"plan" db:"-"`
 	Since    time.Time       `json:"since"`
 	Prefixes []Prefix        `json:"prefixes" nullable:"false"`
+	Ports    []BoundPort     `json:"ports,omitempty" doc:"Whose counters bill it, now or from some time on; for staff"`
 	Version  int64           `json:"version" doc:"Give it as If-Match to change only what you have seen"`
 }
 
@@ -32,9 +33,18 @@ type ServiceCustomer struct {
 
 // Prefix is an address range that belongs to a service from a time on.
 type Prefix struct {
-	Prefix string     `json:"prefix" doc:"CIDR"`
-	From   time.Time  `json:"from"`
-	To     *time.Time `json:"to,omitempty" doc:"Exclusive; absent while it lasts"`
+	Prefix     string     `json:"prefix" doc:"CIDR"`
+	From       time.Time  `json:"from"`
+	To         *time.Time `json:"to,omitempty" doc:"Exclusive; absent while it lasts"`
+	Attachment *string    `json:"attachment,omitempty" doc:"Name of the only exporter that counts its traffic; absent: each does; for staff"`
+}
+
+// BoundPort is a port of an exporter that is the service's alone from a time on.
+type BoundPort struct {
+	Exporter string     `json:"exporter"`
+	IfIndex  int64      `json:"if_index"`
+	From     time.Time  `json:"from"`
+	To       *time.Time `json:"to,omitempty" doc:"Exclusive; absent while it lasts"`
 }
 
 // ServiceFilter narrows a list of services. Empty fields keep all.

@@ -19,13 +19,14 @@ type CycleEnded CycleOpened
 
 // CycleSnapshotTaken fixes the usage that a cycle, or a later revision of it, is billed on.
 type CycleSnapshotTaken struct {
-	CycleID       uuid.UUID `json:"cycle_id"`
-	ServiceID     uuid.UUID `json:"service_id"`
-	CustomerID    uuid.UUID `json:"customer_id"`
-	Revision      int       `json:"revision"`
-	EventEnd      time.Time `json:"event_end"`     // exclusive
-	StoredBefore  time.Time `json:"stored_before"` // exclusive
-	BillableBytes int64     `json:"billable_bytes"`
+	CycleID        uuid.UUID `json:"cycle_id"`
+	ServiceID      uuid.UUID `json:"service_id"`
+	CustomerID     uuid.UUID `json:"customer_id"`
+	Revision       int       `json:"revision"`
+	EventEnd       time.Time `json:"event_end"`     // exclusive
+	StoredBefore   time.Time `json:"stored_before"` // exclusive
+	BillableBytes  int64     `json:"billable_bytes"`
+	EstimatedBytes int64     `json:"estimated_bytes,omitempty"` // what billable_bytes is, or is the lower bound of
 }
 
 // CycleRated says what the usage costs. OverageMinor is of all overage so far, not of this revision alone.

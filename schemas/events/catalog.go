@@ -23,6 +23,7 @@ type PlanTerms struct {
 	QuotaBytes       int64     `json:"quota_bytes,omitempty"` // 0: no quota
 	ByteBasis        string    `json:"byte_basis"`            // l2, l3
 	Direction        string    `json:"direction"`             // sum, in, out, max
+	BillAt           string    `json:"bill_at,omitempty"`     // estimate, lower_bound; empty: estimate
 	Thresholds       []int     `json:"thresholds"`            // percent, ascending
 	OverageUnitBytes int64     `json:"overage_unit_bytes,omitempty"`
 	OverageUnitPrice string    `json:"overage_unit_price,omitempty"` // decimal, major units per unit

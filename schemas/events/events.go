@@ -79,6 +79,7 @@ const (
 	TypePrefix     = "prefix"
 	TypeCycle      = "cycle"
 	TypeQuotaAlert = "quota_alert"
+	TypePortAlert  = "port_alert"
 	TypeInvoice    = "invoice"
 )
 

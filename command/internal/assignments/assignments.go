@@ -18,9 +18,10 @@ import (
 
 // Assignment is one prefix to assign. Field is its path in the caller's input, for the fault.
 type Assignment struct {
-	ID     uuid.UUID
-	Prefix netip.Prefix
-	Field  string
+	ID         uuid.UUID
+	Prefix     netip.Prefix
+	Attachment *uuid.UUID // the only exporter that counts its traffic; nil: each does
+	Field      string
 }
 
 // Holding is the service that prefixes are assigned to, and for how long. To is exclusive; nil lasts.
@@ -30,24 +31,30 @@ type Holding struct {
 	To                    *time.Time
 }
 
+// NoExporter says what a violated constraint means: the attachment is no exporter. It is for a command's Constraints.
+func NoExporter(all map[string]*fault.Error) map[string]*fault.Error {
+	all["assignment_attachment_id_fkey"] = fault.New(fault.NotFound, "no_such_exporter", "the attachment is no exporter")
+	return all
+}
+
 const insertAssignments = `
-insert into assignment (id, prefix, service_id, valid)
-select a.id, a.prefix, $3, tstzrange($4, $5)
-from unnest($1::uuid[], $2::cidr[]) as a (id, prefix)
+insert into assignment (id, prefix, service_id, valid, attachment_id)
+select a.id, a.prefix, $3, tstzrange($4, $5), a.attachment
+from unnest($1::uuid[], $2::cidr[], $6::uuid[]) as a (id, prefix, attachment)
 on conflict on constraint assignment_overlap do nothing
 returning id`
 
 // Assign gives prefixes to a service. When another service, or the same, has one of them at any time of the
 // interval, it is refused with a conflict that names the holder and since when.
 func Assign(ctx context.Context, tx pgx.Tx, h Holding, list []Assignment) ([]events.Event, error) {
-	ids, prefixes := make([]uuid.UUID, len(list)), make([]netip.Prefix, len(list))
+	ids, prefixes, attachments := make([]uuid.UUID, len(list)), make([]netip.Prefix, len(list)), make([]*uuid.UUID, len(list))
 	assigned := make([]events.Event, len(list))
 	for i, a := range list {
-		ids[i], prefixes[i] = a.ID, a.Prefix
+		ids[i], prefixes[i], attachments[i] = a.ID, a.Prefix, a.Attachment
 		assigned[i] = events.PrefixAssigned{AssignmentID: a.ID, ServiceID: h.ServiceID, CustomerID: h.CustomerID,
-			Prefix: a.Prefix.String(), From: h.From, To: h.To}
+			Prefix: a.Prefix.String(), From: h.From, To: h.To, AttachmentID: a.Attachment}
 	}
-	tag, err := tx.Exec(ctx, insertAssignments, ids, prefixes, h.ServiceID, h.From, h.To)
+	tag, err := tx.Exec(ctx, insertAssignments, ids, prefixes, h.ServiceID, h.From, h.To, attachments)
 	if err != nil {
 		return nil, fmt.Errorf("assign prefixes to service %s: %w", h.ServiceID, err)
 	}

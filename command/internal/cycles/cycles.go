@@ -17,9 +17,9 @@ import (
 
 const insertCycle = `
 insert into cycle (id, service_id, plan_id, starts_at, ends_at, status, quota_bytes, byte_basis, direction,
-                   thresholds, currency, overage_unit_bytes, overage_unit_price)
+                   thresholds, currency, overage_unit_bytes, overage_unit_price, bill_at)
 select $1, s.id, p.id, $3, $4, 'open', p.quota_bytes, p.byte_basis, p.direction,
-       p.thresholds, p.currency, p.overage_unit_bytes, p.overage_unit_price
+       p.thresholds, p.currency, p.overage_unit_bytes, p.overage_unit_price, p.bill_at
 from service s join plan p on p.id = s.plan_id
 where s.id = $2
 for share of s, p
@@ -39,7 +39,7 @@ const reterm = `
 update cycle c
 set plan_id = p.id, quota_bytes = p.quota_bytes, byte_basis = p.byte_basis, direction = p.direction,
     thresholds = p.thresholds, currency = p.currency,
-    overage_unit_bytes = p.overage_unit_bytes, overage_unit_price = p.overage_unit_price
+    overage_unit_bytes = p.overage_unit_bytes, overage_unit_price = p.overage_unit_price, bill_at = p.bill_at
 from service s join plan p on p.id = s.plan_id
 where c.service_id = s.id and c.status = 'open' and c.ends_at > $2 and `
 

@@ -66,6 +66,16 @@ func (b *bench) feed(t testing.TB, packets ...metertest.Packet) {
 	}
 }
 
+// restart writes the memory down and goes on from what is read back.
+func (b *bench) restart(t testing.TB) {
+	t.Helper()
+	book, err := track.Decode(b.Book.Encode(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Book = book
+}
+
 func (b *bench) loss() count.Loss {
 	var sum count.Loss
 	for _, l := range b.Tally.Losses {
@@ -184,12 +194,12 @@ func TestRejectedAndRepeated(t *testing.T) {
 	foreign := metertest.Datagram{Agent: netip.MustParseAddr("192.0.2.2"), Sequence: 9, Samples: []metertest.Sample{sample(1, 1, one, world)}}
 	cut := good
 	cut.Payload = cut.Payload[:len(cut.Payload)-1]
-	netflow := good
-	netflow.Protocol = envelope.ProtocolNetFlow
+	flows, other := good, good
+	flows.Protocol, other.Protocol = envelope.ProtocolNetFlow, 99
 	early := good
 	early.Received = -1
-	b.feed(t, good, good, metertest.SFlow(at, foreign), cut, netflow)
-	want := count.Loss{Datagrams: 1, DatagramsDuplicate: 1, DatagramsRejected: 3, Samples: 2, SamplesWithoutIP: 1}
+	b.feed(t, good, good, metertest.SFlow(at, foreign), cut, flows, other)
+	want := count.Loss{Datagrams: 1, DatagramsDuplicate: 1, DatagramsRejected: 4, Samples: 2, SamplesWithoutIP: 1}
 	if diff := cmp.Diff(want, b.loss()); diff != "" {
 		t.Error(diff)
 	}
@@ -198,7 +208,7 @@ func TestRejectedAndRepeated(t *testing.T) {
 	for key, n := range b.Tally.Rejects {
 		got[key.Reason] = n
 	}
-	if diff := cmp.Diff(map[string]int64{"agent_mismatch": 1, "truncated": 1, "protocol": 1, "receive_time": 1}, got); diff != "" {
+	if diff := cmp.Diff(map[string]int64{"agent_mismatch": 1, "truncated": 1, "protocol": 1, "flow_version": 1, "receive_time": 1}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -255,7 +265,7 @@ func TestPorts(t *testing.T) {
 		Agent: agent, Sequence: 1, Samples: []metertest.Sample{sample(1, 1, one, world)},
 		Counters: []metertest.Counter{{Sequence: 1, Port: 1, Speed: 10e9, OctetsIn: 5, OctetsOut: 6}},
 	}))
-	want := map[count.PortKey]count.Port{{Index: 1}: {Type: 6, Speed: 10e9, OctetsIn: 5, OctetsOut: 6, At: at, Rate: 100}}
+	want := map[count.PortKey]count.Port{{Index: 1}: {Type: 6, Speed: 10e9, OctetsIn: 5, OctetsOut: 6, At: at, Rate: 100, Status: 3, FCSErrors: -1}}
 	if diff := cmp.Diff(want, b.Tally.Ports); diff != "" {
 		t.Error(diff)
 	}

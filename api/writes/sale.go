@@ -1,8 +1,11 @@
-package api
+package writes
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/catalog"
@@ -21,6 +24,7 @@ type PlanTerms struct {
 	QuotaBytes int64          `json:"quota_bytes,omitempty" minimum:"1" doc:"Absent: no quota"`
 	ByteBasis  string         `json:"byte_basis,omitempty" enum:"l2,l3" doc:"Absent: l2"`
 	Direction  string         `json:"direction,omitempty" enum:"sum,in,out,max" doc:"Absent: sum"`
+	BillAt     string         `json:"bill_at,omitempty" enum:"estimate,lower_bound" doc:"lower_bound: the estimate less its 95 % error bound; absent: estimate"`
 	Thresholds []int          `json:"thresholds,omitempty" doc:"Percent of the quota, ascending; absent: 75, 90, 100"`
 	Overage    *query.Overage `json:"overage,omitempty" doc:"Absent: overage is free"`
 }
@@ -33,11 +37,11 @@ type PlanBody struct {
 
 // ServiceBody is a new service.
 type ServiceBody struct {
-	Name     string     `json:"name"`
-	Customer string     `json:"customer" doc:"Mail address or id"`
-	Plan     string     `json:"plan" doc:"Name or id"`
-	Since    *time.Time `json:"since,omitempty" doc:"Cut to its whole hour; anchors the billing cycles; absent: now"`
-	Prefixes []string   `json:"prefixes,omitempty" maxItems:"1000" doc:"CIDR; they belong to the service from since on"`
+	Name     string        `json:"name"`
+	Customer string        `json:"customer" doc:"Mail address or id"`
+	Plan     string        `json:"plan" doc:"Name or id"`
+	Since    *time.Time    `json:"since,omitempty" doc:"Cut to its whole hour; anchors the billing cycles; absent: now"`
+	Prefixes []PrefixInput `json:"prefixes,omitempty" maxItems:"1000" doc:"CIDR; they belong to the service from since on"`
 }
 
 // ServiceSettings are what can change of a service.
@@ -49,7 +53,7 @@ type ServiceSettings struct {
 func (t PlanTerms) terms(name string) (catalog.Terms, error) {
 	var fields fault.Fields
 	terms := catalog.Terms{PlanName: name, Currency: t.Price.Currency, Interval: t.Interval, QuotaBytes: t.QuotaBytes,
-		ByteBasis: t.ByteBasis, Direction: t.Direction, Thresholds: t.Thresholds}
+		ByteBasis: t.ByteBasis, Direction: t.Direction, BillAt: t.BillAt, Thresholds: t.Thresholds}
 	if terms.Interval == "" {
 		terms.Interval = "month"
 	}
@@ -72,11 +76,12 @@ func inPlan(err error) error {
 	return inBody(err, "price_minor", "price.amount", "currency", "price.currency", "overage_unit_bytes", "overage.unit_bytes", "overage_unit_price", "overage.unit_price")
 }
 
-func (e *edge) createPlan(ctx context.Context, in *struct {
+// CreatePlan creates a plan.
+func (o Orders) CreatePlan(ctx context.Context, in *struct {
 	Write
 	Body PlanBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -84,20 +89,21 @@ func (e *edge) createPlan(ctx context.Context, in *struct {
 	if err != nil {
 		return Reference{}, err
 	}
-	done, err := command.Run(ctx, e.Commands, meta, catalog.CreatePlan{PlanID: meta.NewID(), Terms: terms})
+	done, err := command.Run(ctx, o.Commands, meta, catalog.CreatePlan{PlanID: meta.NewID(), Terms: terms})
 	return Reference{ID: done.PlanID, Name: in.Body.Name}, inPlan(err)
 }
 
-func (e *edge) changePlan(ctx context.Context, in *struct {
+// ChangePlan changes a plan's terms, whole.
+func (o Orders) ChangePlan(ctx context.Context, in *struct {
 	Write
 	Name string `path:"name" maxLength:"200" doc:"Name or id"`
 	Body PlanTerms
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
-	found, err := sale.FindPlan(ctx, e.Postgres, in.Name)
+	found, err := sale.FindPlan(ctx, o.Postgres, in.Name)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -105,52 +111,72 @@ func (e *edge) changePlan(ctx context.Context, in *struct {
 	if err != nil {
 		return Reference{}, err
 	}
-	_, err = command.Run(ctx, e.Commands, meta, catalog.ChangePlan{PlanID: found.ID, Terms: terms})
+	_, err = command.Run(ctx, o.Commands, meta, catalog.ChangePlan{PlanID: found.ID, Terms: terms})
 	return Reference{ID: found.ID, Name: found.Name}, inPlan(err)
 }
 
-func (e *edge) createService(ctx context.Context, in *struct {
+// CreateService creates a service with its prefixes.
+func (o Orders) CreateService(ctx context.Context, in *struct {
 	Write
 	Body ServiceBody
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
-	customer, err := whois.FindCustomer(ctx, e.Postgres, query.Staff(), in.Body.Customer)
+	customer, err := whois.FindCustomer(ctx, o.Postgres, query.Staff(), in.Body.Customer)
 	if err != nil {
 		return Reference{}, notFoundAs(err, "customer", in.Body.Customer)
 	}
-	plan, err := sale.FindPlan(ctx, e.Postgres, in.Body.Plan)
+	plan, err := sale.FindPlan(ctx, o.Postgres, in.Body.Plan)
 	if err != nil {
 		return Reference{}, notFoundAs(err, "plan", in.Body.Plan)
 	}
 	c := provisioning.CreateService{ServiceID: meta.NewID(), CycleID: meta.NewID(), ServiceName: in.Body.Name,
 		CustomerID: customer.ID, PlanID: plan.ID, Since: orZero(in.Body.Since)}
-	for _, prefix := range in.Body.Prefixes {
-		c.Prefixes = append(c.Prefixes, provisioning.AssignmentInput{AssignmentID: meta.NewID(), Prefix: prefix})
+	if c.Prefixes, err = o.assignments(ctx, meta, in.Body.Prefixes); err != nil {
+		return Reference{}, err
 	}
-	done, err := command.Run(ctx, e.Commands, meta, c)
+	done, err := command.Run(ctx, o.Commands, meta, c)
 	return Reference{ID: done.ServiceID, Name: in.Body.Name}, inBody(err, "].prefix", "]", "customer_id", "customer", "plan_id", "plan")
 }
 
-func (e *edge) changeServicePlan(ctx context.Context, in *struct {
+// assignments looks up the exporters that prefixes are attached to, each once.
+func (o Orders) assignments(ctx context.Context, meta command.Meta, inputs []PrefixInput) ([]provisioning.AssignmentInput, error) {
+	var all []provisioning.AssignmentInput
+	known := map[string]*uuid.UUID{"": nil}
+	for i, input := range inputs {
+		attachment, ok := known[input.Attachment]
+		if !ok {
+			var err error
+			if attachment, err = o.attachment(ctx, fmt.Sprintf("prefixes[%d].attachment", i), input.Attachment); err != nil {
+				return nil, err
+			}
+			known[input.Attachment] = attachment
+		}
+		all = append(all, provisioning.AssignmentInput{AssignmentID: meta.NewID(), Prefix: input.Prefix, AttachmentID: attachment})
+	}
+	return all, nil
+}
+
+// ChangeServicePlan moves a service to another plan.
+func (o Orders) ChangeServicePlan(ctx context.Context, in *struct {
 	Write
 	ServiceInput
 	Body ServiceSettings
 }) (Reference, error) {
-	meta, err := e.meta(ctx, in.Write)
+	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
-	service, err := e.service(ctx, in.ID)
+	service, err := o.service(ctx, in.ID)
 	if err != nil {
 		return Reference{}, err
 	}
-	plan, err := sale.FindPlan(ctx, e.Postgres, in.Body.Plan)
+	plan, err := sale.FindPlan(ctx, o.Postgres, in.Body.Plan)
 	if err != nil {
 		return Reference{}, notFoundAs(err, "plan", in.Body.Plan)
 	}
-	_, err = command.Run(ctx, e.Commands, meta, provisioning.ChangeServicePlan{ServiceID: service.ID, PlanID: plan.ID})
+	_, err = command.Run(ctx, o.Commands, meta, provisioning.ChangeServicePlan{ServiceID: service.ID, PlanID: plan.ID})
 	return Reference{ID: service.ID, Name: service.Name}, inBody(err, "plan_id", "plan")
 }
