@@ -125,6 +125,12 @@ func TestRoles(t *testing.T) {
 		{postgres.RoleMeter, `insert into customer (id, email, name, created_at) values (gen_random_uuid(), 'm@b', 'M', now())`, false},
 		{postgres.RoleMeter, `select from invoice`, false},
 		{postgres.RoleMeter, insertJob, false},
+		{postgres.RoleMeter, `insert into replay_slice (source, minute, documents, found, parts, updated_at) values ('s', '2026-01-01', 0, 0, 1, now())`, true},
+		{postgres.RoleMeter, `delete from replay_outbox`, true},
+		{postgres.RoleMeter, `delete from replay_slice`, false},
+		{postgres.RoleQuery, `select from replay_job`, true},
+		{postgres.RoleQuery, `select from replay_outbox`, false},
+		{postgres.RoleCommand, `update replay_job set epoch = 0`, false},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.role)+"/"+tt.sql[:min(40, len(tt.sql))], func(t *testing.T) {

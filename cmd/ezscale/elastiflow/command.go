@@ -180,7 +180,10 @@ func run(cmd *cobra.Command, o options) error {
 			return err
 		}
 	}
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled) && o.follow:
+		return nil // that is how it ends
+	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("interrupted; run the same command again and it goes on from here: %w", err)
 	}
 	return err
@@ -227,7 +230,7 @@ func list(cmd *cobra.Command) error {
 			return err
 		}
 		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", j.Name, j.Mode, j.State, j.Next.UTC().Format(time.RFC3339),
-			counts.Counted, counts.KeptBack(), j.Unsent, j.Updated.UTC().Format(time.RFC3339), j.Error)
+			counts.Counted+counts.Duplicates, counts.KeptBack(), j.Unsent, j.Updated.UTC().Format(time.RFC3339), j.Error)
 	}
 	return out.Flush()
 }
