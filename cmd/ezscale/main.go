@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ezscale/platform/cmd/ezscale/tools"
+	"github.com/ezscale/platform/cmd/ezscale/tools/network"
 )
 
 // version is set by the linker.
@@ -63,7 +64,7 @@ func newRoot() *cobra.Command {
 		}
 	}
 	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
-	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
+	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), tools.NewSimulateCommand(), tools.NewClockCommand(), network.NewPortsCommand(), network.NewQuarantineCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())

@@ -21,6 +21,15 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("data", "url")
 }
 
+// Connection is these flags for commands that have a package of their own.
+type Connection struct{ flags clientFlags }
+
+// Add adds the flags to a command.
+func (c *Connection) Add(cmd *cobra.Command) { c.flags.add(cmd) }
+
+// Connect makes the client.
+func (c *Connection) Connect() (*client.Client, error) { return c.flags.connect() }
+
 // connect makes the client. EZSCALE_TOKEN goes before the token of the data directory.
 func (f *clientFlags) connect() (*client.Client, error) {
 	cfg := client.Config{URL: f.url}

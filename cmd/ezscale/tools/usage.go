@@ -33,7 +33,7 @@ func NewUsageCommand() *cobra.Command {
 			if len(names) == 0 && !all {
 				return fmt.Errorf("name services, or say --all")
 			}
-			query, err := usageRange(from, to)
+			query, err := HourRange(from, to)
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,8 @@ func NewUsageCommand() *cobra.Command {
 	return cmd
 }
 
-func usageRange(from, to string) (url.Values, error) {
+// HourRange reads two times for a request's from and to; empty ones are left out.
+func HourRange(from, to string) (url.Values, error) {
 	query := url.Values{}
 	for _, bound := range []struct{ name, text string }{{"from", from}, {"to", to}} {
 		if bound.text == "" {
