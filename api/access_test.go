@@ -12,7 +12,7 @@ import (
 
 // who may call each operation. A new operation without a row fails the test.
 func rows() map[string]string {
-	return map[string]string{
+	table := map[string]string{
 		"get-session": "signed in", "sign-in": "anyone", "sign-out": "anyone",
 		"list-services": "signed in", "get-service": "own", "get-service-usage": "own", "list-service-cycles": "own",
 		"list-service-alerts": "own", "watch-service": "own", "list-invoices": "signed in", "get-invoice": "own invoice",
@@ -23,8 +23,13 @@ func rows() map[string]string {
 		"assign-prefix": "staff", "release-prefix": "staff", "move-prefix": "staff",
 		"change-attachment": "staff", "bind-port": "staff", "release-port": "staff", "move-port": "staff",
 		"release-quarantine": "staff", "reject-quarantine": "staff",
-		"get-clock": "staff", "advance-clock": "staff", "list-mailbox": "staff",
+		"get-clock": "staff", "advance-clock": "staff", "list-mailbox": "staff", "get-port": "staff",
 	}
+	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
+		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {
+		table["report-"+name], table["export-"+name] = "staff", "staff"
+	}
+	return table
 }
 
 type route struct{ method, path, id string }
@@ -58,7 +63,7 @@ func (r route) on(service, invoice string) string {
 	if strings.Contains(r.path, "/invoices/") {
 		id = invoice
 	}
-	return strings.NewReplacer("{id}", id, "{name}", "x", "{email}", "a@example.com").Replace(r.path)
+	return strings.NewReplacer("{id}", id, "{name}", "x", "{email}", "a@example.com", "{if_index}", "1").Replace(r.path)
 }
 
 func (r route) body() string {

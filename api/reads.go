@@ -15,6 +15,7 @@ import (
 	"github.com/ezscale/platform/query/catalog"
 	"github.com/ezscale/platform/query/identity"
 	"github.com/ezscale/platform/query/provisioning"
+	"github.com/ezscale/platform/query/reports"
 )
 
 // PageInput cuts a list.
@@ -199,6 +200,13 @@ func (e *edge) networkOperations(api huma.API) {
 	serve(e, api, operation{method: http.MethodGet, path: "/collectors", id: "list-collectors", tag: tag, summary: "Collectors and what they could not hold", access: guard.Staff},
 		func(ctx context.Context, _ *struct{}) (query.List[bandwidth.Collector], error) {
 			return bandwidth.ListCollectors(ctx, e.Postgres)
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/exporters/{id}/ports/{if_index}", id: "get-port", tag: tag, summary: "A port, and the service it bills", access: guard.Staff},
+		func(ctx context.Context, in *struct {
+			ID   string `path:"id" maxLength:"200" doc:"Id or name of the exporter"`
+			Port int64  `path:"if_index" minimum:"1" maximum:"4294967295"`
+		}) (reports.PortDetail, error) {
+			return reports.FindPort(ctx, e.Postgres, in.ID, in.Port, e.Clock.Now())
 		})
 	serve(e, api, operation{method: http.MethodGet, path: "/unattributed", id: "list-unattributed", tag: tag, summary: "Traffic of addresses that no service owns, the biggest first", access: guard.Staff},
 		func(ctx context.Context, in *struct {

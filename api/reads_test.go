@@ -33,13 +33,19 @@ func TestServiceWithItsCycle(t *testing.T) {
 	e := company(t)
 	e.meter("svc-a", start.Add(-time.Minute), 900_000_000, 200_000_000)
 	e.hear(start.Add(-time.Minute), 3)
+	e.exec(`update loss_hourly set samples_lost = 5, records_lost = 7`)
+	e.exec(`insert into quarantine_hourly (exporter_id, hour, service_id, direction, rate, samples, frame_length, ip_length)
+		select e.id, $1, s.id, 'in', 0, 9, 1000, 900 from exporter e, service s`, start.Truncate(time.Hour))
 	type cycle struct {
-		Status    string
-		Billable  int64    `json:"billable_bytes"`
-		Projected int64    `json:"projected_bytes"`
-		Bound     *float64 `json:"error_bound_percent"`
-		Lost      int64    `json:"datagrams_lost"`
-		Overage   struct {
+		Status      string
+		Billable    int64    `json:"billable_bytes"`
+		Projected   int64    `json:"projected_bytes"`
+		Bound       *float64 `json:"error_bound_percent"`
+		Lost        int64    `json:"datagrams_lost"`
+		Samples     int64    `json:"samples_lost"`
+		Records     int64    `json:"records_lost"`
+		Quarantined int64    `json:"samples_quarantined"`
+		Overage     struct {
 			Bytes  int64
 			Amount struct{ Amount, Currency string }
 		}
@@ -59,7 +65,7 @@ func TestServiceWithItsCycle(t *testing.T) {
 		t.Fatal("no cycle")
 	}
 	bound := 138.592929
-	want := cycle{Status: "open", Billable: 1_100_000_000, Projected: 1_100_000_000 * 2678400 / 822600, Bound: &bound, Lost: 3}
+	want := cycle{Status: "open", Billable: 1_100_000_000, Projected: 1_100_000_000 * 2678400 / 822600, Bound: &bound, Lost: 3, Samples: 5, Records: 7, Quarantined: 9}
 	want.Overage.Bytes = 100_000_000
 	want.Overage.Amount.Amount, want.Overage.Amount.Currency = "1.00", "USD"
 	if diff := cmp.Diff(want, *got.Cycle); diff != "" {
@@ -81,14 +87,24 @@ func TestUsageTotalsAreExactAndOrdered(t *testing.T) {
 	e.meter("svc-b", hour, 50, 60)
 	e.hear(hour, 7)
 	e.hear(hour.Add(-2*time.Hour), 1)
-	want := `[{"service":"svc-a","bytes_in_l2":0,"bytes_out_l2":0,"bytes_in_l3":0,"bytes_out_l3":0,"packets_in":0,"packets_out":0,"samples":0,"error_bound_percent":null,"datagrams_lost":0},` +
-		`{"service":"svc-b","bytes_in_l2":9007199254741043,"bytes_out_l2":160,"bytes_in_l3":9007199254741007,"bytes_out_l3":124,"packets_in":2,"packets_out":2,"samples":4,"error_bound_percent":98,"datagrams_lost":8}]` + "\n"
+	e.exec(`update loss_hourly set samples_lost = 11, records_lost = 5 where hour = $1`, hour)
+	e.exec(`insert into quarantine_hourly (exporter_id, hour, service_id, direction, rate, samples, frame_length, ip_length)
+		select e.id, $1, s.id, 'in', 0, 10, 1000, 900 from exporter e, service s where s.name = 'svc-b'`, hour)
+	e.exec(`insert into quarantine_decision (id, exporter_id, hour, service_id, direction, rate, decision, samples, frame_length, ip_length, reason, decided_at)
+		select gen_random_uuid(), exporter_id, hour, service_id, direction, rate, 'rejected', 4, 400, 360, 'test', now() from quarantine_hourly`)
+	want := `[{"service":"svc-a","bytes_in_l2":0,"bytes_out_l2":0,"bytes_in_l3":0,"bytes_out_l3":0,"packets_in":0,"packets_out":0,"samples":0,"error_bound_percent":null,"datagrams_lost":0,"samples_lost":0,"records_lost":0,"samples_quarantined":0},` +
+		`{"service":"svc-b","bytes_in_l2":9007199254741043,"bytes_out_l2":160,"bytes_in_l3":9007199254741007,"bytes_out_l3":124,"packets_in":2,"packets_out":2,"samples":4,"error_bound_percent":98,"datagrams_lost":8,"samples_lost":11,"records_lost":5,"samples_quarantined":6}]` + "\n"
 	if a := e.must(200, "GET", "/api/v1/usage?all=true", ""); a.body != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
 	}
 	ranged := decode[[]map[string]any](t, e.must(200, "GET", "/api/v1/usage?service=svc-b&from="+hour.Format(time.RFC3339), ""))
 	if len(ranged) != 1 || ranged[0]["bytes_in_l2"] != 50.0 || ranged[0]["datagrams_lost"] != 7.0 {
 		t.Errorf("range: %v", ranged)
+	}
+	e.exec(`update usage_hourly set samples_in = 0, samples_out = 0`) // as port counters are metered
+	counted := decode[[]map[string]any](t, e.must(200, "GET", "/api/v1/usage?service=svc-b", ""))
+	if len(counted) != 1 || counted[0]["error_bound_percent"] != 0.0 {
+		t.Errorf("counters are exact: %v", counted)
 	}
 	if a := e.call("GET", "/api/v1/usage?service=nothing", "", operator); a.status != 404 {
 		t.Errorf("unknown service: %d %s", a.status, a.body)

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/internal/observe"
 )
 
@@ -115,6 +116,10 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.serviceOperations(api)
 	e.billingOperations(api)
 	e.networkOperations(api)
+	report.Register(api, report.Desk{Postgres: e.Postgres, Now: e.Clock.Now, Log: e.Log, Problem: e.guard.Problem,
+		Operation: func(path, id, tag, summary string) huma.Operation {
+			return operation{method: http.MethodGet, path: path, id: id, tag: tag, summary: summary, access: guard.Staff}.huma(api)
+		}})
 	e.catalogOperations(api)
 	e.writeOperations(api)
 	if e.config.Development {

@@ -14,8 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/bench"
+	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
+	"github.com/ezscale/platform/cmd/ezscale/rawlog"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/cmd/ezscale/tools/network"
+	"github.com/ezscale/platform/cmd/ezscale/tools/report"
 )
 
 // version is set by the linker.
@@ -64,8 +68,10 @@ func newRoot() *cobra.Command {
 		}
 	}
 	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
-	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), tools.NewSimulateCommand(), tools.NewClockCommand(), network.NewPortsCommand(), network.NewQuarantineCommand())
-	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), tools.NewSettingsCommand())
+	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
+	group(groupUse, network.NewPortsCommand(), network.NewQuarantineCommand())
+	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand(), elastiflow.NewCommand(), elastiflow.NewListCommand()), rawlog.NewFlowsCommand())
+	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())
 	return root

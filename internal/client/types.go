@@ -84,16 +84,19 @@ type Port struct {
 
 // UsageTotal is what was metered for one service.
 type UsageTotal struct {
-	Service           string   `json:"service"`
-	BytesInL2         int64    `json:"bytes_in_l2"`
-	BytesOutL2        int64    `json:"bytes_out_l2"`
-	BytesInL3         int64    `json:"bytes_in_l3"`
-	BytesOutL3        int64    `json:"bytes_out_l3"`
-	PacketsIn         int64    `json:"packets_in"`
-	PacketsOut        int64    `json:"packets_out"`
-	Samples           int64    `json:"samples"`
-	ErrorBoundPercent *float64 `json:"error_bound_percent"`
-	DatagramsLost     int64    `json:"datagrams_lost"`
+	Service            string   `json:"service"`
+	BytesInL2          int64    `json:"bytes_in_l2"`
+	BytesOutL2         int64    `json:"bytes_out_l2"`
+	BytesInL3          int64    `json:"bytes_in_l3"`
+	BytesOutL3         int64    `json:"bytes_out_l3"`
+	PacketsIn          int64    `json:"packets_in"`
+	PacketsOut         int64    `json:"packets_out"`
+	Samples            int64    `json:"samples"`
+	ErrorBoundPercent  *float64 `json:"error_bound_percent"`
+	DatagramsLost      int64    `json:"datagrams_lost"`
+	SamplesLost        int64    `json:"samples_lost"`
+	RecordsLost        int64    `json:"records_lost"`
+	SamplesQuarantined int64    `json:"samples_quarantined"`
 }
 
 // Clock is the business clock of a development installation.

@@ -14,16 +14,19 @@ const MaxServices = 1000
 
 // UsageTotal is what was metered for one service in a range: the billing counters themselves.
 type UsageTotal struct {
-	Service           string   `json:"service"`
-	BytesInL2         int64    `json:"bytes_in_l2"`
-	BytesOutL2        int64    `json:"bytes_out_l2"`
-	BytesInL3         int64    `json:"bytes_in_l3"`
-	BytesOutL3        int64    `json:"bytes_out_l3"`
-	PacketsIn         int64    `json:"packets_in"`
-	PacketsOut        int64    `json:"packets_out"`
-	Samples           int64    `json:"samples"`
-	ErrorBoundPercent *float64 `json:"error_bound_percent" doc:"95 % bound, 196/sqrt(samples); null without samples"`
-	DatagramsLost     int64    `json:"datagrams_lost" doc:"Of the exporters that metered the service in the range, within it"`
+	Service            string   `json:"service"`
+	BytesInL2          int64    `json:"bytes_in_l2"`
+	BytesOutL2         int64    `json:"bytes_out_l2"`
+	BytesInL3          int64    `json:"bytes_in_l3"`
+	BytesOutL3         int64    `json:"bytes_out_l3"`
+	PacketsIn          int64    `json:"packets_in"`
+	PacketsOut         int64    `json:"packets_out"`
+	Samples            int64    `json:"samples"`
+	ErrorBoundPercent  *float64 `json:"error_bound_percent" doc:"95 % bound, 196/sqrt(samples); 0 for bytes of port counters, which no sample stands behind; null without bytes"`
+	DatagramsLost      int64    `json:"datagrams_lost" doc:"Of the exporters that metered the service in the range, within it; as all losses here"`
+	SamplesLost        int64    `json:"samples_lost"`
+	RecordsLost        int64    `json:"records_lost" doc:"Of NetFlow and IPFIX"`
+	SamplesQuarantined int64    `json:"samples_quarantined" doc:"Of this service, of a rate that cannot be believed, still waiting for a decision"`
 }
 
 //go:embed usage_totals.sql

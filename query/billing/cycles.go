@@ -98,12 +98,20 @@ func (r cycleRow) bill(c *CycleSummary) {
 		c.Samples += r.SamplesOut
 	}
 	c.BillableBytes = billable.At(c.BillAt, c.EstimatedBytes, c.Samples)
+	c.ErrorBoundPercent = bound(c.EstimatedBytes, c.Samples)
+}
+
+// bound is the 95 % bound of an estimate in per cent. Bytes without samples come from port counters and are exact.
+func bound(bytes, samples int64) *float64 {
+	exact := 0.0
 	switch {
-	case c.Samples > 0:
-		bound := math.Round(196e6/math.Sqrt(float64(c.Samples))) / 1e6
-		c.ErrorBoundPercent = &bound
-	case c.EstimatedBytes != 0: // counted by a port
-		c.ErrorBoundPercent = new(float64)
+	case samples > 0:
+		sampled := math.Round(196e6/math.Sqrt(float64(samples))) / 1e6
+		return &sampled
+	case bytes > 0:
+		return &exact
+	default:
+		return nil
 	}
 }
 

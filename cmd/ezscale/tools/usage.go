@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/terminal"
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/client"
 )
@@ -42,7 +42,7 @@ func NewUsageCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), totals)
+				return terminal.JSON(cmd.OutOrStdout(), totals)
 			}
 			return printTotals(cmd.OutOrStdout(), totals)
 		},
@@ -102,26 +102,16 @@ func usageOf(cmd *cobra.Command, flags clientFlags, names []string, query url.Va
 	return totals, nil
 }
 
-func printJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("print JSON: %w", err)
-	}
-	return nil
-}
-
 func printTotals(out io.Writer, totals []client.UsageTotal) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "service\tin (L2)\tout (L2)\tin (L3)\tout (L3)\tpackets in\tpackets out\tsamples\terror ≤\tlost\t")
+	fmt.Fprintln(w, "service\tin (L2)\tout (L2)\tin (L3)\tout (L3)\tpackets in\tpackets out\tsamples\terror ≤\tlost: datagrams\tsamples\trecords\tquarantined\t")
 	for _, t := range totals {
 		bound := "–"
 		if t.ErrorBoundPercent != nil {
 			bound = strconv.FormatFloat(*t.ErrorBoundPercent, 'f', 2, 64) + " %"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t\n", t.Service, bytesize.Format(t.BytesInL2), bytesize.Format(t.BytesOutL2),
-			bytesize.Format(t.BytesInL3), bytesize.Format(t.BytesOutL3), t.PacketsIn, t.PacketsOut, t.Samples, bound, t.DatagramsLost)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t\n", t.Service, bytesize.Format(t.BytesInL2), bytesize.Format(t.BytesOutL2),
+			bytesize.Format(t.BytesInL3), bytesize.Format(t.BytesOutL3), t.PacketsIn, t.PacketsOut, t.Samples, bound, t.DatagramsLost, t.SamplesLost, t.RecordsLost, t.SamplesQuarantined)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)

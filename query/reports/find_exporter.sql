@@ -1,0 +1,1 @@
+select id from exporter where name = $1 or id::text = lower($1)

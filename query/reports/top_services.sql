@@ -1,0 +1,46 @@
+with used as (
+    select h.service_id, h.exporter_id,
+           sum(h.bytes_in_l2) as bytes_in_l2, sum(h.bytes_out_l2) as bytes_out_l2,
+           sum(h.bytes_in_l3) as bytes_in_l3, sum(h.bytes_out_l3) as bytes_out_l3,
+           sum(h.packets_in) as packets_in, sum(h.packets_out) as packets_out, sum(h.samples_in + h.samples_out) as samples
+    from usage_hourly h
+    where h.hour >= @from::timestamptz and h.hour < @to::timestamptz and (@exporter::uuid is null or h.exporter_id = @exporter)
+    group by h.service_id, h.exporter_id
+), loss as (
+    select l.exporter_id, sum(l.datagrams_lost) as datagrams_lost, sum(l.samples_lost) as samples_lost, sum(l.records_lost) as records_lost
+    from loss_hourly l
+    where l.hour >= @from and l.hour < @to
+    group by l.exporter_id
+), held as (
+    select q.service_id, sum(q.samples) as samples
+    from quarantine_open q
+    where q.hour >= @from and q.hour < @to and (@exporter::uuid is null or q.exporter_id = @exporter)
+    group by q.service_id
+), total as (
+    select u.service_id, sum(u.bytes_in_l2) as bytes_in_l2, sum(u.bytes_out_l2) as bytes_out_l2,
+           sum(u.bytes_in_l3) as bytes_in_l3, sum(u.bytes_out_l3) as bytes_out_l3,
+           sum(u.packets_in) as packets_in, sum(u.packets_out) as packets_out, sum(u.samples) as samples,
+           sum(l.datagrams_lost) as datagrams_lost, sum(l.samples_lost) as samples_lost, sum(l.records_lost) as records_lost,
+           sum(sum(u.bytes_in_l2 + u.bytes_out_l2)) over () as everything
+    from used u
+    left join loss l using (exporter_id)
+    group by u.service_id
+)
+select s.id::text as sort_key, s.id as service_id, s.name as service, c.name as customer,
+       coalesce(t.bytes_in_l2, 0)::bigint as bytes_in_l2, coalesce(t.bytes_out_l2, 0)::bigint as bytes_out_l2,
+       coalesce(t.bytes_in_l2 + t.bytes_out_l2, 0)::bigint as bytes_l2,
+       coalesce(t.bytes_in_l3, 0)::bigint as bytes_in_l3, coalesce(t.bytes_out_l3, 0)::bigint as bytes_out_l3,
+       coalesce(t.bytes_in_l3 + t.bytes_out_l3, 0)::bigint as bytes_l3,
+       round(100 * coalesce(t.bytes_in_l2 + t.bytes_out_l2, 0) / nullif(t.everything, 0), 4)::float8 as share_percent,
+       coalesce(t.packets_in, 0)::bigint as packets_in, coalesce(t.packets_out, 0)::bigint as packets_out,
+       coalesce(t.samples, 0)::bigint as samples,
+       case when t.samples > 0 then round(196 / sqrt(t.samples), 6)::float8
+            when t.bytes_in_l2 + t.bytes_out_l2 > 0 then 0 end as error_bound_percent,
+       coalesce(t.datagrams_lost, 0)::bigint as datagrams_lost, coalesce(t.samples_lost, 0)::bigint as samples_lost,
+       coalesce(t.records_lost, 0)::bigint as records_lost, coalesce(q.samples, 0)::bigint as samples_quarantined
+from service s
+join customer c on c.id = s.customer_id
+left join total t on t.service_id = s.id
+left join held q on q.service_id = s.id
+where (t.service_id is not null or q.service_id is not null)
+  and (@search::text = '' or position(lower(@search) in lower(s.name)) > 0 or position(lower(@search) in lower(c.name)) > 0)
