@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,4 +224,40 @@ func TestTheListOfServicesCarriesCycles(t *testing.T) {
 			t.Errorf("%s: %s in the list, %s alone", s.Name, s.Cycle, alone.Cycle)
 		}
 	}
+}
+
+// What is billed of an estimate, and how sure that is, as on the invoice.
+func TestCyclesTellWhatIsBilled(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	type cycle struct {
+		Estimated int64    `json:"estimated_bytes"`
+		Billable  int64    `json:"billable_bytes"`
+		BillAt    string   `json:"bill_at"`
+		Bound     *float64 `json:"error_bound_percent"`
+		Overage   *struct{ Bytes int64 }
+	}
+	of := func(service string) cycle {
+		return decode[struct{ Cycle cycle }](t, e.must(200, "GET", "/api/v1/services/"+service, "")).Cycle
+	}
+	if got := of("svc-a"); got.Bound != nil || got.BillAt != "estimate" {
+		t.Errorf("nothing metered, nothing known: %+v", got)
+	}
+	e.meter("svc-a", start, 1_500_000_000, 500_000_000)
+	e.exec(`update usage_cycle set samples_in = 30000, samples_out = 8416`) // 1 % sharp
+	if got := of("svc-a"); got.Estimated != 2_000_000_000 || got.Billable != 2_000_000_000 || *got.Bound != 1 || got.Overage.Bytes != 1_000_000_000 {
+		t.Errorf("at the estimate: %+v", got)
+	}
+	e.must(200, "PUT", "/api/v1/plans/vps-s", `{"price":{"amount":"5.00","currency":"USD"},"quota_bytes":1000000000,"bill_at":"lower_bound","overage":{"unit_bytes":1000000,"unit_price":"0.01"}}`)
+	if got := of("svc-a"); got.BillAt != "lower_bound" || got.Estimated != 2_000_000_000 || got.Billable != 1_980_000_000 || *got.Bound != 1 || got.Overage.Bytes != 980_000_000 {
+		t.Errorf("at the lower bound: %+v", got)
+	}
+	e.exec(`update usage_cycle set samples_in = 0, samples_out = 0`)
+	if got := of("svc-a"); got.Billable != 2_000_000_000 || got.Bound == nil || *got.Bound != 0 {
+		t.Errorf("counted by a port: %+v", got)
+	}
+	if got := e.must(200, "GET", "/api/v1/plans", "").body; !strings.Contains(got, `"bill_at":"lower_bound"`) {
+		t.Errorf("plans: %s", got)
+	}
+	e.must(422, "PUT", "/api/v1/plans/vps-s", `{"price":{"amount":"5.00","currency":"USD"},"bill_at":"mean"}`)
 }

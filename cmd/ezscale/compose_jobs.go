@@ -34,6 +34,7 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	sweeper := policy.NewSweeper(policy.SweeperConfig{}, db, pool, b.clock.Now, newID, b.log, b.registry)
 	sweeper.Register(runner, b.cfg.Sweep)
 	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now)
+	policy.RegisterReconciliation(runner, db, pool, b.clock.Now, newID)
 	deliverer, err := b.deliverer()
 	if err != nil {
 		return nil, err

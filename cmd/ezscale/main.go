@@ -18,6 +18,7 @@ import (
 	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
 	"github.com/ezscale/platform/cmd/ezscale/rawlog"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
+	"github.com/ezscale/platform/cmd/ezscale/tools/network"
 	"github.com/ezscale/platform/cmd/ezscale/tools/report"
 )
 
@@ -68,6 +69,7 @@ func newRoot() *cobra.Command {
 	}
 	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
 	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
+	group(groupUse, network.NewPortsCommand(), network.NewQuarantineCommand())
 	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand(), elastiflow.NewCommand(), elastiflow.NewListCommand()), rawlog.NewFlowsCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)

@@ -1,5 +1,9 @@
-// Package bandwidth decides what is metered: which devices may send, and which prefix belonged to which service
-// at which time. The meter reads these tables and attributes by the time a datagram was received.
+// Package bandwidth decides what is metered: which devices may send, and which prefix and which port belonged to which
+// service at which time. The meter reads these tables and attributes by the time a datagram was received.
+//
+// A prefix may be attached to one exporter, which alone counts its traffic; a port may be bound to one service, which
+// is then billed by the port's counters. Each has a history: a change ends a row and begins another at the same
+// instant. Packages below decide about samples that were set aside, and judge ports by their counters.
 package bandwidth
 
 import (

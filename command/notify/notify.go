@@ -29,6 +29,7 @@ const (
 
 	TemplateQuotaAlert = "quota_alert"
 	TemplateInvoice    = "invoice"
+	TemplatePorts      = "ports" // for the staff alone
 
 	StatusQueued = "queued"
 	StatusSent   = "sent"
@@ -77,9 +78,27 @@ type InvoiceLine struct {
 	Amount      string `json:"amount"`
 }
 
+// Ports is the content of TemplatePorts: ports of one exporter whose samples and counters no longer tell of the same
+// traffic since an hour, or do so again.
+type Ports struct {
+	ExporterName string    `json:"exporter_name"`
+	Hour         time.Time `json:"hour"`
+	Off          bool      `json:"off"`
+	Count        int       `json:"count"`
+	Ports        []Port    `json:"ports"` // the first of them
+}
+
+// Port is one of them. Ratios are decimals, samples to counter; empty when there is none.
+type Port struct {
+	IfIndex  int64  `json:"if_index"`
+	Name     string `json:"name,omitempty"`
+	RatioIn  string `json:"ratio_in,omitempty"`
+	RatioOut string `json:"ratio_out,omitempty"`
+}
+
 // draft is a notification to be queued.
 type draft struct {
-	customerID                   uuid.UUID
+	customerID                   uuid.UUID // nil UUID: about no customer
 	channel, recipient, template string
 	eventID                      uuid.UUID
 	content                      any
@@ -93,7 +112,7 @@ func (d draft) id() uuid.UUID {
 
 const insertNotification = `
 insert into notification (id, customer_id, channel, recipient, template, event_id, content, status, queued_at)
-values ($1, $2, $3, $4, $5, $6, $7, 'queued', $8)
+values ($1, nullif($2::uuid, '00000000-0000-0000-0000-000000000000'), $3, $4, $5, $6, $7, 'queued', $8)
 on conflict do nothing`
 
 func queue(ctx context.Context, tx pgx.Tx, meta command.Meta, drafts ...draft) (Queued, error) {

@@ -32,7 +32,10 @@ func TestMessages(t *testing.T) {
 		Total: "1.16", Currency: "USD", Lines: []notify.InvoiceLine{{Description: "Traffic over 1 TB, 2026-01-01 – 2026-02-01", Amount: "1.10"}, {Description: "Late usage", Amount: "0.06"}}}
 	credit := invoice
 	credit.Number, credit.Kind, credit.Total, credit.Lines = "CN-2026-000001", "credit_note", "-0.40", []notify.InvoiceLine{{Description: "Late usage", Amount: "-0.40"}}
-	for name, content := range map[string]any{"quota_alert": alert, "quota_alert_over": over, "quota_alert_free": free, "invoice": invoice, "invoice_credit": credit} {
+	ports := notify.Ports{ExporterName: "leaf 0", Hour: at, Off: true, Count: 2, Ports: []notify.Port{{IfIndex: 513, Name: "xe-0/0/1", RatioIn: "0.4800"}, {IfIndex: 514}}}
+	again := ports
+	again.Off, again.Count, again.Ports = false, 1, []notify.Port{{IfIndex: 513, RatioIn: "1.0200", RatioOut: "0.9900"}}
+	for name, content := range map[string]any{"ports": ports, "ports_again": again, "quota_alert": alert, "quota_alert_over": over, "quota_alert_free": free, "invoice": invoice, "invoice_credit": credit} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			checkMessage(t, name, content)
@@ -51,8 +54,11 @@ func checkMessage(t *testing.T, name string, content any) {
 		t.Fatal(err)
 	}
 	template := notify.TemplateQuotaAlert
-	if strings.HasPrefix(name, "invoice") {
+	switch {
+	case strings.HasPrefix(name, "invoice"):
 		template = notify.TemplateInvoice
+	case strings.HasPrefix(name, "ports"):
+		template = notify.TemplatePorts
 	}
 	m, err := r.Render(notify.Delivery{Template: template, Content: raw})
 	if err != nil {
@@ -149,5 +155,33 @@ func TestDelivery(t *testing.T) {
 	}
 	if n := worldtest.One[int](w, `select count(*) from audit where input::text like '%mailbox full%'`); n != 0 {
 		t.Error("a reason may name a person and must stay out of the audit")
+	}
+}
+
+// Many events of an exporter and hour are one notice, about no customer, with as many ports as can be read.
+func TestPortsOfAnHourAreOneNotice(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	leaf := w.Exporter("leaf-0", "127.1.0.1/32")
+	hour := w.Time("2026-01-02T00:00:00Z")
+	w.Exec(`insert into port_reconciliation (exporter_id, if_index, hour, ratio_in, verdict, event_id, judged_at)
+		select $1, n, $2, 0.5, case when n > 30 then 'ok' else 'off' end, case when n <> 7 then gen_random_uuid() end, $2 from generate_series(1, 31) n`, leaf, hour)
+	order := notify.QueuePorts{ExporterID: leaf, Hour: hour, Off: true}
+	if first, again := worldtest.Must(w, order), worldtest.Must(w, order); len(first.NotificationIDs) != 1 || len(again.NotificationIDs) != 0 {
+		t.Errorf("got %v, then %v", first, again)
+	}
+	order.Off = false
+	if other := worldtest.Must(w, order); len(other.NotificationIDs) != 1 {
+		t.Errorf("that ports agree again is news of its own: got %v", other)
+	}
+	const describe = `select string_agg(concat_ws(' ', channel, recipient, template, customer_id, content->>'exporter_name', content->>'count', jsonb_array_length(content->'ports'),
+		content->'ports'->6->>'if_index'), ', ' order by content->>'count') from notification`
+	if got, want := worldtest.One[string](w, describe), "discord staff ports leaf-0 1 1, discord staff ports leaf-0 29 20 8"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	order.Hour = hour.Add(time.Hour)
+	worldtest.Refused(w, order, fault.NotFound, "no_such_ports")
+	if err := (notify.QueuePorts{}).Validate(); !fault.Is(err, fault.Invalid) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -71,6 +71,9 @@ func (r *Renderer) Render(d Delivery) (Rendered, error) {
 	case TemplateInvoice:
 		var content Invoice
 		return r.render(d, &content, &content.CustomerName, func() string { return "/invoices/" + content.InvoiceID.String() })
+	case TemplatePorts:
+		var content Ports
+		return r.render(d, &content, new(string), func() string { return "/exporters/" + url.PathEscape(content.ExporterName) })
 	}
 	return Rendered{}, fmt.Errorf("there is no template %q", d.Template)
 }
@@ -85,8 +88,10 @@ func (r *Renderer) render(d Delivery, content any, customerName *string, path fu
 	if err := r.text.ExecuteTemplate(&text, d.Template+".txt.tmpl", data); err != nil {
 		return Rendered{}, fmt.Errorf("write %s: %w", d.Template, err)
 	}
-	if err := r.html.ExecuteTemplate(&html, d.Template+".html.tmpl", data); err != nil {
-		return Rendered{}, fmt.Errorf("write %s: %w", d.Template, err)
+	if page := r.html.Lookup(d.Template + ".html.tmpl"); page != nil { // what goes by chat alone has none
+		if err := page.Execute(&html, data); err != nil {
+			return Rendered{}, fmt.Errorf("write %s: %w", d.Template, err)
+		}
 	}
 	m.Subject, m.Text, _ = strings.Cut(text.String(), "\n\n") // the first line of a text template is its subject
 	m.HTML = html.String()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,10 +24,11 @@ import (
 // maxDeliveries bounds the attempts at one notification, those that were asked to wait included.
 const maxDeliveries = 100
 
-// Colours of a post's bar: below the quota, and from it on.
+// Colours of a post's bar: something comes, is wrong, is well again.
 const (
 	colourNear = 0xf59e0b
 	colourOver = 0xdc2626
+	colourWell = 0x16a34a
 )
 
 // DelivererConfig is what delivering needs. A channel without a gateway keeps its notifications queued until the
@@ -143,8 +145,59 @@ func (d *Deliverer) send(ctx context.Context, n notify.Delivery) error {
 	}
 }
 
-// postOf writes a quota alert for the staff.
+// postOf writes a notification as a post for the staff.
 func postOf(n notify.Delivery, m notify.Rendered) (discord.Message, error) {
+	switch n.Template {
+	case notify.TemplateQuotaAlert:
+		return postOfAlert(n, m)
+	case notify.TemplatePorts:
+		return postOfPorts(n, m)
+	default:
+		return discord.Message{}, fmt.Errorf("%q is not written as a post", n.Template)
+	}
+}
+
+func postOfPorts(n notify.Delivery, m notify.Rendered) (discord.Message, error) {
+	var ports notify.Ports
+	if err := json.Unmarshal(n.Content, &ports); err != nil {
+		return discord.Message{}, fmt.Errorf("read the content of notification %s: %w", n.NotificationID, err)
+	}
+	post := discord.Message{Content: m.Subject, Title: ports.ExporterName, URL: m.Link, Colour: colourWell, At: ports.Hour}
+	if ports.Off {
+		post.Colour = colourOver
+	}
+	for _, p := range ports.Ports {
+		post.Fields = append(post.Fields, discord.Field{Name: portName(p), Value: ratios(p)})
+	}
+	if more := ports.Count - len(ports.Ports); more > 0 {
+		post.Fields = append(post.Fields, discord.Field{Name: "And more", Value: fmt.Sprintf("%d ports", more)})
+	}
+	return post, nil
+}
+
+func portName(p notify.Port) string {
+	if p.Name == "" {
+		return fmt.Sprintf("Port %d", p.IfIndex)
+	}
+	return fmt.Sprintf("Port %d, %s", p.IfIndex, p.Name)
+}
+
+// ratios says what samples tell of beside the counter, by direction.
+func ratios(p notify.Port) string {
+	var parts []string
+	for _, side := range []struct{ name, ratio string }{{"in", p.RatioIn}, {"out", p.RatioOut}} {
+		if side.ratio != "" {
+			parts = append(parts, side.name+" "+side.ratio)
+		}
+	}
+	if len(parts) == 0 {
+		return "not sampled"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// postOfAlert writes a quota alert.
+func postOfAlert(n notify.Delivery, m notify.Rendered) (discord.Message, error) {
 	var alert notify.QuotaAlert
 	if err := json.Unmarshal(n.Content, &alert); err != nil {
 		return discord.Message{}, fmt.Errorf("read the content of notification %s: %w", n.NotificationID, err)

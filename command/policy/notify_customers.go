@@ -34,11 +34,13 @@ type DeliverNotification struct {
 func (DeliverNotification) Kind() string { return "notify.deliver" }
 
 // NotifyRules are: when QuotaThresholdReached then mail the customer and post to the staff; when InvoiceFinalised
-// then mail the customer. Each queues notifications and, for those that were not there, jobs to deliver them.
+// then mail the customer; when a port's samples and counters part or agree again then post to the staff. Each queues notifications and, for those that were not there, jobs to deliver them.
 func NotifyRules(cfg NotifyConfig) []Rule {
 	return []Rule{
 		{On: events.QuotaThresholdReached{}.Type(), Name: "notify_quota_alert", Do: cfg.quotaAlert},
 		{On: events.InvoiceFinalised{}.Type(), Name: "notify_invoice", Do: cfg.invoice},
+		{On: events.PortReconciliationOff{}.Type(), Name: "notify_ports_off", Do: cfg.portOff},
+		{On: events.PortReconciled{}.Type(), Name: "notify_ports_reconciled", Do: cfg.portReconciled},
 	}
 }
 
@@ -56,6 +58,30 @@ func (c NotifyConfig) invoice(ctx context.Context, tx pgx.Tx, e events.Event, h 
 		return fmt.Errorf("%T is not the event of this rule", e)
 	}
 	return c.queue(ctx, tx, notify.QueueInvoice{EventID: h.ID, InvoiceID: finalised.InvoiceID})
+}
+
+func (c NotifyConfig) portOff(ctx context.Context, tx pgx.Tx, e events.Event, _ events.Header) error {
+	off, ok := e.(events.PortReconciliationOff)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.ports(ctx, tx, notify.QueuePorts{ExporterID: off.ExporterID, Hour: off.Hour, Off: true})
+}
+
+func (c NotifyConfig) portReconciled(ctx context.Context, tx pgx.Tx, e events.Event, _ events.Header) error {
+	again, ok := e.(events.PortReconciled)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.ports(ctx, tx, notify.QueuePorts{ExporterID: again.ExporterID, Hour: again.Hour})
+}
+
+// ports posts to the staff, where there is a channel.
+func (c NotifyConfig) ports(ctx context.Context, tx pgx.Tx, order notify.QueuePorts) error {
+	if !c.Staff {
+		return nil
+	}
+	return c.queue(ctx, tx, order)
 }
 
 // queue runs the command's handler in the consumer's own transaction: notifications, jobs and offset are one.

@@ -140,6 +140,39 @@ func TestAnAlertAndAnInvoiceReachPeople(t *testing.T) {
 	}
 }
 
+// The job judges, the rules tell the staff, once for each exporter and hour.
+func TestPortsThatAreOffReachTheStaff(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0, "")
+	leaf := o.Exporter("leaf-0", "127.1.0.1/32")
+	o.Set("2026-01-02T12:00:00Z")
+	o.Exec(`insert into port_hourly (exporter_id, if_index, hour, octets_in, flow_in, samples_in)
+		select $1, n, $2::timestamptz + h * interval '1 hour', 1000000000, 1000000000 / (3 - h), 1000 from generate_series(1, 2) n, generate_series(0, 2) h`, leaf, o.Time("2026-01-02T00:00:00Z"))
+	for range 2 {
+		if err := policy.ReconcileNow(context.Background(), o.DB, o.Pool, o.Now, o.NewID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := worldtest.One[string](o.World, `select string_agg(verdict, ' ' order by hour, if_index) from port_reconciliation`), "off off off off ok ok"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	first, third := o.Time("2026-01-02T00:00:00Z"), o.Time("2026-01-02T02:00:00Z")
+	for port := range int64(2) {
+		o.happen(events.PortReconciliationOff{AlertID: o.NewID(), ExporterID: leaf, IfIndex: port + 1, Hour: first}, o.NewID())
+		o.happen(events.PortReconciled{AlertID: o.NewID(), ExporterID: leaf, IfIndex: port + 1, Hour: third}, o.NewID())
+	}
+	o.await("discord ports sent, discord ports sent")
+	var got []string
+	for _, m := range o.mailbox.List() {
+		got = append(got, m.Channel+" "+m.Subject)
+	}
+	slices.Sort(got)
+	want := []string{"discord leaf-0: 2 ports and their samples tell of the same traffic again", "discord leaf-0: 2 ports count other traffic than their samples tell of"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestDiscordMayAskToWait(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int64

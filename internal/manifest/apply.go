@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ezscale/platform/internal/client"
+	"github.com/ezscale/platform/internal/manifest/faults"
 )
 
 // Parallel is how many commands are given at a time.
 const Parallel = 8
 
 // Apply gives the commands of the steps, stage by stage, and calls done after each that succeeded, one at a time.
-// A stage is finished even when some of it fails; the stages after it are then left. The error is Errors when the
+// A stage is finished even when some of it fails; the stages after it are then left. The error is faults.Errors when the
 // server refused something, each at its place in the file.
 func Apply(ctx context.Context, c *client.Client, f *File, steps []Step, done func(Step)) error {
 	for stage := range stages {
@@ -30,8 +31,8 @@ func Apply(ctx context.Context, c *client.Client, f *File, steps []Step, done fu
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		if err := run.errs.orNil(); err != nil {
-			return run.errs.cut()
+		if err := run.errs.OrNil(); err != nil {
+			return run.errs.Cut()
 		}
 	}
 	return nil
@@ -44,7 +45,7 @@ type run struct {
 	done   func(Step)
 
 	mu   sync.Mutex
-	errs Errors
+	errs faults.Errors
 }
 
 // step gives one command. A refusal is kept; only what concerns every step is returned.
@@ -70,11 +71,11 @@ func (r *run) step(ctx context.Context, s Step) error {
 }
 
 // refusals tells a problem at the places in the file that it is about.
-func (f *File) refusals(s Step, p *client.Problem) Errors {
+func (f *File) refusals(s Step, p *client.Problem) faults.Errors {
 	if len(p.Errors) == 0 {
-		return Errors{f.fault(s.Path, "%s", p.Error())}
+		return faults.Errors{f.fault(s.Path, "%s", p.Error())}
 	}
-	var errs Errors
+	var errs faults.Errors
 	for _, field := range p.Errors {
 		errs = append(errs, f.fault(s.Path+"."+s.field(strings.TrimPrefix(field.Location, "body.")), "%s", field.Message))
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ezscale/platform/internal/manifest/faults"
 	"github.com/ezscale/platform/internal/money"
 	"github.com/ezscale/platform/internal/name"
 	"github.com/ezscale/platform/internal/period"
@@ -59,7 +60,7 @@ func (r *reader) refused(path string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(r.errs, func(e Error) bool { return e.Path == path })
+	return slices.ContainsFunc(r.errs, func(e faults.Error) bool { return e.Path == path })
 }
 
 func (r *reader) require(value, path string) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/client"
+	"github.com/ezscale/platform/internal/manifest/faults"
 	"github.com/ezscale/platform/internal/money"
 )
 
@@ -74,12 +75,12 @@ type differ struct {
 	state     State
 	steps     []Step
 	unchanged int
-	errs      Errors
+	errs      faults.Errors
 	holders   map[netip.Prefix]holder // by prefix; see holdersOnce
 }
 
 // Diff compares the file with the platform: the steps in order, and how many objects are as they should be. The
-// error is Errors: what the file asks for and no command can do.
+// error is faults.Errors: what the file asks for and no command can do.
 func Diff(f *File, s State) ([]Step, int, error) {
 	d := &differ{file: f, state: s}
 	for _, e := range f.Exporters {
@@ -97,7 +98,7 @@ func Diff(f *File, s State) ([]Step, int, error) {
 	d.prefixes()
 	d.ports()
 	slices.SortStableFunc(d.steps, func(a, b Step) int { return a.stage - b.stage })
-	return d.steps, d.unchanged, d.errs.orNil()
+	return d.steps, d.unchanged, d.errs.OrNil()
 }
 
 func (d *differ) refuse(path, format string, args ...any) {

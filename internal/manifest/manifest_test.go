@@ -13,6 +13,7 @@ import (
 
 	"github.com/ezscale/platform/internal/client"
 	"github.com/ezscale/platform/internal/manifest"
+	"github.com/ezscale/platform/internal/manifest/faults"
 )
 
 var update = flag.Bool("update", false, "write the wanted parts of testdata anew")
@@ -138,11 +139,11 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("{[{[{["))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		file, err := manifest.Parse("fuzz.yaml", text)
-		var faults manifest.Errors
-		if err != nil && !errors.As(err, &faults) {
+		var told faults.Errors
+		if err != nil && !errors.As(err, &told) {
 			t.Fatalf("%T is no Errors: %v", err, err)
 		}
-		for _, e := range faults {
+		for _, e := range told {
 			if e.Message == "" || e.Line < 0 || e.File != "fuzz.yaml" {
 				t.Fatalf("a fault without message or place: %+v", e)
 			}
@@ -151,7 +152,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, _, err := manifest.Diff(file, manifest.State{}); err != nil && !errors.As(err, &faults) {
+		if _, _, err := manifest.Diff(file, manifest.State{}); err != nil && !errors.As(err, &told) {
 			t.Fatalf("%T is no Errors: %v", err, err)
 		}
 	})

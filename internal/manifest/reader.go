@@ -10,25 +10,26 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/ezscale/platform/internal/manifest/faults"
 )
 
 // Bounds that keep a hostile file from exhausting the parser.
 const (
 	maxNesting = 64   // of brackets
 	maxIndent  = 1024 // of a line
-	maxErrors  = 100  // told at once
 	maxFaults  = 1000 // looked at; a file that is wrong throughout is not read to its end
 )
 
 // reader walks the syntax tree and gathers faults.
 type reader struct {
 	file    *File
-	errs    Errors
+	errs    faults.Errors
 	anchors map[string]ast.Node
 	broken  map[string]bool // paths that hold something else than fields: nothing below them is missed
 }
 
-// Parse reads a manifest. name is what the errors call the file. The error is Errors.
+// Parse reads a manifest. name is what the errors call the file. The error is faults.Errors.
 func Parse(name string, text []byte) (*File, error) {
 	f := &File{name: name, places: map[string]place{}, lines: strings.Split(string(text), "\n")}
 	r := &reader{file: f, anchors: map[string]ast.Node{}, broken: map[string]bool{}}
@@ -43,15 +44,15 @@ func Parse(name string, text []byte) (*File, error) {
 		r.manifest(root)
 	}
 	r.check()
-	if err := r.errs.orNil(); err != nil {
-		return nil, r.errs.cut()
+	if err := r.errs.OrNil(); err != nil {
+		return nil, r.errs.Cut()
 	}
 	return f, nil
 }
 
 func (r *reader) bounds(text []byte) error {
 	if len(text) > MaxBytes {
-		return Errors{{File: r.file.name, Message: fmt.Sprintf("is larger than %d MiB", MaxBytes>>20)}}
+		return faults.Errors{{File: r.file.name, Message: fmt.Sprintf("is larger than %d MiB", MaxBytes>>20)}}
 	}
 	open := 0
 	for _, b := range text {
@@ -62,12 +63,12 @@ func (r *reader) bounds(text []byte) error {
 			open = max(open-1, 0)
 		}
 		if open > maxNesting {
-			return Errors{{File: r.file.name, Message: fmt.Sprintf("opens more than %d brackets inside each other", maxNesting)}}
+			return faults.Errors{{File: r.file.name, Message: fmt.Sprintf("opens more than %d brackets inside each other", maxNesting)}}
 		}
 	}
 	for i, line := range r.file.lines {
 		if len(line)-len(strings.TrimLeft(line, " -?:\t")) > maxIndent {
-			return Errors{{File: r.file.name, Line: i + 1, Column: 1, Message: fmt.Sprintf("is indented by more than %d", maxIndent)}}
+			return faults.Errors{{File: r.file.name, Line: i + 1, Column: 1, Message: fmt.Sprintf("is indented by more than %d", maxIndent)}}
 		}
 	}
 	return nil
@@ -78,10 +79,10 @@ func (r *reader) root(text []byte) (ast.Node, error) {
 	tree, err := parser.ParseBytes(text, 0)
 	var syntax *yaml.SyntaxError
 	if errors.As(err, &syntax) {
-		return nil, Errors{r.at(syntax.Token, "", "%s", syntax.Message)}
+		return nil, faults.Errors{r.at(syntax.Token, "", "%s", syntax.Message)}
 	}
 	if err != nil {
-		return nil, Errors{{File: r.file.name, Message: err.Error()}}
+		return nil, faults.Errors{{File: r.file.name, Message: err.Error()}}
 	}
 	var root ast.Node
 	for _, doc := range tree.Docs {
@@ -89,15 +90,15 @@ func (r *reader) root(text []byte) (ast.Node, error) {
 			continue
 		}
 		if root != nil {
-			return nil, Errors{r.at(doc.Body.GetToken(), "", "a manifest is one document")}
+			return nil, faults.Errors{r.at(doc.Body.GetToken(), "", "a manifest is one document")}
 		}
 		root = doc.Body
 	}
 	return root, nil
 }
 
-func (r *reader) at(t *token.Token, path, format string, args ...any) Error {
-	e := Error{File: r.file.name, Path: path, Message: fmt.Sprintf(format, args...)}
+func (r *reader) at(t *token.Token, path, format string, args ...any) faults.Error {
+	e := faults.Error{File: r.file.name, Path: path, Message: fmt.Sprintf(format, args...)}
 	if t != nil && t.Position != nil {
 		e.Line, e.Column = t.Position.Line, t.Position.Column
 		e.Source = r.file.line(e.Line)
@@ -109,7 +110,7 @@ func (r *reader) refuse(n ast.Node, path, format string, args ...any) {
 	r.keep(r.at(n.GetToken(), path, format, args...))
 }
 
-func (r *reader) keep(e Error) {
+func (r *reader) keep(e faults.Error) {
 	if len(r.errs) < maxFaults {
 		r.errs = append(r.errs, e)
 	}

@@ -49,7 +49,8 @@ const selectHours = `
 select distinct p.hour
 from port_hourly p
 where p.hour >= $1 and p.hour < $2
-  and not exists (select from port_reconciliation r where r.exporter_id = p.exporter_id and r.if_index = p.if_index and r.hour = p.hour)
+  and not exists (select from port_reconciliation r
+                  where r.exporter_id = p.exporter_id and r.if_index = p.if_index and r.hour = p.hour and r.hour >= $1 and r.hour < $2)
 order by p.hour`
 
 // Due lists the closed hours of the last two days with ports that are not judged, oldest first: at most 48.

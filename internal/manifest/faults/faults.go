@@ -1,10 +1,14 @@
-package manifest
+// Package faults is how the faults of a manifest are told: all of them at once, in the order of the file, each with its
+// line, column and path, and the line itself with a caret under the place.
+package faults
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 )
+
+const maxErrors = 100 // told at once
 
 // Error is one fault of a manifest, where it stands. Line and Column are 0 when the fault is of no place.
 type Error struct {
@@ -61,8 +65,8 @@ func (e Errors) Error() string {
 	return strings.Join(parts, "\n")
 }
 
-// orNil is nil when there is no fault, else the faults sorted by place.
-func (e Errors) orNil() error {
+// OrNil is nil when there is no fault, else the faults sorted by place.
+func (e Errors) OrNil() error {
 	if len(e) == 0 {
 		return nil
 	}
@@ -75,46 +79,11 @@ func (e Errors) orNil() error {
 	return e
 }
 
-// cut keeps the first maxErrors and says how many more there are.
-func (e Errors) cut() Errors {
+// Cut keeps the first hundred and says how many more there are.
+func (e Errors) Cut() Errors {
 	if len(e) <= maxErrors {
 		return e
 	}
 	more := Error{File: e[0].File, Message: fmt.Sprintf("and %d more", len(e)-maxErrors)}
 	return append(e[:maxErrors:maxErrors], more)
-}
-
-// place is where a field stands.
-type place struct{ line, column int }
-
-// File is a manifest that was read: its objects, and where each of their fields stands.
-type File struct {
-	Manifest
-	name   string
-	lines  []string
-	places map[string]place
-}
-
-// fault makes an error at the place of a path, or of the nearest path above it that the file has.
-func (f *File) fault(path, format string, args ...any) Error {
-	e := Error{File: f.name, Path: path, Message: fmt.Sprintf(format, args...)}
-	for at := path; at != ""; at = above(at) {
-		if p, ok := f.places[at]; ok {
-			e.Line, e.Column, e.Source = p.line, p.column, f.line(p.line)
-			return e
-		}
-	}
-	return e
-}
-
-// above is the path of what holds a field: "a[0].b" is in "a[0]", which is in "a".
-func above(path string) string {
-	return path[:max(strings.LastIndexAny(path, ".["), 0)]
-}
-
-func (f *File) line(n int) string {
-	if n < 1 || n > len(f.lines) {
-		return ""
-	}
-	return strings.TrimRight(f.lines[n-1], "\r")
 }
