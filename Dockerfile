@@ -22,5 +22,5 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /ezscale /usr/local/bin/ezscale
 USER ezscale
 WORKDIR /var/lib/ezscale
-EXPOSE 8080/tcp 6343/udp 9090/tcp
+EXPOSE 8080/tcp 6343/udp 2055/udp 4739/udp 9090/tcp
 ENTRYPOINT ["ezscale"]

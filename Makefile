@@ -42,9 +42,9 @@ test: build ## every test, on embedded servers
 	@echo "== testing on embedded Postgres, Kafka protocol and ClickHouse engine"
 	$(BIN) servers -- $(GO) test -timeout 20m ./...
 
-test-real: build ## the kernel's and the pipeline's tests against a real Apache Kafka (JDK 17 and Maven)
-	@echo "== testing on Apache Kafka"
-	$(BIN) servers --kafka apache -- $(GO) test -count=1 -timeout 20m ./internal/kafka/... ./internal/consumer/... ./command/outbox/... ./metering/... ./cmd/ezscale/...
+test-real: build ## the kernel's, the pipeline's and replay's tests against a real Apache Kafka and Elasticsearch (JDK 17 and Maven)
+	@echo "== testing on Apache Kafka and Elasticsearch"
+	$(BIN) servers --kafka apache --elasticsearch -- $(GO) test -count=1 -timeout 20m ./internal/kafka/... ./internal/consumer/... ./command/outbox/... ./metering/... ./cmd/ezscale/...
 
 test-browser: build ## the pages in Chromium, on a running demo
 	@echo "== testing the pages in Chromium"

@@ -18,8 +18,9 @@ type PrefixBody struct {
 
 // ReleaseBody takes a prefix away.
 type ReleaseBody struct {
-	Prefix string     `json:"prefix" example:"10.20.0.1/32"`
-	At     *time.Time `json:"at,omitempty" doc:"Absent: now"`
+	Prefix   string     `json:"prefix" example:"10.20.0.1/32"`
+	At       *time.Time `json:"at,omitempty" doc:"Absent: now"`
+	Corrects bool       `json:"corrects,omitempty" doc:"Allows a time more than five minutes back although usage was counted since: an operator will have it metered anew"`
 }
 
 // MoveBody moves a prefix.
@@ -29,6 +30,7 @@ type MoveBody struct {
 	ToService   string     `json:"to_service" doc:"Id or name"`
 	At          *time.Time `json:"at,omitempty" doc:"Absent: now"`
 	Attachment  string     `json:"attachment,omitempty" maxLength:"200" doc:"Name or id of the only exporter that counts its traffic; absent: as it was"`
+	Corrects    bool       `json:"corrects,omitempty" doc:"Allows a time more than five minutes back although usage was counted since: an operator will have it metered anew"`
 }
 
 // AttachmentBody says which exporter counts a prefix's traffic.
@@ -74,7 +76,9 @@ func (o Orders) ReleasePrefix(ctx context.Context, in *struct {
 	if err != nil {
 		return bandwidth.Assigned{}, err
 	}
-	return command.Run(ctx, o.Commands, meta, bandwidth.ReleasePrefix{ServiceID: service.ID, Prefix: in.Body.Prefix, At: orZero(in.Body.At)})
+	return command.Run(ctx, o.Commands, meta, bandwidth.ReleasePrefix{
+		ServiceID: service.ID, Prefix: in.Body.Prefix, At: orZero(in.Body.At), Corrects: in.Body.Corrects,
+	})
 }
 
 // MovePrefix moves a prefix from one service to another.
@@ -99,7 +103,7 @@ func (o Orders) MovePrefix(ctx context.Context, in *struct {
 		return bandwidth.Assigned{}, err
 	}
 	c := bandwidth.MovePrefix{AssignmentID: meta.NewID(), Prefix: in.Body.Prefix, FromServiceID: from.ID, ToServiceID: to.ID, At: orZero(in.Body.At),
-		AttachmentID: attachment}
+		AttachmentID: attachment, Corrects: in.Body.Corrects}
 	moved, err := command.Run(ctx, o.Commands, meta, c)
 	return moved, inBody(err, "from_service_id", "from_service", "to_service_id", "to_service")
 }

@@ -52,7 +52,7 @@ func newInstallation(t *testing.T) *installation {
 	http := fmt.Sprintf("127.0.0.1:%d", freePort(t, "tcp"))
 	in.api = remote{"http://" + http, testToken}
 	in.env = append(in.serverAddresses(t), "EZSCALE_MODE=development", "EZSCALE_TOKEN="+testToken, "EZSCALE_HTTP="+http,
-		"EZSCALE_SFLOW="+in.sflow, "EZSCALE_DATA="+filepath.Join(data, "roles"), "EZSCALE_SWEEP=1s", "EZSCALE_LOG_LEVEL=warn",
+		"EZSCALE_SFLOW="+in.sflow, "EZSCALE_NETFLOW=off", "EZSCALE_DATA="+filepath.Join(data, "roles"), "EZSCALE_SWEEP=1s", "EZSCALE_LOG_LEVEL=warn",
 		"EZSCALE_SMTP=smtp://"+in.mailbox.SMTPAddr().String(), "EZSCALE_SMTP_INSECURE=true", "EZSCALE_DISCORD_WEBHOOK="+in.mailbox.DiscordURL())
 	output(t, ezscale(t, in.env, "migrate"))
 	for _, role := range []string{"api", "relay", "policy", "jobs", "projections", "meter", "collector"} {
@@ -289,7 +289,9 @@ func TestKillNineOfAllLosesNothing(t *testing.T) {
 	data := openDir(t)
 	http := fmt.Sprintf("127.0.0.1:%d", freePort(t, "tcp"))
 	sflow := fmt.Sprintf("127.0.0.1:%d", freePort(t, "udp"))
-	up := startDaemon(t, "up", func() *exec.Cmd { return ezscale(t, nil, "up", "--data", data, "--http", http, "--sflow", sflow) })
+	up := startDaemon(t, "up", func() *exec.Cmd {
+		return ezscale(t, nil, "up", "--data", data, "--http", http, "--sflow", sflow, "--netflow", "off")
+	})
 	in := &installation{api: remote{url: "http://" + http}}
 	const rounds = 10
 	sum := map[string]simulate.ServiceTruth{}

@@ -16,14 +16,14 @@ func (b *base) addCollector(ctx context.Context) error {
 	}
 	source := allowList{read: pool}
 	one := collector.New(collector.Config{
-		Listen: b.cfg.Collector.Listen, Sockets: b.cfg.Collector.Sockets, ReceiveBuffer: b.cfg.Collector.ReceiveBuffer,
+		Listen: b.cfg.Collector.Listen, ListenNetFlow: b.cfg.Collector.ListenNetFlow, Sockets: b.cfg.Collector.Sockets, ReceiveBuffer: b.cfg.Collector.ReceiveBuffer,
 		DataDir: b.cfg.DataDir + "/collector", Host: b.owner,
 	}, collector.Dependencies{
 		Kafka: b.kafka, Exporters: source.load, Now: machineNow, Offset: b.clock.Offset, Log: b.log, Metrics: b.registry,
 	})
 	b.process.add("collector", one)
 	b.collector = one
-	b.check("collector", "look whether Kafka takes messages and the sFlow port is free", one.Health)
+	b.check("collector", "look whether Kafka takes messages and the sFlow and NetFlow ports are free", one.Health)
 	return nil
 }
 

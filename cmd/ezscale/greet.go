@@ -2,19 +2,16 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 
+	"github.com/ezscale/platform/cmd/ezscale/addresses"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 )
 
-func joinAddresses(addresses []netip.AddrPort) string {
-	texts := make([]string, len(addresses))
-	for i, a := range addresses {
-		texts[i] = "udp " + a.String()
-	}
-	return strings.Join(texts, ", ")
+// listening names the addresses that exporters may send to.
+func (b *base) listening() string {
+	return addresses.Listening(b.collector.Addrs(), len(b.cfg.Collector.Listen))
 }
 
 // greet says where to look, once everything serves.
@@ -30,7 +27,7 @@ func greet(o upOptions, url string) error {
 		fmt.Fprintf(out, "                  with the operator token in %s/%s\n", o.data, runfile.TokenFile)
 		fallthrough
 	default:
-		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches at the sFlow port\n", data)
+		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches and routers at the sFlow or NetFlow port\n", data)
 	}
 	fmt.Fprintf(out, "  Check           ezscale doctor --data %s\n  Stop            Ctrl-C\n\n", data)
 	return nil

@@ -14,6 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/bench"
+	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
+	"github.com/ezscale/platform/cmd/ezscale/rawlog"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/cmd/ezscale/tools/report"
 )
@@ -64,8 +67,9 @@ func newRoot() *cobra.Command {
 		}
 	}
 	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
-	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
-	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), tools.NewSettingsCommand())
+	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
+	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand(), elastiflow.NewCommand(), elastiflow.NewListCommand()), rawlog.NewFlowsCommand())
+	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())
 	return root

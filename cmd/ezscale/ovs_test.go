@@ -24,7 +24,9 @@ func TestARealAgentIsBilledWithinItsErrorBound(t *testing.T) {
 	data := openDir(t)
 	http := fmt.Sprintf("127.0.0.1:%d", freePort(t, "tcp"))
 	sflow := fmt.Sprintf("127.0.0.1:%d", freePort(t, "udp"))
-	startDaemon(t, "up", func() *exec.Cmd { return ezscale(t, nil, "up", "--data", data, "--http", http, "--sflow", sflow) })
+	startDaemon(t, "up", func() *exec.Cmd {
+		return ezscale(t, nil, "up", "--data", data, "--http", http, "--sflow", sflow, "--netflow", "off")
+	})
 	in := &installation{api: remote{url: "http://" + http}}
 	eventually(t, time.Minute, "ready", func() error { return in.api.get("/health/ready", nil) })
 	in.api.token = tokenOf(t, data)

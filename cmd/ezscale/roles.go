@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/rawlog"
 	"github.com/ezscale/platform/internal/observe"
 )
 
@@ -35,12 +36,16 @@ func roleSpecs() []roleSpec {
 func newRoleCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, spec := range roleSpecs() {
-		commands = append(commands, &cobra.Command{
+		command := &cobra.Command{
 			Use: spec.name, Short: spec.short, Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return interrupted(cmd.Context(), runRole(cmd.Context(), spec))
 			},
-		})
+		}
+		if spec.name == "meter" {
+			command.AddCommand(rawlog.NewExplainCommand(), rawlog.NewRemeterCommand())
+		}
+		commands = append(commands, command)
 	}
 	return commands
 }

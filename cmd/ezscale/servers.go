@@ -14,38 +14,45 @@ import (
 
 	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
-	"github.com/ezscale/platform/internal/embedded"
-	"github.com/ezscale/platform/internal/embedded/apachekafka"
 	"github.com/ezscale/platform/internal/observe"
 )
 
 func newServersCommand() *cobra.Command {
-	var data, kafkaKind string
+	var o serversOptions
 	command := &cobra.Command{
 		Use:   "servers [-- COMMAND…]",
 		Short: "Start Postgres, Kafka and ClickHouse alone, for tests; run a command on them",
 		Long: `Starts the embedded servers and sets EZSCALE_TEST_POSTGRES, EZSCALE_TEST_KAFKA and EZSCALE_TEST_CLICKHOUSE for
-the command, whose exit code becomes this one's. Without a command it prints the three and waits.`,
-		Example: "  ezscale servers -- go test ./...\n  ezscale servers --kafka apache -- go test ./internal/kafka/...",
+the command, whose exit code becomes this one's; with --elasticsearch also EZSCALE_TEST_ELASTICSEARCH. Without a
+command it prints them and waits.`,
+		Example: "  ezscale servers -- go test ./...\n  ezscale servers --kafka apache -- go test ./internal/kafka/...\n" +
+			"  ezscale servers --elasticsearch -- go test ./metering/replay/...",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runServers(cmd.Context(), data, kafkaKind, args)
+			return runServers(cmd.Context(), o, args)
 		},
 	}
-	command.Flags().StringVar(&data, "data", "", "data directory (default: a new one, removed at the end)")
-	command.Flags().StringVar(&kafkaKind, "kafka", "embedded", "embedded, or apache for Apache Kafka on this machine's JDK (needs Maven)")
+	command.Flags().StringVar(&o.data, "data", "", "data directory (default: a new one, removed at the end)")
+	command.Flags().StringVar(&o.kafka, "kafka", "embedded", "embedded, or apache for Apache Kafka on this machine's JDK (needs Maven)")
+	command.Flags().BoolVar(&o.elasticsearch, "elasticsearch", false, "a real Elasticsearch, too, on this machine's JDK (needs Maven)")
 	return command
 }
 
-func runServers(ctx context.Context, data, kafkaKind string, args []string) (err error) {
-	if kafkaKind != "embedded" && kafkaKind != "apache" {
-		return fmt.Errorf("--kafka %s: want embedded or apache", kafkaKind)
+// serversOptions are the flags of `servers`.
+type serversOptions struct {
+	data, kafka   string
+	elasticsearch bool
+}
+
+func runServers(ctx context.Context, o serversOptions, args []string) (err error) {
+	if o.kafka != "embedded" && o.kafka != "apache" {
+		return fmt.Errorf("--kafka %s: want embedded or apache", o.kafka)
 	}
 	log, err := observe.NewLogger(os.Stderr, "warn", "text")
 	if err != nil {
 		return err
 	}
-	throwaway := data == ""
-	data, remove, err := dataOrTemporary(data)
+	throwaway := o.data == ""
+	data, remove, err := dataOrTemporary(o.data)
 	if err != nil {
 		return err
 	}
@@ -58,25 +65,16 @@ func runServers(ctx context.Context, data, kafkaKind string, args []string) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, servers.Stop(context.WithoutCancel(ctx))) }()
-	brokers := servers.KafkaBrokers()
-	if kafkaKind == "apache" {
-		apache := apachekafka.New(apachekafka.Config{Data: filepath.Join(data, "apache-kafka"), Log: log})
-		if err := apache.Start(ctx); err != nil {
-			return fmt.Errorf("start Apache Kafka: %w", err)
-		}
-		defer func() { err = errors.Join(err, apache.Stop(context.WithoutCancel(ctx))) }()
-		brokers = apache.Brokers()
+	tested, err := stack.ForTests(ctx, servers, stack.Extras{Data: data, ApacheKafka: o.kafka == "apache", Elasticsearch: o.elasticsearch}, log)
+	if err != nil {
+		return err
 	}
-	return onServers(ctx, servers, brokers, kafkaKind, args)
+	defer func() { err = errors.Join(err, tested.Stop(context.WithoutCancel(ctx))) }()
+	return onServers(ctx, tested.Environment(), args)
 }
 
-func onServers(ctx context.Context, servers *embedded.Stack, brokers []string, kafkaKind string, args []string) error {
-	env := []string{
-		"EZSCALE_TEST_POSTGRES=" + servers.PostgresDSN(),
-		"EZSCALE_TEST_KAFKA=" + strings.Join(brokers, ","),
-		"EZSCALE_TEST_KAFKA_KIND=" + kafkaKind,
-		"EZSCALE_TEST_CLICKHOUSE=" + servers.ClickHouseDSN(),
-	}
+// onServers runs the command, or tells what it would be told.
+func onServers(ctx context.Context, env, args []string) error {
 	if len(args) == 0 {
 		for _, e := range env {
 			fmt.Println("export " + strings.Replace(e, "=", "='", 1) + "'")

@@ -24,7 +24,7 @@ func newTryCommand() *cobra.Command {
 			defer remove()
 			var result error
 			err = runUp(cmd.Context(), upOptions{
-				data: data, http: "127.0.0.1:0", sflow: "127.0.0.1:0", demo: true, logLevel: "error", logFormat: "text",
+				data: data, http: "127.0.0.1:0", sflow: "127.0.0.1:0", netflow: "127.0.0.1:0", demo: true, logLevel: "error", logFormat: "text",
 				ready: func(url string) error {
 					result = runCommand(context.WithoutCancel(cmd.Context()), args, []string{"BASE_URL=" + url, "EZSCALE_TRY_DATA=" + data})
 					return errTried

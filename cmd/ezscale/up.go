@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,11 +9,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/addresses"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/internal/config"
@@ -22,7 +23,8 @@ import (
 
 // upOptions are the flags of `ezscale up`.
 type upOptions struct {
-	data, http, sflow   string
+	data, http          string
+	sflow, netflow      string
 	logLevel, logFormat string
 	demo, production    bool
 	ready               func(url string) error // called once everything serves
@@ -49,6 +51,7 @@ and the clock can be advanced.`,
 	flags.StringVar(&o.data, "data", "./var", "directory for all data")
 	flags.StringVar(&o.http, "http", "127.0.0.1:8080", "address of the API and the pages")
 	flags.StringVar(&o.sflow, "sflow", "", "UDP address for sFlow (default 0.0.0.0:6343; with --demo 127.0.0.1:6343)")
+	flags.StringVar(&o.netflow, "netflow", "", "UDP addresses for NetFlow and IPFIX, or off (default 0.0.0.0:2055,0.0.0.0:4739; with --demo 127.0.0.1 instead)")
 	flags.BoolVar(&o.demo, "demo", false, "a small hosting company with a simulated switch and a mailbox that catches every mail")
 	flags.BoolVar(&o.production, "production", false, "no login without password, no clock but the machine's")
 	flags.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn, error")
@@ -77,7 +80,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := freeAddresses(ctx, cfg); err != nil {
+	if err := addresses.Await(ctx, cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
@@ -91,8 +94,8 @@ func up(ctx context.Context, o upOptions) (err error) {
 	defer func() { err = errors.Join(err, stopStack(servers)) }()
 	cfg.Postgres, cfg.Query = servers.PostgresDSN(), servers.PostgresDSN()
 	cfg.Kafka, cfg.ClickHouse = servers.KafkaBrokers(), servers.ClickHouseDSN()
-	addresses := runfile.Servers{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
-	if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.ServersFile), addresses); err != nil {
+	found := runfile.Servers{Postgres: cfg.Postgres, Kafka: cfg.Kafka, ClickHouse: cfg.ClickHouse}
+	if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.ServersFile), found); err != nil {
 		return err
 	}
 	if err := migrate(ctx, cfg, log); err != nil {
@@ -110,14 +113,8 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	if o.sflow == "" {
-		o.sflow = map[bool]string{true: "127.0.0.1:6343", false: "0.0.0.0:6343"}[o.demo]
-	}
-	cfg.HTTP, cfg.Collector.Listen = o.http, strings.Split(o.sflow, ",")
-	for _, address := range append([]string{cfg.HTTP}, cfg.Collector.Listen...) {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return cfg, nil, fmt.Errorf("--http and --sflow want host:port: %w", err)
-		}
+	if err := upAddresses(o, &cfg); err != nil {
+		return cfg, nil, err
 	}
 	cfg.Mode = config.Development
 	if o.production {
@@ -139,20 +136,20 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 	return cfg, log, err
 }
 
-// tryAddresses tells of a busy address before servers are started for nothing.
-func tryAddresses(ctx context.Context, cfg config.Config) error {
-	var listen net.ListenConfig
-	http, err := listen.Listen(ctx, "tcp", cfg.HTTP)
-	if err != nil {
-		return fmt.Errorf("--http %s cannot be served; choose another: %w", cfg.HTTP, err)
+// upAddresses takes the addresses from the flags. A demo listens on this machine only.
+func upAddresses(o *upOptions, cfg *config.Config) (err error) {
+	host := map[bool]string{true: "127.0.0.1", false: "0.0.0.0"}[o.demo]
+	o.sflow = cmp.Or(o.sflow, host+":6343")
+	o.netflow = cmp.Or(o.netflow, host+":2055,"+host+":4739")
+	cfg.HTTP = o.http
+	if _, _, err := net.SplitHostPort(cfg.HTTP); err != nil {
+		return fmt.Errorf("--http wants host:port: %w", err)
 	}
-	_ = http.Close() // it was opened to see whether it can be
-	for _, address := range cfg.Collector.Listen {
-		udp, err := listen.ListenPacket(ctx, "udp", address)
-		if err != nil {
-			return fmt.Errorf("--sflow %s cannot be listened on; choose another: %w", address, err)
-		}
-		_ = udp.Close()
+	if cfg.Collector.Listen, err = config.ListenAddresses(o.sflow); err != nil {
+		return fmt.Errorf("--sflow: %w", err)
+	}
+	if cfg.Collector.ListenNetFlow, err = config.ListenAddresses(o.netflow); err != nil {
+		return fmt.Errorf("--netflow: %w", err)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func upRoles(ctx context.Context, o upOptions, cfg config.Config, stack *embedde
 		if err := b.awaitReady(ctx); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "ready after %.1f s; sFlow on %s\n", machineNow().Sub(began).Seconds(), joinAddresses(b.collector.Addrs()))
+		fmt.Fprintf(os.Stderr, "ready after %.1f s; %s\n", machineNow().Sub(began).Seconds(), b.listening())
 		return o.ready(address.URL)
 	})
 }

@@ -29,8 +29,9 @@ func TestABusyAddressIsToldBeforeAnythingStarts(t *testing.T) {
 	}
 	defer udp.Close()
 	for name, args := range map[string][]string{
-		"--http ":  {"--http", tcp.Addr().String(), "--sflow", "127.0.0.1:0"},
-		"--sflow ": {"--http", "127.0.0.1:0", "--sflow", "127.0.0.1:0," + udp.LocalAddr().String()},
+		"--http ":    {"--http", tcp.Addr().String(), "--sflow", "127.0.0.1:0", "--netflow", "off"},
+		"--sflow ":   {"--http", "127.0.0.1:0", "--sflow", "127.0.0.1:0," + udp.LocalAddr().String(), "--netflow", "off"},
+		"--netflow ": {"--http", "127.0.0.1:0", "--sflow", "off", "--netflow", "127.0.0.1:0," + udp.LocalAddr().String()},
 	} {
 		data := filepath.Join(t.TempDir(), "data")
 		said, err := ezscale(t, nil, append([]string{"up", "--data", data}, args...)...).CombinedOutput()

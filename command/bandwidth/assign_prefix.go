@@ -17,7 +17,8 @@ import (
 )
 
 // AssignPrefix gives a service a prefix for an interval. From may lie in the past, back to the service's
-// beginning: traffic counted before now is not attributed again, but what is still on its way is.
+// beginning: what is still on its way is attributed to it; traffic counted before now is so only when it is metered anew
+// (RemeterUsage).
 type AssignPrefix struct {
 	AssignmentID uuid.UUID  `json:"assignment_id"`
 	ServiceID    uuid.UUID  `json:"service_id"`

@@ -56,7 +56,7 @@ func (c ChangeAttachment) Handle(ctx context.Context, tx pgx.Tx, meta command.Me
 	if err != nil || equal(current.AttachmentID, c.AttachmentID) {
 		return current, nil, err
 	}
-	released, err := release(ctx, tx, c.ServiceID, c.Prefix, now, meta.Now)
+	released, err := release(ctx, tx, ReleasePrefix{ServiceID: c.ServiceID, Prefix: c.Prefix, At: now}, meta.Now)
 	if err != nil {
 		return Assigned{}, nil, err
 	}

@@ -23,6 +23,7 @@ type MovePrefix struct {
 	ToServiceID   uuid.UUID  `json:"to_service_id"`
 	At            time.Time  `json:"at,omitzero"`             // zero: now
 	AttachmentID  *uuid.UUID `json:"attachment_id,omitempty"` // nil: as it was
+	Corrects      bool       `json:"corrects,omitempty"`      // the past was written down wrong; its usage will be metered anew
 }
 
 // Name is the command's name.
@@ -51,7 +52,7 @@ func (c MovePrefix) Constraints() map[string]*fault.Error { return takenAssignme
 // Handle ends the old assignment and begins the new one.
 func (c MovePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Assigned, []events.Event, error) {
 	at := orNow(c.At, meta.Now)
-	released, err := release(ctx, tx, c.FromServiceID, c.Prefix, at, meta.Now)
+	released, err := release(ctx, tx, ReleasePrefix{ServiceID: c.FromServiceID, Prefix: c.Prefix, At: at, Corrects: c.Corrects}, meta.Now)
 	if err != nil {
 		return Assigned{}, nil, err
 	}

@@ -21,11 +21,12 @@ import (
 const maxBack = 5 * time.Minute
 
 // ReleasePrefix ends a service's assignment of a prefix. At may lie ahead. It may lie more than five minutes back
-// only if the service has no usage since: what was counted is not taken back.
+// only if the service has no usage since, or with Corrects: what was counted is not taken back by itself.
 type ReleasePrefix struct {
 	ServiceID uuid.UUID `json:"service_id"`
 	Prefix    string    `json:"prefix"`
-	At        time.Time `json:"at,omitzero"` // zero: now
+	At        time.Time `json:"at,omitzero"`        // zero: now
+	Corrects  bool      `json:"corrects,omitempty"` // the past was written down wrong; its usage will be metered anew
 }
 
 // Name is the command's name.
@@ -46,7 +47,7 @@ func (c ReleasePrefix) Validate() error {
 
 // Handle ends the assignment.
 func (c ReleasePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Assigned, []events.Event, error) {
-	released, err := release(ctx, tx, c.ServiceID, c.Prefix, orNow(c.At, meta.Now), meta.Now)
+	released, err := release(ctx, tx, c, meta.Now)
 	if err != nil {
 		return Assigned{}, nil, err
 	}
@@ -68,10 +69,13 @@ from service s
 where s.id = a.service_id and a.service_id = $1 and a.prefix = $2 and a.valid @> $3::timestamptz and lower(a.valid) < $3
 returning a.id, s.customer_id, lower(a.valid), upper(old.valid), a.attachment_id`
 
-// release ends the assignment that holds at.
-func release(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, prefix string, at, now time.Time) (ended, error) {
-	if err := refusePast(ctx, tx, serviceID, at, now, "release or move its prefix"); err != nil {
-		return ended{}, err
+// release ends the assignment that holds c.At.
+func release(ctx context.Context, tx pgx.Tx, c ReleasePrefix, now time.Time) (ended, error) {
+	serviceID, prefix, at := c.ServiceID, c.Prefix, orNow(c.At, now)
+	if !c.Corrects {
+		if err := refusePast(ctx, tx, serviceID, at, now, "say that this corrects the past, and meter the time since anew; or release or move its prefix"); err != nil {
+			return ended{}, err
+		}
 	}
 	released := ended{PrefixReleased: events.PrefixReleased{ServiceID: serviceID, Prefix: prefix, To: at}}
 	err := tx.QueryRow(ctx, shortenAssignment, serviceID, netip.MustParsePrefix(prefix), at).
@@ -100,7 +104,7 @@ func refusePast(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, at, now tim
 		return fmt.Errorf("select usage of service %s: %w", serviceID, err)
 	}
 	if used {
-		return fault.New(fault.Conflict, "usage_counted", "the service has metered usage since %s, which is not taken back; "+
+		return fault.New(fault.Conflict, "usage_counted", "the service has metered usage since %s, which is not taken back by itself; "+
 			"%s from now on, or at most %d minutes back", at.Format(time.RFC3339), advice, int(maxBack.Minutes()))
 	}
 	return nil

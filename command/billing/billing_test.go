@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -102,5 +103,36 @@ func TestTheLastNet(t *testing.T) {
 	}
 	if n := worldtest.One[int](w, `select count(*) from quota_alert`); n != 2 {
 		t.Errorf("%d alerts, want one per level", n)
+	}
+}
+
+// What a port's counters and flow records tell of a cycle comes after its end: the cycle waits for them.
+func TestCollectingWaitsForWhatIsToldAfterwards(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		how     string // the service is metered
+		minutes time.Duration
+	}{
+		"flow samples": {"select $1::uuid, $2::uuid", 0},
+		"a port": {`insert into binding (id, exporter_id, if_index, service_id, valid)
+			values (gen_random_uuid(), $2, 9, $1, '[2026-01-01Z,)')`, 5},
+		"flow records": {`with l as (insert into loss_hourly (exporter_id, hour, records) values ($2, '2026-01-31 23:00Z', 7))
+			select $1::uuid`, 31},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s := service(t)
+			exporter := w.Exporter("leaf-0", "127.1.0.1/32")
+			w.Use(s.ServiceID, exporter, w.Time("2026-01-31T23:00:00Z"), 1000, 0)
+			w.Exec(c.how, s.ServiceID, exporter)
+			w.Set("2026-02-01T00:00:00Z")
+			worldtest.Must(w, billing.EndCycle{CycleID: s.CycleID, NextCycleID: w.NewID()})
+			if c.minutes > 0 {
+				w.Watermark(w.Now().Add((c.minutes - 1) * time.Minute))
+				worldtest.Refused(w, billing.SnapshotCycle{CycleID: s.CycleID}, fault.Unavailable, "collecting")
+			}
+			w.Watermark(w.Now().Add(c.minutes * time.Minute))
+			worldtest.Must(w, billing.SnapshotCycle{CycleID: s.CycleID})
+		})
 	}
 }

@@ -35,8 +35,19 @@ func (c SnapshotCycle) Validate() error {
 	return validateIDs(map[string]uuid.UUID{"cycle_id": c.CycleID})
 }
 
-// Every partition of the raw flows has a meter that has counted all that was received before the end.
-const selectCollected = `select count(*) filter (where watermark >= $1) >= $2 from meter`
+const (
+	// Every partition of the raw flows has a meter that has counted all that was received before a time.
+	selectCollected = `select count(*) filter (where watermark >= $1) >= $2 from meter`
+
+	// What tells of traffic afterwards is waited for, in minutes: flow records until an active timeout of half an hour is
+	// over, a port's counters for some readings. Without that every cycle of theirs would have late usage.
+	selectArrears = `
+select case
+    when exists (select from usage_hourly u join loss_hourly l using (exporter_id, hour)
+                 where u.service_id = $1 and u.hour >= $3::timestamptz - interval '1 day' and u.hour < $3 and l.records > 0) then 31
+    when exists (select from binding where service_id = $1 and valid && tstzrange($2, $3)) then 5
+    else 0 end`
+)
 
 // Handle takes the snapshot. Error: fault.Unavailable "collecting" while usage may still come.
 func (c SnapshotCycle) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Progress, []events.Event, error) {
@@ -47,9 +58,9 @@ func (c SnapshotCycle) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	if due, err := ended.due(StatusCollecting); err != nil || !due {
 		return ended.unchanged(), nil, err
 	}
-	var collected bool
-	if err := tx.QueryRow(ctx, selectCollected, ended.Period.To, events.FlowPartitions).Scan(&collected); err != nil {
-		return Progress{}, nil, fmt.Errorf("read the meters' watermarks: %w", err)
+	collected, err := isCollected(ctx, tx, ended)
+	if err != nil {
+		return Progress{}, nil, err
 	}
 	if !collected && meta.Now.Before(ended.CollectingAt.Add(Grace)) {
 		return Progress{}, nil, fault.New(fault.Unavailable, "collecting", "not every meter has passed %s, the end of cycle %s",
@@ -65,4 +76,17 @@ func (c SnapshotCycle) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	}
 	progress, err := ended.move(ctx, tx, StatusSnapshot, meta.Now)
 	return progress, []events.Event{taken}, err
+}
+
+// isCollected tells whether all that was received about a cycle has been counted.
+func isCollected(ctx context.Context, tx pgx.Tx, ended cycle) (collected bool, err error) {
+	var arrears int
+	if err := tx.QueryRow(ctx, selectArrears, ended.ServiceID, ended.Period.From, ended.Period.To).Scan(&arrears); err != nil {
+		return false, fmt.Errorf("ask how the service of cycle %s is metered: %w", ended.ID, err)
+	}
+	until := ended.Period.To.Add(time.Duration(arrears) * time.Minute)
+	if err := tx.QueryRow(ctx, selectCollected, until, events.FlowPartitions).Scan(&collected); err != nil {
+		return false, fmt.Errorf("read the meters' watermarks: %w", err)
+	}
+	return collected, nil
 }

@@ -46,7 +46,8 @@ type Config struct {
 
 // Collector holds the UDP side's settings.
 type Collector struct {
-	Listen        []string
+	Listen        []string // for sFlow
+	ListenNetFlow []string // for NetFlow and IPFIX
 	Sockets       int
 	ReceiveBuffer int // bytes asked of the kernel, per socket
 	RawRetention  time.Duration
@@ -84,7 +85,8 @@ func Describe() []Setting {
 		{"EZSCALE_KAFKA_REPLICATION", "1", "replicas of the topics that are made; 3 on a cluster"},
 		{"EZSCALE_CLICKHOUSE", "", "DSN, http://user:password@host:8123/database or clickhouse://…:9000/…"},
 		{"EZSCALE_TOKEN", "", "operator token for the API and the command line (at least 32 characters)"},
-		{"EZSCALE_SFLOW", "0.0.0.0:6343", "UDP addresses for sFlow, comma separated"},
+		{"EZSCALE_SFLOW", "0.0.0.0:6343", "UDP addresses for sFlow, comma separated; off: none"},
+		{"EZSCALE_NETFLOW", "0.0.0.0:2055,0.0.0.0:4739", "UDP addresses for NetFlow v5, v9 and IPFIX, comma separated; off: none"},
 		{"EZSCALE_SFLOW_SOCKETS", "0", "sockets per address; 0 chooses by the cores"},
 		{"EZSCALE_SFLOW_BUFFER", "33554432", "socket buffer to ask for, bytes"},
 		{"EZSCALE_RAW_RETENTION", "168h", "how long raw datagrams stay in Kafka"},
@@ -110,7 +112,7 @@ func Load(getenv func(string) string) (Config, error) {
 		HTTP: r.address("EZSCALE_HTTP"), Metrics: r.address("EZSCALE_METRICS"), BaseURL: r.url("EZSCALE_BASE_URL"), Brand: r.text("EZSCALE_BRAND"),
 		Postgres: r.text("EZSCALE_POSTGRES"), Query: r.get("EZSCALE_POSTGRES_QUERY"), Kafka: r.list("EZSCALE_KAFKA"), KafkaReplication: r.number("EZSCALE_KAFKA_REPLICATION", 1, 9), ClickHouse: r.text("EZSCALE_CLICKHOUSE"),
 		Token: r.token("EZSCALE_TOKEN"),
-		Collector: Collector{Listen: r.list("EZSCALE_SFLOW"), Sockets: r.number("EZSCALE_SFLOW_SOCKETS", 0, 64),
+		Collector: Collector{Listen: r.listen("EZSCALE_SFLOW"), ListenNetFlow: r.listen("EZSCALE_NETFLOW"), Sockets: r.number("EZSCALE_SFLOW_SOCKETS", 0, 64),
 			ReceiveBuffer: r.number("EZSCALE_SFLOW_BUFFER", 1<<16, 1<<30), RawRetention: r.duration("EZSCALE_RAW_RETENTION", time.Hour)},
 		Meter:   Meter{Decoder: r.text("EZSCALE_SFLOW_DECODER"), Flush: r.duration("EZSCALE_METER_FLUSH", 100*time.Millisecond)},
 		Mail:    Mail{SMTP: r.url("EZSCALE_SMTP"), From: r.text("EZSCALE_MAIL_FROM"), Insecure: r.flag("EZSCALE_SMTP_INSECURE")},
@@ -161,15 +163,38 @@ func (r *reader) check(ok bool, name, format string, args ...any) {
 }
 
 func (r *reader) list(name string) []string {
+	all, err := Addresses(r.text(name))
+	r.check(err == nil, name, "%v", err)
+	return all
+}
+
+// listen reads addresses that a role may do without.
+func (r *reader) listen(name string) []string {
+	all, err := ListenAddresses(r.text(name))
+	r.check(err == nil, name, "%v", err)
+	return all
+}
+
+// ListenAddresses reads a list of addresses, or the word "off" for none.
+func ListenAddresses(text string) ([]string, error) {
+	if strings.TrimSpace(text) == "off" {
+		return nil, nil
+	}
+	return Addresses(text)
+}
+
+// Addresses reads host:port, comma separated.
+func Addresses(text string) ([]string, error) {
 	var all []string
-	for v := range strings.SplitSeq(r.text(name), ",") {
+	for v := range strings.SplitSeq(text, ",") {
 		if v = strings.TrimSpace(v); v != "" {
-			_, _, err := net.SplitHostPort(v)
-			r.check(err == nil, name, "%q is not host:port", v)
+			if _, _, err := net.SplitHostPort(v); err != nil {
+				return nil, fmt.Errorf("%q is not host:port: %w", v, err)
+			}
 			all = append(all, v)
 		}
 	}
-	return all
+	return all, nil
 }
 
 func (r *reader) address(name string) string {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,21 @@ func TestAllFaultsAreToldAtOnceAndNoSecretWithThem(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Error("a secret is in the message")
+	}
+}
+
+func TestCollectorsAddresses(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(nil))
+	if err != nil || !slices.Equal(c.Collector.Listen, []string{"0.0.0.0:6343"}) || !slices.Equal(c.Collector.ListenNetFlow, []string{"0.0.0.0:2055", "0.0.0.0:4739"}) {
+		t.Errorf("%v, %+v", err, c.Collector)
+	}
+	c, err = config.Load(env(map[string]string{"EZSCALE_NETFLOW": " off", "EZSCALE_SFLOW": "[::1]:1, 127.0.0.1:2"}))
+	if err != nil || c.Collector.ListenNetFlow != nil || !slices.Equal(c.Collector.Listen, []string{"[::1]:1", "127.0.0.1:2"}) {
+		t.Errorf("%v, %+v", err, c.Collector)
+	}
+	if _, err = config.Load(env(map[string]string{"EZSCALE_NETFLOW": "2055"})); err == nil || !strings.Contains(err.Error(), `EZSCALE_NETFLOW: "2055" is not host:port`) {
+		t.Errorf("%v", err)
 	}
 }
 

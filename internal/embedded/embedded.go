@@ -49,7 +49,7 @@ type Config struct {
 	ClickHousePort        int
 	PostgresMaxConns      int   // default 200
 	ClickHouseMemoryBytes int64 // bound of the engine; default 384 MiB
-	Throwaway             bool  // Postgres syncs nothing to the disk: for tests, see postgres.Config
+	Throwaway             bool  // Postgres and Kafka sync nothing to the disk: for tests, see postgres.Config
 	// ChildArgs make this program call RunChild; the part's name comes last. Default: "embedded".
 	ChildArgs []string
 	Log       *slog.Logger
@@ -197,7 +197,7 @@ func (s *Stack) startPostgres(ctx context.Context, store *parts.Store) error {
 }
 
 func (s *Stack) startKafka(ctx context.Context) error {
-	cfg := kafka.Config{Dir: filepath.Join(s.cfg.Data, "kafka"), Port: s.cfg.KafkaPort}
+	cfg := kafka.Config{Dir: filepath.Join(s.cfg.Data, "kafka"), Port: s.cfg.KafkaPort, Throwaway: s.cfg.Throwaway}
 	probe := func(ctx context.Context) error { return kafka.Probe(ctx, cfg) }
 	process, err := s.child(PartKafka, cfg, probe)
 	if err != nil {

@@ -1,16 +1,23 @@
 package kafka
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"io"
+	"net"
+	"sync"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
+)
+
+const (
+	produceKey     = 0
+	produceVersion = 7
+	maxIdle        = 32       // connections to leaders that wait for the next request, of one client
+	maxAnswer      = 64 << 10 // bytes of a produce response; ours have less than a hundred
 )
 
 // Produce appends msgs, in order and as one batch, to one partition, acknowledged by all in-sync replicas, and
@@ -22,24 +29,24 @@ func (c *Client) Produce(ctx context.Context, topic string, partition int, msgs 
 	if len(msgs) == 0 {
 		return 0, fmt.Errorf("produce to %s/%d: no messages", topic, partition)
 	}
-	buffer, _ := c.buffers.Get().(*[]byte)
-	if buffer == nil {
-		buffer = new([]byte)
-	}
-	*buffer = appendBatch((*buffer)[:0], msgs)
-	response, err := c.client.RawProduce(ctx, &kafkago.RawProduceRequest{
-		Topic: topic, Partition: partition, RequiredAcks: kafkago.RequireAll,
-		RawRecords: protocol.RawRecordSet{Reader: bytes.NewReader(*buffer)},
-	})
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
+	defer cancel()
+	to := place{topic, partition}
+	p, err := c.producers.take(ctx, c, to)
 	if err != nil {
-		// The library may still be sending from the buffer, so it is not put back.
 		return 0, c.failure(fmt.Sprintf("produce to %s/%d", topic, partition), err)
 	}
-	c.buffers.Put(buffer)
-	if response.Error != nil {
-		return 0, c.refused(ctx, topic, partition, response.Error)
+	baseOffset, code, err := p.roundTrip(ctx, c.cfg, to, msgs)
+	if err != nil {
+		c.producers.drop(p, to)
+		return 0, c.failure(fmt.Sprintf("produce to %s/%d", topic, partition), errors.Join(err, ctx.Err()))
 	}
-	return response.BaseOffset, nil
+	c.producers.put(p)
+	if code != 0 {
+		c.producers.forget(to)
+		return 0, c.refused(ctx, topic, partition, kafkago.Error(code))
+	}
+	return baseOffset, nil
 }
 
 func (c *Client) refused(ctx context.Context, topic string, partition int, err error) error {
@@ -53,79 +60,193 @@ func (c *Client) refused(ctx context.Context, topic string, partition int, err e
 	return err
 }
 
-// appendBatch encodes msgs as one record batch, format 2, behind its 4 bytes of size.
-// Source: Apache Kafka documentation, section 5.3 "Message Format".
-func appendBatch(b []byte, msgs []Message) []byte {
-	first := milliseconds(msgs[0].Time)
-	last := first
-	b = append(b, make([]byte, sizePrefix+batchHeader)...)
-	for i := range msgs {
-		at := milliseconds(msgs[i].Time)
-		last = max(last, at)
-		b = appendRecord(b, &msgs[i], at-first, int64(i))
-	}
-	h := b[sizePrefix:]
-	binary.BigEndian.PutUint32(b, uint32(len(h)))
-	binary.BigEndian.PutUint32(h[8:], uint32(len(h)-batchPreamble))
-	binary.BigEndian.PutUint32(h[12:], ^uint32(0)) // leader epoch: not known
-	h[16] = batchMagic
-	binary.BigEndian.PutUint32(h[23:], uint32(len(msgs)-1))
-	binary.BigEndian.PutUint64(h[27:], uint64(first))
-	binary.BigEndian.PutUint64(h[35:], uint64(last))
-	binary.BigEndian.PutUint64(h[43:], ^uint64(0)) // producer id: none
-	binary.BigEndian.PutUint16(h[51:], ^uint16(0))
-	binary.BigEndian.PutUint32(h[53:], ^uint32(0))
-	binary.BigEndian.PutUint32(h[57:], uint32(len(msgs)))
-	binary.BigEndian.PutUint32(h[17:], crc32.Checksum(h[21:], castagnoli))
-	return b
+// place is a partition of a topic.
+type place struct {
+	topic     string
+	partition int
 }
 
-func milliseconds(t time.Time) int64 {
-	if t.IsZero() {
-		t = time.Now()
-	}
-	return t.UnixMilli()
+// producers are a client's connections for producing: who leads what, as far as is known, and the connections that wait.
+type producers struct {
+	mu      sync.Mutex
+	leaders map[place]string // address
+	idle    []*producer
 }
 
-func appendRecord(b []byte, m *Message, timeDelta, offsetDelta int64) []byte {
-	size := 1 + varintSize(timeDelta) + varintSize(offsetDelta) + bytesSize(m.Key) + bytesSize(m.Value) + varintSize(int64(len(m.Headers)))
-	for _, h := range m.Headers {
-		size += varintSize(int64(len(h.Key))) + len(h.Key) + bytesSize(h.Value)
-	}
-	b = binary.AppendVarint(b, int64(size))
-	b = append(b, 0)
-	b = binary.AppendVarint(b, timeDelta)
-	b = binary.AppendVarint(b, offsetDelta)
-	b = appendBytes(b, m.Key)
-	b = appendBytes(b, m.Value)
-	b = binary.AppendVarint(b, int64(len(m.Headers)))
-	for _, h := range m.Headers {
-		b = binary.AppendVarint(b, int64(len(h.Key)))
-		b = append(b, h.Key...)
-		b = appendBytes(b, h.Value)
-	}
-	return b
+// producer is a connection to a leader with one request at a time.
+type producer struct {
+	leader      string
+	conn        net.Conn
+	correlation int32
+	usedAt      time.Time
+	batch       batch
+	answer      []byte
 }
 
-func appendBytes(b, field []byte) []byte {
-	if field == nil {
-		return binary.AppendVarint(b, -1)
+// take gives a connection to the leader of a partition: the one used last, or a new one.
+func (ps *producers) take(ctx context.Context, c *Client, to place) (*producer, error) {
+	leader, err := ps.leader(ctx, c, to)
+	if err != nil {
+		return nil, err
 	}
-	return append(binary.AppendVarint(b, int64(len(field))), field...)
+	if p := ps.waiting(leader); p != nil {
+		return p, nil
+	}
+	dialer := net.Dialer{Timeout: c.cfg.DialTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", leader)
+	if err != nil {
+		ps.forget(to)
+		return nil, err
+	}
+	return &producer{leader: leader, conn: conn}, nil
 }
 
-func bytesSize(field []byte) int {
-	if field == nil {
-		return 1
+func (ps *producers) leader(ctx context.Context, c *Client, to place) (string, error) {
+	ps.mu.Lock()
+	leader, ok := ps.leaders[to]
+	ps.mu.Unlock()
+	if ok {
+		return leader, nil
 	}
-	return varintSize(int64(len(field))) + len(field)
+	partitions, err := c.partitions(ctx, to.topic)
+	if err != nil {
+		return "", err
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.leaders == nil {
+		ps.leaders = map[place]string{}
+	}
+	for _, p := range partitions {
+		if p.Leader.Host != "" {
+			ps.leaders[place{to.topic, p.ID}] = address(p.Leader.Host, p.Leader.Port)
+		}
+	}
+	if leader, ok = ps.leaders[to]; !ok {
+		return "", fmt.Errorf("%s/%d has no leader: %w", to.topic, to.partition, ErrUnavailable)
+	}
+	return leader, nil
 }
 
-func varintSize(n int64) int {
-	u := uint64(n<<1) ^ uint64(n>>63)
-	size := 1
-	for ; u >= 0x80; u >>= 7 {
-		size++
+// waiting takes a connection from those that wait. Brokers close one that is idle for long, so an old one is not used.
+func (ps *producers) waiting(leader string) *producer {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for i := len(ps.idle) - 1; i >= 0; i-- {
+		p := ps.idle[i]
+		if time.Since(p.usedAt) > idleTimeout {
+			_ = p.conn.Close() // nothing is under way on it
+			ps.idle = append(ps.idle[:i], ps.idle[i+1:]...)
+		} else if p.leader == leader {
+			ps.idle = append(ps.idle[:i], ps.idle[i+1:]...)
+			return p
+		}
 	}
-	return size
+	return nil
+}
+
+func (ps *producers) put(p *producer) {
+	p.usedAt = time.Now()
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if len(ps.idle) >= maxIdle {
+		_ = p.conn.Close() // nothing is under way on it
+		return
+	}
+	ps.idle = append(ps.idle, p)
+}
+
+// drop closes a connection on which something went wrong, and asks anew who leads.
+func (ps *producers) drop(p *producer, to place) {
+	_ = p.conn.Close() // the reason is known already
+	ps.forget(to)
+}
+
+func (ps *producers) forget(to place) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	delete(ps.leaders, to)
+}
+
+// close ends the connections that wait; the others are closed when they are put back and found idle for too long.
+func (ps *producers) close() {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for _, p := range ps.idle {
+		_ = p.conn.Close() // nothing is under way on it
+	}
+	ps.idle, ps.leaders = nil, nil
+}
+
+// roundTrip sends one request and reads its answer. The values go to the kernel from where they lie, and nothing
+// refers to them any more when it returns.
+func (p *producer) roundTrip(ctx context.Context, cfg Config, to place, msgs []Message) (baseOffset int64, code int16, err error) {
+	deadline, _ := ctx.Deadline() // Produce has set one
+	if err := p.conn.SetDeadline(deadline); err != nil {
+		return 0, 0, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = p.conn.SetDeadline(time.Unix(1, 0)) }) // wakes what waits below
+	defer stop()
+	p.correlation++
+	p.request(cfg, to, msgs)
+	defer p.batch.forget()
+	if err := p.batch.writeTo(p.conn); err != nil {
+		return 0, 0, err
+	}
+	if err := p.receive(); err != nil {
+		return 0, 0, err
+	}
+	return p.parse(to)
+}
+
+// request encodes Produce v7 for one partition. Source: Kafka protocol guide.
+func (p *producer) request(cfg Config, to place, msgs []Message) {
+	const fixed = 4 + 2 + 2 + 4 + 2 + 2 + 2 + 4 + 4 + 2 + 4 + 4 + 4
+	size := fixed + len(cfg.ClientID) + len(to.topic)
+	p.batch.encode(size, msgs)
+	b := p.batch.head[:0]
+	b = binary.BigEndian.AppendUint32(b, uint32(size-4+p.batch.size))
+	b = binary.BigEndian.AppendUint16(b, produceKey)
+	b = binary.BigEndian.AppendUint16(b, produceVersion)
+	b = binary.BigEndian.AppendUint32(b, uint32(p.correlation))
+	b = appendString(b, cfg.ClientID)
+	b = binary.BigEndian.AppendUint16(b, ^uint16(0)) // transaction: none
+	b = binary.BigEndian.AppendUint16(b, ^uint16(0)) // acknowledged by all in-sync replicas
+	b = binary.BigEndian.AppendUint32(b, uint32(cfg.RequestTimeout.Milliseconds()))
+	b = binary.BigEndian.AppendUint32(b, 1) // topics
+	b = appendString(b, to.topic)
+	b = binary.BigEndian.AppendUint32(b, 1) // partitions
+	b = binary.BigEndian.AppendUint32(b, uint32(to.partition))
+	binary.BigEndian.AppendUint32(b, uint32(p.batch.size))
+}
+
+func (p *producer) receive() error {
+	var head [4]byte
+	if _, err := io.ReadFull(p.conn, head[:]); err != nil {
+		return err
+	}
+	size := int(binary.BigEndian.Uint32(head[:]))
+	if size < 4 || size > maxAnswer {
+		return fmt.Errorf("%w: a produce response of %d bytes", ErrUnavailable, size)
+	}
+	if cap(p.answer) < size {
+		p.answer = make([]byte, size)
+	}
+	p.answer = p.answer[:size]
+	_, err := io.ReadFull(p.conn, p.answer)
+	return err
+}
+
+// parse reads the one topic and partition of the answer.
+func (p *producer) parse(to place) (baseOffset int64, code int16, err error) {
+	c := cursor{b: p.answer}
+	correlation := c.int32()
+	topics := c.int32()
+	c.skip(int(c.int16()))
+	partitions, partition := c.int32(), c.int32()
+	code, baseOffset = c.int16(), c.int64()
+	if c.bad || correlation != p.correlation || topics != 1 || partitions != 1 || int(partition) != to.partition {
+		return 0, 0, fmt.Errorf("%w: the produce response cannot be read", ErrUnavailable)
+	}
+	return baseOffset, code, nil
 }

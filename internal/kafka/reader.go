@@ -27,6 +27,7 @@ type Reader struct {
 	partition int
 	offset    int64
 	highWater int64
+	atLeast   int
 
 	conn        net.Conn
 	correlation int32
@@ -62,6 +63,9 @@ func (r *Reader) Partition() int { return r.partition }
 // HighWater is the offset after the partition's last message, as of the last answer of the broker.
 func (r *Reader) HighWater() int64 { return r.highWater }
 
+// AtLeast lets the next fetches gather so many bytes before they return, within their maxWait: fewer answers cost less.
+func (r *Reader) AtLeast(bytes int) { r.atLeast = min(bytes, r.client.cfg.FetchBytes) }
+
 // Close ends the connection.
 func (r *Reader) Close() error {
 	if r.conn == nil {
@@ -73,7 +77,7 @@ func (r *Reader) Close() error {
 }
 
 // Fetch asks the leader once for records and calls fn for each, in order. With none there it waits for up to
-// maxWait and returns 0. The records stay valid until the next Fetch. When fn fails, the next Fetch begins with
+// maxWait and returns 0. With AtLeast it waits for as many bytes, but no longer. The records stay valid until the next Fetch. When fn fails, the next Fetch begins with
 // the same record. After ErrUnavailable call again: Fetch looks for the leader anew, waiting a growing time
 // first (50 ms to 2 s). ErrOffsetOutOfRange says that the broker has dropped, or never had, what comes next.
 func (r *Reader) Fetch(ctx context.Context, maxWait time.Duration, fn func(Record) error) (n int, err error) {
@@ -177,7 +181,7 @@ func (r *Reader) receive() error {
 		return fmt.Errorf("%w: a response of %d bytes", ErrCorrupt, size)
 	}
 	if cap(r.response) < size {
-		r.response = make([]byte, size+size/4)
+		r.response = make([]byte, size+size/8)
 	}
 	r.response = r.response[:size]
 	_, err := io.ReadFull(r.conn, r.response)
@@ -193,7 +197,7 @@ func (r *Reader) appendRequest(maxWait time.Duration) {
 	b = appendString(b, r.client.cfg.ClientID)
 	b = binary.BigEndian.AppendUint32(b, ^uint32(0)) // replica: a client
 	b = binary.BigEndian.AppendUint32(b, uint32(maxWait.Milliseconds()))
-	b = binary.BigEndian.AppendUint32(b, 1) // at least a byte
+	b = binary.BigEndian.AppendUint32(b, uint32(max(r.atLeast, 1)))
 	b = binary.BigEndian.AppendUint32(b, uint32(r.client.cfg.FetchBytes))
 	b = append(b, 0)                                 // read uncommitted: we use no transactions
 	b = binary.BigEndian.AppendUint32(b, 0)          // session: none

@@ -13,7 +13,6 @@ import (
 
 // Record batch, format 2. Offsets in bytes; source: Apache Kafka documentation, section 5.3 "Message Format".
 const (
-	sizePrefix      = 4  // before a record set in a request
 	batchPreamble   = 12 // base offset and length, not counted in the length
 	batchHeader     = 61
 	batchMagic      = 2

@@ -13,8 +13,24 @@ import (
 	"pgregory.net/rapid"
 )
 
+const sizePrefix = 4 // bytes before a record set in a request
+
+// appendBatch is an encoded batch in one piece behind its size, as it is in a request.
+func appendBatch(b []byte, msgs []Message) []byte {
+	var encoded batch
+	encoded.encode(0, msgs)
+	b = binary.BigEndian.AppendUint32(b, uint32(encoded.size))
+	for _, piece := range encoded.pieces {
+		b = append(b, piece...)
+	}
+	return b
+}
+
 func generateMessages(t *rapid.T) []Message {
-	blob := rapid.OneOf(rapid.Just([]byte(nil)), rapid.SliceOfN(rapid.Byte(), 0, 300))
+	large := rapid.Custom(func(t *rapid.T) []byte {
+		return bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")}, rapid.IntRange(borrowed-2, 2*borrowed).Draw(t, "size"))
+	})
+	blob := rapid.OneOf(rapid.Just([]byte(nil)), rapid.SliceOfN(rapid.Byte(), 0, 300), large)
 	header := rapid.Custom(func(t *rapid.T) Header {
 		return Header{Key: rapid.StringN(0, 10, 20).Draw(t, "name"), Value: blob.Draw(t, "header")}
 	})
@@ -120,6 +136,17 @@ func FuzzWalk(f *testing.F) {
 		_, n, err := w.walk(set, 0, func(Record) error { return nil })
 		if n > len(set) {
 			t.Errorf("%d records in %d bytes (%v)", n, len(set), err)
+		}
+	})
+}
+
+// A produce response is read or refused, whatever it holds.
+func FuzzProduceResponse(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9})
+	f.Fuzz(func(t *testing.T, response []byte) {
+		p := producer{answer: response}
+		if offset, code, err := p.parse(place{"t", 0}); err != nil && (offset != 0 || code != 0) {
+			t.Errorf("%d, %d, %v", offset, code, err)
 		}
 	})
 }

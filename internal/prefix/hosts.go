@@ -2,22 +2,35 @@ package prefix
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"net/netip"
 
 	"github.com/gaissmai/bart"
 )
 
-// hosts is an open-addressing hash table of the newest interval of each IPv4 /32, at most half full.
+// hosts is an open-addressing hash table of the newest interval of each IPv4 /32, at most half full. Almost always the
+// answer is the owner until further notice, so the owners of such intervals stand beside the addresses, in eight bytes
+// that the cache has room for. The intervals themselves are looked at only for times before the newest of them began.
 type hosts struct {
-	cells []host
-	shift uint8
+	index   []entry
+	cells   []host // beside index
+	settled int64  // every interval that goes on for ever has begun by then
+	shift   uint8
 }
 
-// host is a cell. An empty one has the interval [0, 0), which holds no time.
+// entry is a place of the index. owner is the owner's number plus one when its interval goes on for ever, less than zero
+// when only the cell knows, and 0 when the place is empty.
+type entry struct {
+	addr  uint32
+	owner int32
+}
+
+const inCell = -1
+
+// host is a cell.
 type host struct {
 	from, to int64
-	addr     uint32
 	owner    int32
 }
 
@@ -32,43 +45,54 @@ func newHosts(trie *bart.Fast[span]) hosts {
 		return hosts{}
 	}
 	width := bits.Len(uint(2*count - 1))
-	h := hosts{cells: make([]host, 1<<width), shift: uint8(32 - width)}
+	h := hosts{index: make([]entry, 1<<width), cells: make([]host, 1<<width), shift: uint8(32 - width)}
 	for p, s := range trie.All4() {
 		if p.Bits() == 32 {
-			h.insert(host{from: s.from, to: s.to, addr: key(p.Addr()), owner: s.owner})
+			h.insert(key(p.Addr()), host{from: s.from, to: s.to, owner: s.owner})
 		}
 	}
 	return h
 }
 
-func (h *hosts) insert(c host) {
-	mask := uint32(len(h.cells) - 1)
-	for i := h.hash(c.addr); ; i = (i + 1) & mask {
-		if h.cells[i].empty() {
-			h.cells[i] = c
-			return
-		}
+func (h *hosts) insert(addr uint32, c host) {
+	mask := uint32(len(h.index) - 1)
+	i := h.hash(addr)
+	for h.index[i].owner != 0 {
+		i = (i + 1) & mask
+	}
+	h.cells[i], h.index[i] = c, entry{addr, inCell}
+	if c.to == Forever && c.owner < math.MaxInt32 {
+		h.index[i].owner = c.owner + 1
+		h.settled = max(h.settled, c.from)
 	}
 }
 
-// find is the cell of an address, or nil.
-func (h *hosts) find(addr netip.Addr) *host {
-	if len(h.cells) == 0 {
-		return nil
+// find is the owner of an address at a time, or None when the trie must be asked.
+func (h *hosts) find(addr netip.Addr, at int64) int32 {
+	if len(h.index) == 0 {
+		return None
 	}
-	k, mask := key(addr), uint32(len(h.cells)-1)
+	k, mask := key(addr), uint32(len(h.index)-1)
 	for i := h.hash(k); ; i = (i + 1) & mask {
-		c := &h.cells[i]
-		if c.addr == k && !c.empty() {
-			return c
+		e := h.index[i]
+		if e.owner == 0 {
+			return None
 		}
-		if c.empty() {
-			return nil
+		if e.addr == k {
+			return h.owner(i, e, at)
 		}
 	}
 }
 
-func (c *host) empty() bool { return c.from == c.to }
+func (h *hosts) owner(i uint32, e entry, at int64) int32 {
+	if e.owner > 0 && at >= h.settled && at < Forever {
+		return e.owner - 1
+	}
+	if c := &h.cells[i]; at >= c.from && at < c.to {
+		return c.owner
+	}
+	return None
+}
 
 // hash is Fibonacci hashing: the high bits of a product with 2^32 / golden ratio.
 func (h *hosts) hash(k uint32) uint32 { return k * 2654435769 >> h.shift }

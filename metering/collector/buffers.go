@@ -5,7 +5,7 @@ import "sync"
 // Sizes of reused envelope buffers, in bytes. Most exporters are slow and never need a large one.
 const (
 	smallestBuffer = 4 << 10
-	bufferClasses  = 4        // 4, 16, 64, 256 KiB
+	bufferClasses  = 7        // 4, 8, 16 … 256 KiB
 	bufferBytes    = 16 << 20 // kept for reuse, at most
 )
 
@@ -49,4 +49,4 @@ func (b *buffers) put(buf []byte) {
 	}
 }
 
-func classSize(class int) int { return smallestBuffer << (2 * class) }
+func classSize(class int) int { return smallestBuffer << class }

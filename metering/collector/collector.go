@@ -1,8 +1,8 @@
-// Package collector takes exporters' datagrams off UDP sockets and puts them, undecoded, into flows.raw.v1.
+// Package collector takes exporters' datagrams (sFlow, NetFlow, IPFIX) off UDP sockets and puts them, undecoded, into flows.raw.v1.
 //
 // Its whole art is to be cheap and to lose nothing, so the way of a datagram is short:
 //
-//	socket (recvmmsg, 256 slots, a pause of 2 ms when a call did not fill)
+//	socket (recvmmsg, 256 slots, a pause of some ms when a call did not fill)
 //	  → source in the table of exporters?  no: wait for one reload of the table, then counted as unknown
 //	  → appended to the envelope of its exporter  (one copy; sealed when full or after a few tens of ms)
 //	  → queue of the exporter's partition          (bounded in memory, then in a spool on disk)
@@ -49,11 +49,12 @@ import (
 // Config of a collector. Zero values take the default in brackets.
 type Config struct {
 	Listen         []string      // UDP addresses for sFlow, host:port; port 0 takes a free one
+	ListenNetFlow  []string      // the same for NetFlow and IPFIX; one of both lists must name an address
 	Sockets        int           // per address, SO_REUSEPORT [min(4, GOMAXPROCS)]
 	ReceiveBuffer  int           // bytes asked of the kernel per socket [32 MiB]
 	Slots          int           // datagrams per recvmmsg call [256]
-	Pause          time.Duration // after a call that did not fill its slots [2 ms]
-	FlushEvery     time.Duration // an envelope waits no longer than this [25 ms]
+	Pause          time.Duration // after a call that did not fill its slots [5 ms; 2 ms with a buffer of less than 4 MB]
+	FlushEvery     time.Duration // an envelope waits no longer than this [50 ms]
 	EnvelopeBytes  int           // an envelope is sealed at this size [envelope.MaxSize]
 	RequestBytes   int           // envelopes of one produce request together [800,000]
 	RequestTimeout time.Duration // then the same request again [10 s]
@@ -71,8 +72,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Sockets, min(4, runtime.GOMAXPROCS(0)))
 	setDefault(&c.ReceiveBuffer, 32<<20)
 	setDefault(&c.Slots, 256)
-	setDefault(&c.Pause, 2*time.Millisecond)
-	setDefault(&c.FlushEvery, 25*time.Millisecond)
+	setDefault(&c.FlushEvery, 50*time.Millisecond)
 	setDefault(&c.EnvelopeBytes, envelope.MaxSize)
 	setDefault(&c.RequestBytes, 800_000)
 	setDefault(&c.RequestTimeout, 10*time.Second)
@@ -155,7 +155,7 @@ func (c *Collector) Start(ctx context.Context) error {
 	if c.started.Load() {
 		return nil
 	}
-	if len(c.cfg.Listen) == 0 {
+	if len(c.cfg.Listen)+len(c.cfg.ListenNetFlow) == 0 {
 		return errors.New("collector has no address to listen on")
 	}
 	self, err := openIdentity(c.cfg.DataDir, c.deps.Now())
@@ -209,16 +209,27 @@ func (c *Collector) startLoops(ctx context.Context) {
 	c.loops.Go(func() { c.reportLoop(ctx) })
 }
 
-// openSockets binds every address, each by a group of sockets.
+// openSockets binds every address, each by a group of sockets. What an address was configured for is what its datagrams
+// are taken to be.
 func (c *Collector) openSockets() error {
-	for _, address := range c.cfg.Listen {
+	err := c.openAll(c.cfg.Listen, envelope.ProtocolSFlow)
+	if err == nil {
+		err = c.openAll(c.cfg.ListenNetFlow, envelope.ProtocolNetFlow)
+	}
+	if err != nil {
+		err = errors.Join(err, c.closeReceivers())
+		c.receivers, c.bound = nil, nil
+	}
+	return err
+}
+
+func (c *Collector) openAll(addresses []string, protocol envelope.Protocol) error {
+	for _, address := range addresses {
 		group, bound, err := udp.OpenGroup(address, c.cfg.Sockets, c.cfg.ReceiveBuffer)
-		if err == nil {
-			err = c.addReceivers(group)
-		}
 		if err != nil {
-			err = errors.Join(err, c.closeReceivers())
-			c.receivers, c.bound = nil, nil
+			return err
+		}
+		if err := c.addReceivers(group, protocol); err != nil {
 			return err
 		}
 		c.bound = append(c.bound, bound)
@@ -226,9 +237,9 @@ func (c *Collector) openSockets() error {
 	return nil
 }
 
-func (c *Collector) addReceivers(group []*udp.Socket) error {
+func (c *Collector) addReceivers(group []*udp.Socket, protocol envelope.Protocol) error {
 	for i, s := range group {
-		r, err := newReceiver(c, s)
+		r, err := newReceiver(c, s, protocol)
 		if err != nil {
 			return errors.Join(err, udp.CloseAll(group[i:]))
 		}
@@ -257,7 +268,7 @@ func (c *Collector) startReceiving() {
 	}
 }
 
-// Addrs are the bound addresses, in the order of Config.Listen, once started.
+// Addrs are the bound addresses, in the order of Config.Listen and then of Config.ListenNetFlow, once started.
 func (c *Collector) Addrs() []netip.AddrPort { return c.bound }
 
 // Stop reads what the sockets still hold, sends everything and a last report. What Kafka has not taken when ctx ends

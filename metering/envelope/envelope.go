@@ -1,5 +1,6 @@
 // Package envelope is the value of one message of flows.raw.v1: datagrams of one exporter as they came off the
-// wire, or a collector's report about itself. It is the contract between collectors and meters.
+// wire, a collector's report about itself, or flows that another system has decoded and scaled before us (replay).
+// It is the contract between whoever writes the raw log and the meters.
 //
 // Why a format of our own: the collector must spend nanoseconds on a datagram and must not decode it, so that
 // a mended decoder can read the log again; the meter must walk it without allocating. Fixed offsets and little
@@ -8,11 +9,11 @@
 // Layout, little endian:
 //
 //	0  magic "EZF1"
-//	4  kind u8: 1 datagrams, 2 report
+//	4  kind u8: 1 datagrams, 2 report, 3 flows
 //	5  three zero bytes
 //	8  collector id, 16 bytes
 //	24 boot epoch i64: Unix nanoseconds of the collector's start
-//	32 sequence u64: per collector boot and partition, from 1, shared by both kinds
+//	32 sequence u64: per collector boot and partition, from 1, shared by all kinds
 //	40 exporter id, 16 bytes; zero for a report
 //	56 body
 //
@@ -28,6 +29,23 @@
 //	32 the datagram
 //
 // A body of a report is JSON, see Report.
+//
+// A body of flows repeats 96 bytes; bytes and packets are scaled already, and never multiplied again:
+//
+//	0  start i64: Unix nanoseconds
+//	8  end i64: Unix nanoseconds, exclusive; equal to the start for a moment, never before it
+//	16 source address, 16 bytes, IPv4 as ::ffff:a.b.c.d
+//	32 destination address, 16 bytes
+//	48 L2 bytes u64, at most 1<<50
+//	56 L3 bytes u64, at most 1<<50; where one of the two is not known, both say the other
+//	64 packets u64
+//	72 sampling rate u32: 0 not known, 1 unsampled
+//	76 input ifIndex u32: 0 not known
+//	80 output ifIndex u32: 0 not known
+//	84 side u8: 0 not known, 1 ingress, 2 egress
+//	85 flags u8: reserved, zero
+//	86 two zero bytes
+//	88 hash u64 of the document that the flow was read from
 //
 // Promises: Parse checks every bound of the whole value before it returns, so that walking the body cannot
 // fail; what Parse accepts, Writer writes back to the byte; a value is never longer than MaxSize.
@@ -54,13 +72,14 @@ const (
 
 const magic = "EZF1"
 
-// Kind tells the two bodies apart.
+// Kind tells the bodies apart.
 type Kind uint8
 
-// Both kinds.
+// The kinds.
 const (
 	KindDatagrams Kind = 1
 	KindReport    Kind = 2
+	KindFlows     Kind = 3
 )
 
 // Protocol is what the collector's listening port was configured for; the datagram itself is not looked at.
@@ -81,6 +100,7 @@ var (
 	ErrReserved = errors.New("envelope has reserved bytes set")
 	ErrSequence = errors.New("envelope has no sequence")
 	ErrExporter = errors.New("envelope's exporter does not fit its kind")
+	ErrFlow     = errors.New("flow is not possible")
 )
 
 // Header says who wrote an envelope and about which exporter.
@@ -102,8 +122,8 @@ type Datagram struct {
 
 // Body is what follows a header.
 type Body struct {
-	rest   []byte
-	report bool
+	rest []byte
+	kind Kind
 }
 
 // Parse checks a whole envelope and splits it. Body points into b.
@@ -124,11 +144,9 @@ func Parse(b []byte) (Header, Body, error) {
 	if err := h.check(b); err != nil {
 		return Header{}, Body{}, err
 	}
-	body := Body{rest: b[HeaderSize:], report: h.Kind == KindReport}
-	if h.Kind == KindDatagrams {
-		if err := body.check(); err != nil {
-			return Header{}, Body{}, err
-		}
+	body := Body{rest: b[HeaderSize:], kind: h.Kind}
+	if err := body.check(); err != nil {
+		return Header{}, Body{}, err
 	}
 	return h, body, nil
 }
@@ -137,7 +155,7 @@ func (h Header) check(b []byte) error {
 	switch {
 	case string(b[:4]) != magic:
 		return ErrMagic
-	case h.Kind != KindDatagrams && h.Kind != KindReport:
+	case h.Kind < KindDatagrams || h.Kind > KindFlows:
 		return ErrKind
 	case b[5]|b[6]|b[7] != 0:
 		return ErrReserved
@@ -149,8 +167,18 @@ func (h Header) check(b []byte) error {
 	return nil
 }
 
-// check walks the record headers.
 func (b Body) check() error {
+	switch b.kind {
+	case KindDatagrams:
+		return b.checkDatagrams()
+	case KindFlows:
+		return b.checkFlows()
+	}
+	return nil
+}
+
+// checkDatagrams walks the record headers.
+func (b Body) checkDatagrams() error {
 	for rest, n := b.rest, 0; len(rest) > 0; n++ {
 		if len(rest) < RecordSize {
 			return fmt.Errorf("record %d: %w", n, ErrShort)
@@ -167,10 +195,10 @@ func (b Body) check() error {
 	return nil
 }
 
-// Next takes the next datagram off a body of datagrams; false at its end, and for a report. It allocates nothing.
+// Next takes the next datagram off a body of datagrams; false at its end, and for another kind. It allocates nothing.
 func (b *Body) Next() (Datagram, bool) {
 	rest := b.rest
-	if b.report || len(rest) < RecordSize {
+	if b.kind != KindDatagrams || len(rest) < RecordSize {
 		return Datagram{}, false
 	}
 	end := RecordSize + int(binary.LittleEndian.Uint16(rest[28:]))

@@ -102,7 +102,8 @@ func TestParseRefuses(t *testing.T) {
 		"empty":                {nil, envelope.ErrShort},
 		"cut header":           {good[:envelope.HeaderSize-1], envelope.ErrShort},
 		"magic":                {change(3, '2'), envelope.ErrMagic},
-		"kind":                 {change(4, 3), envelope.ErrKind},
+		"kind":                 {change(4, 4), envelope.ErrKind},
+		"kind 0":               {change(4, 0), envelope.ErrKind},
 		"reserved":             {change(7, 1), envelope.ErrReserved},
 		"sequence 0":           {change(32, 0, 0, 0, 0, 0, 0, 0, 0), envelope.ErrSequence},
 		"no exporter":          {sealed(t, noExporter, datagram("x")), envelope.ErrExporter},
@@ -240,6 +241,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(sealed(f, header(), datagram("abc"), datagram("")))
 	report, _ := envelope.AppendReport(nil, header(), envelope.Report{Host: "h"})
 	f.Add(report)
+	f.Add(sealedFlows(f, header(), flow(), flow()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, body, err := envelope.Parse(b)
 		if err != nil {
@@ -251,9 +253,17 @@ func FuzzParse(f *testing.F) {
 		}
 		var w envelope.Writer
 		w.Reset(nil, h, 0)
+		if h.Kind == envelope.KindFlows {
+			w.ResetFlows(nil, h, 0)
+		}
 		for d, ok := body.Next(); ok; d, ok = body.Next() {
 			if !w.Append(d) {
 				t.Fatal("does not fit any more")
+			}
+		}
+		for fl, ok := body.NextFlow(); ok; fl, ok = body.NextFlow() {
+			if ok, err := w.AppendFlow(fl); !ok || err != nil {
+				t.Fatal("does not fit any more", err)
 			}
 		}
 		if body.Len() != 0 {

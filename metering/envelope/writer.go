@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Writer packs datagrams of one exporter into a buffer that its owner reuses.
+// Writer packs datagrams, or flows, of one exporter into a buffer that its owner reuses.
 type Writer struct {
 	buf   []byte
 	limit int
@@ -23,10 +23,16 @@ func (w *Writer) Reset(buf []byte, h Header, limit int) {
 	w.buf, w.limit, w.count = appendHeader(buf[:0], h), limit, 0
 }
 
-// Append adds a datagram; false when it does not fit. An empty envelope takes any datagram of at most MaxDatagram bytes.
+// ResetFlows starts an envelope of flows; otherwise it is as Reset.
+func (w *Writer) ResetFlows(buf []byte, h Header, limit int) {
+	w.Reset(buf, h, limit)
+	w.buf[4] = byte(KindFlows)
+}
+
+// Append adds a datagram to an envelope of datagrams; false when it does not fit. An empty envelope takes any datagram of at most MaxDatagram bytes.
 func (w *Writer) Append(d Datagram) bool {
 	size := len(w.buf) + RecordSize + len(d.Payload)
-	if len(d.Payload) > MaxDatagram || size > MaxSize || (size > w.limit && w.count > 0) {
+	if w.kind() != KindDatagrams || len(d.Payload) > MaxDatagram || size > MaxSize || (size > w.limit && w.count > 0) {
 		return false
 	}
 	var head [RecordSize]byte
@@ -41,7 +47,14 @@ func (w *Writer) Append(d Datagram) bool {
 	return true
 }
 
-// Count is the number of datagrams so far, Len the envelope's bytes so far.
+func (w *Writer) kind() Kind {
+	if len(w.buf) < HeaderSize {
+		return 0
+	}
+	return Kind(w.buf[4])
+}
+
+// Count is the number of datagrams, or flows, so far.
 func (w *Writer) Count() int { return w.count }
 
 // Len is the envelope's length so far, in bytes.

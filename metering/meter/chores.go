@@ -19,7 +19,8 @@ func (s *session) elapsed(at time.Time) time.Duration {
 	return d
 }
 
-// flushAfter is how long to gather before the next flush. Behind, fewer and larger flushes cost Postgres less.
+// flushAfter is how long to gather before the next flush. Behind, fewer and larger flushes cost Postgres less. So does
+// waiting for more samples of each service when there are many: a row costs the same whatever is added to it.
 func (s *session) flushAfter() time.Duration {
 	switch {
 	case !s.counted:
@@ -27,7 +28,17 @@ func (s *session) flushAfter() time.Duration {
 	case s.reader.HighWater() > s.position:
 		return s.cfg.BehindFlush
 	}
-	return s.cfg.FlushInterval
+	return stretched(s.cfg.FlushInterval, s.cfg.FullFlush, flushPerCell, s.counter.Tally.Cells())
+}
+
+// emitAfter is how long to gather before the next emission: a minute's window is written anew in each.
+func (s *session) emitAfter() time.Duration {
+	return stretched(s.cfg.EmitInterval, s.cfg.FullEmit, emitPerWindow, len(s.touched))
+}
+
+// stretched is an interval with more for each of n, up to most. An interval that is longer than that stays.
+func stretched(interval, most, more time.Duration, n int) time.Duration {
+	return max(interval, min(interval+time.Duration(n)*more, most))
 }
 
 // fetchWait lets a fetch wait for messages no longer than the next flush may.
@@ -36,6 +47,14 @@ func (s *session) fetchWait() time.Duration {
 		return longestFetch
 	}
 	return min(max(s.flushAfter()-s.elapsed(s.flushedAt), shortestFetch), longestFetch)
+}
+
+// fetchBytes lets a fetch gather while a flush is waited for anyway: nothing is on the graph any later for that.
+func (s *session) fetchBytes() int {
+	if s.position == s.committed {
+		return 1
+	}
+	return gatherBytes
 }
 
 func (s *session) stateDue() bool {
@@ -48,7 +67,10 @@ func (s *session) chores(ctx context.Context) error {
 	if err := s.flushIf(ctx, due); err != nil {
 		return err
 	}
-	if s.hasUnemitted() && s.elapsed(s.emittedAt) >= s.cfg.EmitInterval {
+	if err := s.lookForCorrections(ctx); err != nil {
+		return err
+	}
+	if s.hasUnemitted() && s.elapsed(s.emittedAt) >= s.emitAfter() {
 		s.tryEmit(ctx)
 	}
 	if s.elapsed(s.renewedAt) < s.cfg.LeaseTTL/3 {
@@ -79,7 +101,8 @@ func (s *session) flushed(began time.Time, alerts int) {
 	if s.settles() {
 		s.settled = s.view.Version
 	}
-	s.pending = s.pending || len(s.rows.Pending.Keys) > 0
+	s.pending = s.pending || len(s.rows.Pending.Keys) > 0 || s.uncovered
+	s.corrected, s.uncovered = s.correcting, false
 	if s.stateDue() {
 		s.stateAt = now
 	}
@@ -154,14 +177,5 @@ func (s *session) finish(ctx context.Context) error {
 func (s *session) close() {
 	if s.reader != nil {
 		_ = s.reader.Close() // only read from
-	}
-}
-
-// prune deletes old slots and minutes from time to time, one process at a time.
-func (s *shared) prune(ctx context.Context) {
-	for pause(ctx, pruneEvery) == nil {
-		if err := s.pruneOnce(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("old slots not pruned", "error", err)
-		}
 	}
 }

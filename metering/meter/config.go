@@ -14,13 +14,11 @@ const Consumer = "meter"
 
 // Bounds that are not settings.
 const (
-	maxRetryWait    = 5 * time.Second
-	firstRetryWait  = 50 * time.Millisecond
-	finishBound     = 15 * time.Second // for the last flush at Stop
-	pruneEvery      = time.Minute
-	pruneBite       = 5_000 // rows of one delete
-	maxPruneBites   = 50    // of one round
-	keepLossMinutes = 35 * 24 * time.Hour
+	maxRetryWait   = 5 * time.Second
+	firstRetryWait = 50 * time.Millisecond
+	finishBound    = 15 * time.Second     // for the last flush at Stop
+	flushPerCell   = 2 * time.Millisecond // that a flush waits longer for each cell it writes, up to FullFlush
+	emitPerWindow  = 2 * time.Millisecond // the same of an emission, up to FullEmit
 )
 
 // Config bounds and times a meter. Zero values take the defaults.
@@ -35,8 +33,10 @@ type Config struct {
 	LeaseTTL      time.Duration // default 15 s
 	FlushInterval time.Duration // between two flushes while the meter keeps up; default 1 s
 	IdleInterval  time.Duration // the same while only collectors' reports come; default 2 s
+	FullFlush     time.Duration // the longest between two flushes, for those that write many rows; default 3 s
 	BehindFlush   time.Duration // the same while the meter is behind: fewer, larger flushes; default 5 s
 	EmitInterval  time.Duration // between two emissions of usage windows; default 10 s, graphs read the newest minutes from Postgres
+	FullEmit      time.Duration // the longest between two emissions, for those of many windows; default 45 s
 	StateInterval time.Duration // between two snapshots of the trackers; default 10 s
 	SlotRetention time.Duration // of ten-second slots behind the slowest partition's watermark; default 26 h
 	StallAfter    time.Duration // without progress while there is work: unhealthy; default 30 s
@@ -58,8 +58,10 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.LeaseTTL, 15*time.Second)
 	setDefault(&c.FlushInterval, time.Second)
 	setDefault(&c.IdleInterval, 2*time.Second)
+	setDefault(&c.FullFlush, 3*time.Second)
 	setDefault(&c.BehindFlush, 5*time.Second)
 	setDefault(&c.EmitInterval, 10*time.Second)
+	setDefault(&c.FullEmit, 45*time.Second)
 	setDefault(&c.StateInterval, 10*time.Second)
 	setDefault(&c.SlotRetention, 26*time.Hour)
 	setDefault(&c.StallAfter, 30*time.Second)

@@ -3,4 +3,4 @@ package meter
 import "context"
 
 // PruneOnce is one round of pruning.
-func (m *Meter) PruneOnce(ctx context.Context) error { return m.shared.pruneOnce(ctx) }
+func (m *Meter) PruneOnce(ctx context.Context) error { return m.pruner.Once(ctx) }

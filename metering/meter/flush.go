@@ -54,7 +54,7 @@ func (s *session) flush(ctx context.Context) error {
 			return err
 		}
 		s.metrics.retries.Inc()
-		s.progress.failed(err)
+		s.progress.Failed(err)
 		s.log.Warn("flush failed, will be repeated", "partition", s.partition, "error", err, "wait", wait)
 		if err := pause(ctx, wait); err != nil {
 			return err
@@ -104,12 +104,24 @@ func commitError(err error) error {
 }
 
 func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err error) {
+	s.waiting.Reset()
 	if s.settles() {
 		if err := s.settle(ctx, tx); err != nil {
 			return 0, err
 		}
 	}
+	s.correcting = s.view.Version
+	if s.corrects() {
+		more, err := s.correct(ctx, tx)
+		if err != nil {
+			return 0, err
+		}
+		if more {
+			s.correcting = 0
+		}
+	}
 	b := &pgx.Batch{}
+	books.Prepare(tx.Conn().TypeMap())
 	books.Usage(b, s.view, &s.rows, s.partition, s.flushes+1)
 	books.Besides(b, s.view, s.counter.Tally)
 	s.queueCollectors(b)
@@ -134,7 +146,6 @@ func (s *session) settle(ctx context.Context, tx pgx.Tx) error {
 	}
 	var key books.CycleKey
 	var u count.Usage
-	s.waiting.Reset()
 	_, err = pgx.ForEachRow(found, append([]any{&key.Cycle, &key.Service}, books.Fields(&u)...), func() error {
 		s.waiting.Add(key, &u)
 		return nil
@@ -157,7 +168,7 @@ type crossing struct {
 // queueCycles adds to the cycles' totals and finds the thresholds between before and after.
 func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
 	sums := &s.rows.Cycles
-	if s.settles() {
+	if len(s.waiting.Keys) > 0 {
 		sums = &books.Grouping[books.CycleKey]{}
 		for _, from := range []*books.Grouping[books.CycleKey]{&s.rows.Cycles, &s.waiting} {
 			for i, key := range from.Keys {
@@ -168,18 +179,18 @@ func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
 	if len(sums.Keys) == 0 {
 		return
 	}
-	arguments := append([]any{
-		books.IDs(sums.Keys, func(k books.CycleKey) uuid.UUID { return k.Cycle }),
-		books.IDs(sums.Keys, func(k books.CycleKey) uuid.UUID { return k.Service }),
-	}, books.Columns(sums.Sums)...)
-	b.Queue(usageCycleSQL, arguments...).Query(func(found pgx.Rows) error {
-		var key books.CycleKey
-		var before, after count.Usage
-		_, err := pgx.ForEachRow(found, append(append([]any{&key.Cycle, &key.Service}, books.Fields(&before)...), books.Fields(&after)...), func() error {
+	b.Queue(usageCycleSQL, books.Cycles(&s.rows, sums)...).Query(func(found pgx.Rows) error {
+		defer found.Close()
+		for found.Next() {
+			key, after, err := books.ReadCycle(found.RawValues())
+			if err != nil {
+				return err
+			}
+			before, added := after, sums.Of(key)
+			before.Subtract(&added)
 			*crossings = append(*crossings, s.crossings(key, &before, &after)...)
-			return nil
-		})
-		return err
+		}
+		return found.Err()
 	})
 }
 
@@ -218,7 +229,10 @@ func (s *session) alert(ctx context.Context, tx pgx.Tx, all []crossing) (int, er
 	}
 	at := books.NanoTime(s.counter.Tally.Newest)
 	if s.counter.Tally.Newest == 0 {
-		at = s.watermark // only settled usage: nothing was received in this flush
+		at = s.watermark // only settled usage and corrections: nothing was received in this flush
+	}
+	if at.IsZero() {
+		at = s.cfg.Now()
 	}
 	inserted, err := tx.Query(ctx, quotaAlertSQL,
 		books.IDs(all, func(c crossing) uuid.UUID { return c.service }), books.IDs(all, func(c crossing) uuid.UUID { return c.cycle }),

@@ -28,13 +28,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/meter/owners"
+	"github.com/ezscale/platform/metering/meter/progress"
+	"github.com/ezscale/platform/metering/meter/prune"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -46,6 +47,7 @@ type Meter struct {
 	cfg     Config
 	shared  *shared
 	workers []*worker
+	pruner  *prune.Pruner
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
@@ -76,7 +78,7 @@ func New(cfg Config, pool *pgxpool.Pool, client *kafka.Client, waker Waker, log 
 		cfg: cfg, pool: pool, kafka: client, waker: waker, log: log,
 		attribution: owners.New(pool, cfg.Now), metrics: newMetrics(reg),
 	}
-	m := &Meter{cfg: cfg, shared: s}
+	m := &Meter{cfg: cfg, shared: s, pruner: prune.New(pool, cfg.SlotRetention, s.metrics.pruned, log)}
 	for _, p := range cfg.Partitions {
 		m.workers = append(m.workers, newWorker(s, p))
 	}
@@ -94,7 +96,7 @@ func (m *Meter) Start(ctx context.Context) error {
 	for _, w := range m.workers {
 		m.done.Go(func() { w.run(ctx) })
 	}
-	m.done.Go(func() { m.shared.prune(ctx) })
+	m.done.Go(func() { m.pruner.Run(ctx) })
 	return nil
 }
 
@@ -126,7 +128,7 @@ func (m *Meter) Health() error {
 	var failures []error
 	now := m.cfg.Machine()
 	for _, w := range m.workers {
-		if err := w.progress.health(now, m.cfg.StallAfter); err != nil {
+		if err := w.progress.Health(now, m.cfg.StallAfter); err != nil {
 			failures = append(failures, fmt.Errorf("partition %d: %w", w.partition, err))
 		}
 	}
@@ -136,9 +138,7 @@ func (m *Meter) Health() error {
 // Lag is how far one partition is behind.
 type Lag struct {
 	Partition int
-	Leased    bool
-	Messages  int64
-	Time      time.Duration // age of the newest datagram counted, 0 when there is nothing left to count
+	progress.Lag
 }
 
 // Lag tells how far each partition is behind.
@@ -146,8 +146,7 @@ func (m *Meter) Lag() []Lag {
 	now := m.cfg.Now()
 	lags := make([]Lag, len(m.workers))
 	for i, w := range m.workers {
-		lags[i] = w.progress.lag(now)
-		lags[i].Partition = w.partition
+		lags[i] = Lag{w.partition, w.progress.Lag(now)}
 	}
 	return lags
 }

@@ -20,6 +20,7 @@ type metrics struct {
 	pending       prometheus.Counter
 	windows       prometheus.Counter
 	alerts        prometheus.Counter
+	corrections   prometheus.Counter
 	retries       prometheus.Counter
 	reloads       prometheus.Counter
 	pruned        prometheus.Counter
@@ -45,6 +46,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		pending:       counter("pending_hours_total", "Hours of usage put aside because no cycle covers them."),
 		windows:       counter("windows_emitted_total", "Usage windows written to Kafka."),
 		alerts:        counter("alerts_total", "Quota thresholds crossed."),
+		corrections:   counter("corrections_total", "Corrections taken into the counters; one of a flush that failed counts again."),
 		retries:       counter("flush_retries_total", "Flushes that had to be repeated."),
 		reloads:       counter("attribution_views_total", "Times a worker took a newer attribution into use."),
 		pruned:        counter("rows_pruned_total", "Old slots and minutes deleted."),
@@ -56,7 +58,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		behindSeconds: prometheus.NewGaugeVec(options("lag_seconds", "Age of the newest datagram counted, while messages wait."), []string{"partition"}),
 	}
 	reg.MustRegister(m.envelopes, m.missing, m.datagrams, m.samples, m.restarts, m.drops, m.untracked, m.forgotten, m.lateHours, m.pending,
-		m.windows, m.alerts, m.retries, m.reloads, m.pruned, m.flushSeconds, m.flushCells, m.emitSeconds, m.stateBytes, m.behind, m.behindSeconds)
+		m.windows, m.alerts, m.corrections, m.retries, m.reloads, m.pruned, m.flushSeconds, m.flushCells, m.emitSeconds, m.stateBytes, m.behind, m.behindSeconds)
 	return m
 }
 
@@ -89,7 +91,8 @@ func (m *metrics) committed(t *count.Tally) {
 			"counted": l.Samples, "evidence": l.SamplesEvidence, "lost": max(l.SamplesLost, 0), "late": max(-l.SamplesLost, 0),
 			"dropped": l.SamplesDropped, "quarantined": l.SamplesQuarantined, "without_ip": l.SamplesWithoutIP,
 			"rejected": l.SamplesRejected, "unattributed": l.SamplesUnattributed, "counter": l.CounterSamples,
-			"discard": l.DiscardSamples, "unknown": l.SamplesUnknown,
+			"discard": l.DiscardSamples, "unknown": l.SamplesUnknown, "elsewhere": l.SamplesElsewhere,
+			"record": l.Records, "record_lost": max(l.RecordsLost, 0), "set_without_template": l.SetsWithoutTemplate,
 		} {
 			m.samples.WithLabelValues(result).Add(float64(n))
 		}

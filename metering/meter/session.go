@@ -21,8 +21,9 @@ import (
 const (
 	longestFetch  = 500 * time.Millisecond
 	shortestFetch = 5 * time.Millisecond
-	maxJudged     = 200_000 // cycles; beyond, they are judged anew
-	maxTouched    = 200_000 // minutes waiting to be emitted in memory; beyond, they are looked up
+	gatherBytes   = 512 << 10 // of one fetch, while there is time
+	maxJudged     = 200_000   // cycles; beyond, they are judged anew
+	maxTouched    = 200_000   // minutes waiting to be emitted in memory; beyond, they are looked up
 )
 
 // session is a worker's memory while it holds the lease once.
@@ -48,14 +49,17 @@ type session struct {
 	pending bool                 // usage waits for cycles
 	settled uint64               // version of the view when that was last tried
 
+	corrected, correcting uint64 // versions of the view when corrections were last taken, and are taken by this flush
+	uncovered             bool   // a correction of this flush waits for a cycle
+
 	emitted       int64
 	unemittedFrom int64 // slot; 0: everything is emitted
 	touched       map[books.ServiceTime]struct{}
 	backlog       bool // there is more to emit than touched holds
 	emitFailure   error
 
-	flushedAt, emittedAt, stateAt, renewedAt time.Time
-	state                                    []byte
+	flushedAt, emittedAt, stateAt, renewedAt, lookedAt time.Time
+	state                                              []byte
 }
 
 // begin restores what the last holder of the lease knew.
@@ -127,7 +131,7 @@ func (s *session) observe(ctx context.Context, from int64) (err error) {
 	for s.reader.Offset() < s.committed {
 		s.viewed = false
 		_, err := s.reader.Fetch(ctx, longestFetch, func(r kafka.Record) error { return s.recount(ctx, r) })
-		s.progress.moved(s.cfg.Machine(), time.Time{}, s.reader.HighWater()-s.reader.Offset())
+		s.progress.Moved(s.cfg.Machine(), time.Time{}, s.reader.HighWater()-s.reader.Offset())
 		if errors.Is(err, errReached) {
 			break
 		}
@@ -153,7 +157,7 @@ func (s *session) recount(ctx context.Context, r kafka.Record) error {
 
 // waitOut notes a failure of the surroundings; false when ctx has ended. The reader itself waits before it tries again.
 func (s *session) waitOut(ctx context.Context, err error) bool {
-	s.progress.failed(err)
+	s.progress.Failed(err)
 	return ctx.Err() == nil
 }
 
@@ -178,6 +182,7 @@ func (s *session) refresh(ctx context.Context) error {
 func (s *session) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.viewed = false
+		s.reader.AtLeast(s.fetchBytes())
 		_, err := s.reader.Fetch(ctx, s.fetchWait(), func(r kafka.Record) error { return s.record(ctx, r) })
 		if err != nil {
 			if err := s.afterFailure(ctx, err); err != nil {
@@ -204,13 +209,13 @@ func (s *session) afterFailure(ctx context.Context, err error) error {
 		return err
 	}
 	s.log.Warn("not metering", "partition", s.partition, "error", err)
-	s.progress.failed(err)
+	s.progress.Failed(err)
 	return pause(ctx, firstRetryWait)
 }
 
 func (s *session) noteProgress() {
 	if s.emitFailure != nil {
-		s.progress.failed(s.emitFailure)
+		s.progress.Failed(s.emitFailure)
 		return
 	}
 	var newest time.Time

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/meter/progress"
 )
 
 // outOfRangePause is how long a worker waits before it looks again whether an operator has decided.
@@ -19,7 +20,7 @@ const outOfRangePause = 10 * time.Second
 type worker struct {
 	*shared
 	partition int
-	progress  progress
+	progress  progress.Progress
 }
 
 func newWorker(s *shared, partition int) *worker { return &worker{shared: s, partition: partition} }
@@ -38,23 +39,23 @@ func (w *worker) run(ctx context.Context) {
 		_ = pause(ctx, w.judge(err, wait)) // ctx has ended: so does the loop
 		wait = min(2*wait, maxRetryWait)
 	}
-	w.progress.drop()
+	w.progress.Drop()
 }
 
 // judge tells the outside what ended a session, and how long to wait before the next.
 func (w *worker) judge(err error, wait time.Duration) time.Duration {
 	switch {
 	case errors.Is(err, consumer.ErrHeld):
-		w.progress.drop()
+		w.progress.Drop()
 		return w.cfg.RetryLease
 	case errors.Is(err, kafka.ErrOffsetOutOfRange):
 		w.log.Error("the log no longer holds what comes next; usage is missing until an operator decides", "partition", w.partition, "error", err)
-		w.progress.stopped(fmt.Errorf("stopped, usage since then is not metered: %w; to go on without it, set consumer_offset.next and meter.state_offset"+
+		w.progress.Stopped(fmt.Errorf("stopped, usage since then is not metered: %w; to go on without it, set consumer_offset.next and meter.state_offset"+
 			" of this partition to an offset that is there, and meter.state to null", err))
 		return outOfRangePause
 	}
 	w.log.Warn("metering begins anew from the database", "partition", w.partition, "error", err, "wait", wait)
-	w.progress.failed(err)
+	w.progress.Failed(err)
 	return wait
 }
 
@@ -66,7 +67,7 @@ func (w *worker) hold(ctx context.Context) error {
 		return err
 	}
 	defer w.release(ctx, lease)
-	w.progress.take(w.cfg.Machine())
+	w.progress.Take(w.cfg.Machine())
 	s, err := w.begin(ctx, lease)
 	if err != nil {
 		return err
@@ -88,10 +89,10 @@ func (w *worker) release(ctx context.Context, lease *consumer.Lease) {
 
 // show publishes how far the partition is behind.
 func (w *worker) show(newest time.Time, behind int64) {
-	w.progress.moved(w.cfg.Machine(), newest, behind)
+	w.progress.Moved(w.cfg.Machine(), newest, behind)
 	label := strconv.Itoa(w.partition)
 	w.metrics.behind.WithLabelValues(label).Set(float64(behind))
-	w.metrics.behindSeconds.WithLabelValues(label).Set(w.progress.lag(w.cfg.Now()).Time.Seconds())
+	w.metrics.behindSeconds.WithLabelValues(label).Set(w.progress.Lag(w.cfg.Now()).Time.Seconds())
 }
 
 // pause waits, or ends early with ctx's error.

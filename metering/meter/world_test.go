@@ -23,6 +23,7 @@ import (
 	"github.com/ezscale/platform/metering/meter"
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/metertest"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 	"github.com/ezscale/platform/schemas/events"
@@ -222,12 +223,12 @@ func (w *world) direct() (hourly, count.Loss) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	exporters := map[uuid.UUID]*count.Exporter{}
+	exporters := map[uuid.UUID]*ownership.Exporter{}
 	for i, id := range w.exporters {
-		exporters[id] = &count.Exporter{ID: id, Index: int32(i), RateMin: 1, RateMax: 1_000_000}
+		exporters[id] = &ownership.Exporter{ID: id, Index: int32(i), RateMin: 1, RateMax: 1_000_000}
 	}
 	c := count.New(track.NewBook(), &sflow.Decoder{})
-	c.Use(&count.Snapshot{Exporters: exporters, Prefixes: table})
+	c.Use(&ownership.Snapshot{Exporters: exporters, Prefixes: table})
 	for i, value := range w.log {
 		if _, err := c.Envelope(value, int64(i)); err != nil {
 			w.t.Fatal(err)

@@ -81,6 +81,23 @@ func sevenFlows() []byte {
 	return e.Finish()
 }
 
+// sevenTunnels is sevenFlows of a fabric's port: the packets are in VXLAN, and 128 bytes of each are there.
+func sevenTunnels() []byte {
+	var e Encoder
+	e.Start(header(agent4()))
+	for i := range uint32(7) {
+		inner, outer := frameIPv4(), underlay4()
+		if i == 3 {
+			inner = frameIPv6()
+		}
+		s := sample(i)
+		e.Flow(&s, false)
+		h := append(outer.AppendVXLAN(nil, 77, &inner), make([]byte, 128)...)
+		e.RawHeader(headerEthernet, uint32(outer.IPLength)+uint32(outer.LinkBytes())+4, 4, h[:128])
+	}
+	return e.Finish()
+}
+
 func decode(t testing.TB, b []byte) *Decoder {
 	t.Helper()
 	var d Decoder

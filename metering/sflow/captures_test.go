@@ -182,6 +182,48 @@ func TestMixedCapture(t *testing.T) {
 	}
 }
 
+// sound are the datagrams of the captures that the decoder, and goflow2's, take without a complaint.
+func sound(t testing.TB) [][]byte {
+	t.Helper()
+	var all [][]byte
+	for _, b := range captures(t) {
+		d, reference := Decoder{}, Decoder{reference: true}
+		if d.Decode(b) == nil && d.Rejected == 0 && reference.Decode(b) == nil && reference.Rejected == 0 {
+			all = append(all, b)
+		}
+	}
+	if len(all) == 0 {
+		t.Skip("no captures")
+	}
+	return all
+}
+
+// TestCapturedPorts reads what else agents tell about their ports.
+func TestCapturedPorts(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]struct {
+		ethernet int
+		names    []string
+	}{
+		"telegraf/sflow_v5_example/sflow_v5.bin":           {0, []string{"eno1"}},
+		"telegraf/sflow_issue_15918/message.bin":           {1, []string{""}},
+		"logstash-codec-sflow/sflow_with_lag_counters.dat": {2, []string{"", ""}},
+	} {
+		d := decode(t, capture(t, name)[0])
+		var names []string
+		ethernet := 0
+		for _, c := range d.Counters {
+			names = append(names, c.Name)
+			if c.HasEthernet {
+				ethernet++
+			}
+		}
+		if ethernet != want.ethernet || !slices.Equal(names, want.names) {
+			t.Errorf("%s: %d with Ethernet, names %q; want %d, %q", name, ethernet, names, want.ethernet, want.names)
+		}
+	}
+}
+
 // TestMalformedCaptures reads captures whose lengths contradict each other. The three of gopacket were cut out of longer
 // datagrams by hand: in 5 and 8 the sample ends inside its only record, in 11 the datagram ends inside the sample.
 func TestMalformedCaptures(t *testing.T) {

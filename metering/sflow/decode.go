@@ -15,6 +15,7 @@ const (
 	addressIPv6       = 2
 	sampleHeaderBytes = 8 // format and length
 	minFlowBytes      = sampleHeaderBytes + flowFixedBytes
+	discardFixedBytes = 32 // with the number of its records
 	minCounterBytes   = sampleHeaderBytes + counterFixedBytes + recordHeaderBytes + ifCountersBytes
 )
 
@@ -55,6 +56,11 @@ type Datagram struct {
 // goroutines, nor copied.
 type Decoder struct {
 	Datagram
+
+	// Inside are the tunnels to look into. It holds for the Decodes that follow, so a caller with several exporters sets
+	// it before each.
+	Inside Inside
+
 	reference bool
 	scratch   [maxHeaderBytes]byte
 }
@@ -164,11 +170,15 @@ func (d *Decoder) sample(format uint32, b []byte) {
 	code := codeNone
 	switch {
 	case format == formatFlow || format == formatExpandedFlow:
-		code = d.flow(b, format == formatExpandedFlow)
+		if d.Inside == 0 {
+			code = d.flow(b, format == formatExpandedFlow)
+		} else {
+			code = d.flowInside(b, format == formatExpandedFlow)
+		}
 	case format == formatCounter || format == formatExpandedCounter:
 		code = d.counter(b, format == formatExpandedCounter)
 	case format == formatDiscard:
-		d.Discards++
+		code = d.discard(b)
 	default:
 		d.Unknown++
 	}
@@ -176,6 +186,15 @@ func (d *Decoder) sample(format uint32, b []byte) {
 		d.Rejected++
 		d.Rejects[code]++
 	}
+}
+
+// discard counts a dropped-packet sample. Nothing in it is billed.
+func (d *Decoder) discard(b []byte) Code {
+	if len(b) < discardFixedBytes {
+		return ErrSample
+	}
+	d.Discards++
+	return codeNone
 }
 
 func u32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }

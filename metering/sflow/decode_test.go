@@ -146,6 +146,8 @@ func TestBadSampleCostsItself(t *testing.T) {
 		"empty flow":                    {formatFlow, nil, ErrSample},
 		"flow cut":                      {formatFlow, make([]byte, 28), ErrSample},
 		"expanded flow cut":             {formatExpandedFlow, make([]byte, 40), ErrSample},
+		"discard empty":                 {formatDiscard, nil, ErrSample},
+		"discard cut":                   {formatDiscard, make([]byte, 28), ErrSample},
 		"counter cut":                   {formatCounter, make([]byte, 8), ErrSample},
 		"expanded counter cut":          {formatExpandedCounter, make([]byte, 12), ErrSample},
 		"2^32-1 records":                {formatFlow, raw(1, 7, 9, 9, 0, 7, 8, 1<<32-1), ErrRecord},
@@ -272,7 +274,8 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var e Encoder
-		h := Header{Agent: agent4(), SubAgent: rapid.Uint32().Draw(t, "sub"), Sequence: rapid.Uint32().Draw(t, "seq"), Uptime: rapid.Uint32().Draw(t, "uptime")}
+		agent := rapid.SampledFrom([]netip.Addr{agent4(), agent6(), netip.MustParseAddr("::ffff:192.0.2.7")}).Draw(t, "agent")
+		h := Header{Agent: agent, SubAgent: rapid.Uint32().Draw(t, "sub"), Sequence: rapid.Uint32().Draw(t, "seq"), Uptime: rapid.Uint32().Draw(t, "uptime")}
 		e.Start(h)
 		var want []FlowSample
 		for range rapid.IntRange(0, 9).Draw(t, "samples") {

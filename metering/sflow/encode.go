@@ -91,7 +91,8 @@ func (e *Encoder) RawHeader(protocol, frameLength, stripped uint32, frame []byte
 	return e.b[at : at+len(frame)]
 }
 
-// Counters writes a counter sample with one generic interface counters record.
+// Counters writes a counter sample with a generic interface counters record, and one each for Ethernet and the name
+// where s has them.
 func (e *Encoder) Counters(s *CounterSample, expanded bool) {
 	e.CounterSample(s, expanded)
 	e.record(recordIfCounters, ifCountersBytes)
@@ -102,6 +103,22 @@ func (e *Encoder) Counters(s *CounterSample, expanded bool) {
 	e.put(s.UnicastIn, s.MulticastIn, s.BroadcastIn, s.DiscardsIn, s.ErrorsIn, s.UnknownProtocolsIn)
 	e.put64(s.OctetsOut)
 	e.put(s.UnicastOut, s.MulticastOut, s.BroadcastOut, s.DiscardsOut, s.ErrorsOut, 0)
+	if s.HasEthernet {
+		e.ethernet(&s.Ethernet)
+	}
+	if s.Name != "" {
+		e.record(recordPortName, 4+padded(len(s.Name)))
+		e.put(uint32(len(s.Name)))
+		e.b = append(e.b, s.Name...)
+		e.pad()
+	}
+}
+
+func (e *Encoder) ethernet(c *EthernetCounters) {
+	e.record(recordEthernetCounters, ethernetCountersBytes)
+	e.put(c.AlignmentErrors, c.FCSErrors, c.SingleCollisionFrames, c.MultipleCollisionFrames, c.SQETestErrors)
+	e.put(c.DeferredTransmissions, c.LateCollisions, c.ExcessiveCollisions, c.MACTransmitErrors, c.CarrierSenseErrors)
+	e.put(c.FramesTooLong, c.MACReceiveErrors, c.SymbolErrors)
 }
 
 // CounterSample opens a counter sample with no records yet.

@@ -36,7 +36,7 @@ type FlowSample struct {
 	IPLength    uint32 // bytes, 0 when HasIP is false
 	Src, Dst    netip.Addr
 	HasIP       bool
-	Protocol    uint8 // of IPv4, or the IPv6 header's next header
+	Protocol    uint8 // of IPv4, or IPv6's next header behind its extension headers, as far as the bytes go
 }
 
 // flow reads a flow sample; expanded samples have wider interface fields.

@@ -1,27 +1,23 @@
 package sflow
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/ezscale/platform/metering/sflow/packet"
+)
 
 const (
 	headerEthernet = 1 // header_protocol values of the raw packet header
 	headerIPv4     = 11
 	headerIPv6     = 12
+	headerMPLS     = 13
 
-	etherTypeIPv4     = 0x0800
-	etherTypeIPv6     = 0x86dd
-	etherTypeVLAN     = 0x8100
-	etherTypeProvider = 0x88a8
-	etherTypeQinQ     = 0x9100
-
-	ethernetHeaderBytes = 14
-	vlanTagBytes        = 4
-	maxVLANTags         = 4
-	ipv4HeaderBytes     = 20
-	ipv6HeaderBytes     = 40
-	checkSequenceBytes  = 4
+	ipv4HeaderBytes    = packet.IPv4Bytes
+	ipv6HeaderBytes    = packet.IPv6Bytes
+	checkSequenceBytes = 4
 
 	// The longest IP packet that is not a jumbogram, in the longest link header.
-	maxFrameBytes = 65535 + ipv6HeaderBytes + ethernetHeaderBytes + maxVLANTags*vlanTagBytes + checkSequenceBytes
+	maxFrameBytes = 65535 + ipv6HeaderBytes + packet.EthernetBytes + packet.MaxVLANTags*packet.VLANTagBytes + checkSequenceBytes
 )
 
 // frame reads the addresses and the IP length out of the first bytes of a sampled frame of length bytes. A frame
@@ -30,39 +26,19 @@ func (s *FlowSample) frame(protocol, length uint32, b []byte) Code {
 	etherType, link := uint16(0), 0
 	switch protocol {
 	case headerEthernet:
-		etherType, link = linkHeader(b)
+		etherType, link = packet.LinkHeader(b)
 	case headerIPv4:
-		etherType = etherTypeIPv4
+		etherType = packet.TypeIPv4
 	case headerIPv6:
-		etherType = etherTypeIPv6
+		etherType = packet.TypeIPv6
 	}
 	switch etherType {
-	case etherTypeIPv4:
+	case packet.TypeIPv4:
 		return s.ipv4(length, uint32(link), b[link:])
-	case etherTypeIPv6:
+	case packet.TypeIPv6:
 		return s.ipv6(length, uint32(link), b[link:])
 	}
 	return codeNone
-}
-
-// linkHeader gives the type behind Ethernet and its VLAN tags and how long they are; 0 when the bytes end before that.
-func linkHeader(b []byte) (etherType uint16, n int) {
-	n = ethernetHeaderBytes
-	if len(b) < n {
-		return 0, 0
-	}
-	etherType = u16(b[n-2:])
-	for range maxVLANTags {
-		if etherType != etherTypeVLAN && etherType != etherTypeProvider && etherType != etherTypeQinQ {
-			return etherType, n
-		}
-		n += vlanTagBytes
-		if len(b) < n {
-			return 0, 0
-		}
-		etherType = u16(b[n-2:])
-	}
-	return etherType, n
 }
 
 func (s *FlowSample) ipv4(frame, link uint32, b []byte) Code {
@@ -88,6 +64,9 @@ func (s *FlowSample) ipv6(frame, link uint32, b []byte) Code {
 	s.HasIP, s.Protocol = true, b[6]
 	s.Src, s.Dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
 	s.IPLength = ipLength(uint32(u16(b[4:]))+ipv6HeaderBytes, ipv6HeaderBytes+1, frame-link)
+	if packet.IsExtension(b[6]) {
+		s.Protocol = packet.Protocol(b)
+	}
 	return codeNone
 }
 

@@ -131,7 +131,7 @@ func referenceIP(r *goflow2.SampledIPBase) ipRecord {
 }
 
 // referenceRecords has goflow2 read the whole sample b, whose records and their count were told by the walker.
-func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expanded bool) (found bool, skipped int, code Code) {
+func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expanded bool, last string) (found bool, skipped int, code Code) {
 	if !fit(records, count) {
 		return false, 0, ErrRecord
 	}
@@ -146,10 +146,18 @@ func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expand
 	}
 	s.Sequence, s.SourceClass, s.SourceIndex = c.Header.SampleSequenceNumber, c.Header.SourceIdType, c.Header.SourceIdValue
 	for i := range c.Records {
-		if r, ok := c.Records[i].Data.(goflow2.IfCounters); ok {
+		switch r := c.Records[i].Data.(type) {
+		case goflow2.IfCounters:
 			found = true
 			s.referenceCounters(&r)
-		} else {
+		case goflow2.EthernetCounters:
+			s.HasEthernet = true
+			s.referenceEthernet(&r)
+		case goflow2.RawRecord:
+			if !s.evidence(c.Records[i].Header.DataFormat, r.Data, last) {
+				skipped++
+			}
+		default:
 			skipped++
 		}
 	}
@@ -157,13 +165,22 @@ func (s *CounterSample) referenceRecords(b, records []byte, count uint32, expand
 }
 
 func (s *CounterSample) referenceCounters(r *goflow2.IfCounters) {
-	*s = CounterSample{
-		Sequence: s.Sequence, SourceClass: s.SourceClass, SourceIndex: s.SourceIndex,
-		IfIndex: r.IfIndex, IfType: r.IfType, Speed: r.IfSpeed, Direction: r.IfDirection, Status: r.IfStatus,
-		OctetsIn: r.IfInOctets, UnicastIn: r.IfInUcastPkts, MulticastIn: r.IfInMulticastPkts,
-		BroadcastIn: r.IfInBroadcastPkts, DiscardsIn: r.IfInDiscards, ErrorsIn: r.IfInErrors,
-		UnknownProtocolsIn: r.IfInUnknownProtos,
-		OctetsOut:          r.IfOutOctets, UnicastOut: r.IfOutUcastPkts, MulticastOut: r.IfOutMulticastPkts,
-		BroadcastOut: r.IfOutBroadcastPkts, DiscardsOut: r.IfOutDiscards, ErrorsOut: r.IfOutErrors,
+	s.IfIndex, s.IfType, s.Speed, s.Direction, s.Status = r.IfIndex, r.IfType, r.IfSpeed, r.IfDirection, r.IfStatus
+	s.OctetsIn, s.UnicastIn, s.MulticastIn = r.IfInOctets, r.IfInUcastPkts, r.IfInMulticastPkts
+	s.BroadcastIn, s.DiscardsIn, s.ErrorsIn = r.IfInBroadcastPkts, r.IfInDiscards, r.IfInErrors
+	s.UnknownProtocolsIn = r.IfInUnknownProtos
+	s.OctetsOut, s.UnicastOut, s.MulticastOut = r.IfOutOctets, r.IfOutUcastPkts, r.IfOutMulticastPkts
+	s.BroadcastOut, s.DiscardsOut, s.ErrorsOut = r.IfOutBroadcastPkts, r.IfOutDiscards, r.IfOutErrors
+}
+
+func (s *CounterSample) referenceEthernet(r *goflow2.EthernetCounters) {
+	s.Ethernet = EthernetCounters{
+		AlignmentErrors: r.Dot3StatsAlignmentErrors, FCSErrors: r.Dot3StatsFCSErrors,
+		SingleCollisionFrames: r.Dot3StatsSingleCollisionFrames, MultipleCollisionFrames: r.Dot3StatsMultipleCollisionFrames,
+		SQETestErrors: r.Dot3StatsSQETestErrors, DeferredTransmissions: r.Dot3StatsDeferredTransmissions,
+		LateCollisions: r.Dot3StatsLateCollisions, ExcessiveCollisions: r.Dot3StatsExcessiveCollisions,
+		MACTransmitErrors: r.Dot3StatsInternalMacTransmitErrors, CarrierSenseErrors: r.Dot3StatsCarrierSenseErrors,
+		FramesTooLong: r.Dot3StatsFrameTooLongs, MACReceiveErrors: r.Dot3StatsInternalMacReceiveErrors,
+		SymbolErrors: r.Dot3StatsSymbolErrors,
 	}
 }

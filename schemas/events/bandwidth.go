@@ -76,6 +76,22 @@ type QuotaThresholdReached struct {
 	ReachedAt     time.Time `json:"reached_at"`
 }
 
+// UsageRemetered says that a service's usage was metered anew after an assignment was corrected in the past, and by how
+// much it changes. It is one of a batch; the hours are in usage_correction.
+type UsageRemetered struct {
+	BatchID    uuid.UUID `json:"batch_id"`
+	ServiceID  uuid.UUID `json:"service_id"`
+	CustomerID uuid.UUID `json:"customer_id"`
+	From       time.Time `json:"from"`
+	To         time.Time `json:"to"` // exclusive
+	Hours      int       `json:"hours"`
+	Reason     string    `json:"reason"`
+	BytesInL2  int64     `json:"bytes_in_l2"` // changes; negative takes away
+	BytesOutL2 int64     `json:"bytes_out_l2"`
+	BytesInL3  int64     `json:"bytes_in_l3"`
+	BytesOutL3 int64     `json:"bytes_out_l3"`
+}
+
 func (ExporterRegistered) Type() string              { return "bandwidth.ExporterRegistered" }
 func (ExporterRegistered) SchemaVersion() int        { return 1 }
 func (e ExporterRegistered) Aggregate() Aggregate    { return Aggregate{TypeExporter, e.ExporterID} }
@@ -104,3 +120,7 @@ func (QuotaThresholdReached) Type() string           { return "bandwidth.QuotaTh
 func (QuotaThresholdReached) SchemaVersion() int     { return 1 }
 func (e QuotaThresholdReached) Aggregate() Aggregate { return Aggregate{TypeQuotaAlert, e.AlertID} }
 func (e QuotaThresholdReached) ShardKey() uuid.UUID  { return e.CustomerID }
+func (UsageRemetered) Type() string                  { return "bandwidth.UsageRemetered" }
+func (UsageRemetered) SchemaVersion() int            { return 1 }
+func (e UsageRemetered) Aggregate() Aggregate        { return Aggregate{TypeService, e.ServiceID} }
+func (e UsageRemetered) ShardKey() uuid.UUID         { return e.CustomerID }

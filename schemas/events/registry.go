@@ -17,7 +17,7 @@ func All() []Event {
 		PlanCreated{}, PlanChanged{},
 		ServiceCreated{}, ServicePlanChanged{},
 		ExporterRegistered{}, ExporterChanged{},
-		PrefixAssigned{}, PrefixReleased{}, QuotaThresholdReached{},
+		PrefixAssigned{}, PrefixReleased{}, QuotaThresholdReached{}, UsageRemetered{},
 		PortBound{}, PortReleased{}, QuarantineReleased{}, QuarantineRejected{}, PortReconciliationOff{}, PortReconciled{},
 		CycleOpened{}, CycleEnded{}, CycleSnapshotTaken{}, CycleRated{}, CycleClosed{},
 		InvoiceFinalised{},

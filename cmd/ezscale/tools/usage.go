@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/terminal"
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/client"
 )
@@ -42,7 +42,7 @@ func NewUsageCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), totals)
+				return terminal.JSON(cmd.OutOrStdout(), totals)
 			}
 			return printTotals(cmd.OutOrStdout(), totals)
 		},
@@ -100,16 +100,6 @@ func usageOf(cmd *cobra.Command, flags clientFlags, names []string, query url.Va
 		totals = append(totals, some...)
 	}
 	return totals, nil
-}
-
-func printJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("print JSON: %w", err)
-	}
-	return nil
 }
 
 func printTotals(out io.Writer, totals []client.UsageTotal) error {

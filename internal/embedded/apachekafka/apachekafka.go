@@ -2,8 +2,7 @@
 // one process as broker and controller (KRaft), on free ports of loopback. The embedded broker is the default
 // everywhere; what the platform promises about Kafka is proved on this one too.
 //
-// Maven resolves the jars (files/pom.xml, 43 MB) into its own per-user repository, with strict checksums; they are
-// copied to a cache of ours and trusted only when each has the SHA-256 in files/jars.sum and there is no other.
+// The jars (files/pom.xml, 43 MB) come by package maven, each with the SHA-256 in files/jars.sum.
 // The broker is a supervised child: it dies with its parent, and is started again on the same ports and data when
 // it is killed. Like production's, it acknowledges what is in the page cache: a kill of the process loses nothing.
 package apachekafka
@@ -26,6 +25,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/ezscale/platform/internal/embedded/flock"
+	"github.com/ezscale/platform/internal/embedded/maven"
 	"github.com/ezscale/platform/internal/embedded/supervise"
 )
 
@@ -43,7 +43,7 @@ var ErrInUse = errors.New("the data directory is in use")
 // Config of a broker. Zero ports take free ones.
 type Config struct {
 	Data           string // directory; made when absent, used again when there
-	Cache          string // of jars; see DefaultCache
+	Cache          string // of jars; default: one in the user's cache
 	Port           int    // for clients, on 127.0.0.1
 	ControllerPort int
 	Log            *slog.Logger
@@ -59,33 +59,15 @@ type Server struct {
 // New is inert.
 func New(cfg Config) *Server { return &Server{cfg: cfg} }
 
-// Missing tells which programs the machine lacks: an error that names them, or nil.
-func Missing() error {
-	var missing []error
-	for _, program := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, fmt.Errorf("apache kafka needs %s (Debian: openjdk-17-jdk-headless, maven): %w", program, err))
-		}
-	}
-	return errors.Join(missing...)
-}
-
 // Start fetches the jars when they are not there, formats the data directory when it is new, and returns when the
 // broker serves. On an error nothing is left running.
 func (s *Server) Start(ctx context.Context) error {
-	if err := Missing(); err != nil {
+	if err := maven.Missing("apache kafka"); err != nil {
 		return err
 	}
-	if s.cfg.Cache == "" {
-		cache, err := DefaultCache()
-		if err != nil {
-			return err
-		}
-		s.cfg.Cache = cache
-	}
-	jars, err := s.ensureJars(ctx)
+	jars, err := s.jars().Ensure(ctx)
 	if err != nil {
-		return fmt.Errorf("fetch apache kafka %s: %w", Version, err)
+		return err
 	}
 	if err := s.takeData(); err != nil {
 		return err
@@ -187,7 +169,7 @@ func (s *Server) format(ctx context.Context, jars string) error {
 	cmd := s.java(ctx, jars, "kafka.tools.StorageTool", "format", "--ignore-formatted",
 		"-t", base64.RawURLEncoding.EncodeToString(id[:]), "-c", s.path("server.properties"))
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("format %s: %w: %s", s.path("data"), err, lastBytes(out))
+		return fmt.Errorf("format %s: %w: %s", s.path("data"), err, maven.LastBytes(out))
 	}
 	return nil
 }

@@ -3,22 +3,22 @@ package apachekafka
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/ezscale/platform/internal/embedded/maven"
 )
 
 const bound = 5 * time.Minute // the first time, 43 MB are fetched
 
 func newServer(t *testing.T) *Server {
 	t.Helper()
-	if err := Missing(); err != nil {
+	if err := maven.Missing("apache kafka"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
@@ -77,27 +77,5 @@ func produce(ctx context.Context, t *testing.T, client *kafka.Client) int64 {
 			t.Fatal(err, answer)
 		}
 		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-func TestJarsAreChecked(t *testing.T) {
-	t.Parallel()
-	const right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a.jar"), []byte("abc"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		list string
-		want error
-	}{
-		"right":   {right + "  a.jar\n", nil},
-		"wrong":   {right[1:] + "0  a.jar\n", ErrChecksum},
-		"unasked": {"", ErrChecksum},
-		"missing": {right + "  a.jar\n" + right + "  b.jar\n", fs.ErrNotExist},
-	} {
-		if err := check(dir, c.list); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package kafka is the embedded broker: franz-go's kfake in a process of its own, with a data directory and
-// synced writes, so that what it has acknowledged is on the disk.
+// synced writes (but for Throwaway), so that what it has acknowledged is on the disk.
 //
 // kfake keeps record batches in segment files and only their positions in memory, about 80 bytes a batch, so
 // its size follows the number of batches kept, not their bytes: a topic that gets a batch per partition and
@@ -42,6 +42,9 @@ const (
 type Config struct {
 	Dir  string // its data; made when absent
 	Port int    // on 127.0.0.1
+	// Throwaway leaves out the syncs to the disk, of which kfake makes two for each batch, one after another for all
+	// partitions: the data survives a kill, not a crash of the machine, as with Apache Kafka's defaults on one broker.
+	Throwaway bool
 }
 
 // Brokers is the address that clients use.
@@ -63,11 +66,14 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return fmt.Errorf("lock the Kafka directory: %w", err)
 	}
 	defer func() { _ = lock.Release() }()
-	cluster, err := kfake.NewCluster(
-		kfake.NumBrokers(1), kfake.Ports(cfg.Port), kfake.ClusterID(clusterID),
-		kfake.DataDir(filepath.Join(cfg.Dir, "data")), kfake.SyncWrites(),
+	options := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.Ports(cfg.Port), kfake.ClusterID(clusterID), kfake.DataDir(filepath.Join(cfg.Dir, "data")),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(maxBatchBytes)}),
-	)
+	}
+	if !cfg.Throwaway {
+		options = append(options, kfake.SyncWrites())
+	}
+	cluster, err := kfake.NewCluster(options...)
 	if err != nil {
 		return fmt.Errorf("start the embedded Kafka: %w", err)
 	}

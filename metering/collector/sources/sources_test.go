@@ -62,16 +62,41 @@ func TestChoose(t *testing.T) {
 		"any other agent":                {"203.0.113.1", header("10.0.0.9"), 6},
 		"mapped prefix":                  {"203.0.113.200", nil, 8},
 	} {
-		var got byte
-		if k := sources.Choose(table.Group(netip.MustParseAddr(c.source)), envelope.ProtocolSFlow, c.payload); k != nil {
-			got = k.ID[15]
-		}
+		got := choice(table, envelope.ProtocolSFlow, c.source, c.payload)
 		if got != c.want {
 			t.Errorf("%s: exporter %d, want %d", name, got, c.want)
 		}
 	}
 	if table.Len() != 8 {
 		t.Errorf("%d exporters", table.Len())
+	}
+}
+
+// choice is the exporter's number, 0 for none.
+func choice(table *sources.Table, protocol envelope.Protocol, source string, payload []byte) byte {
+	if k := sources.Choose(table.Group(netip.MustParseAddr(source)), protocol, payload); k != nil {
+		return k.ID[15]
+	}
+	return 0
+}
+
+// NetFlow names no agent: what looks like one in its datagrams is not asked for.
+func TestChooseNetFlow(t *testing.T) {
+	t.Parallel()
+	table := sources.NewTable([]sources.Exporter{
+		exporter(1, "192.0.2.7/32", "10.0.0.7"),
+		exporter(2, "198.51.100.1/32", "10.0.0.1"), exporter(3, "198.51.100.1/32", "10.0.0.2"),
+		exporter(4, "203.0.113.1/32", "10.0.0.1"), exporter(5, "203.0.113.1/32", ""), exporter(6, "203.0.113.1/32", ""),
+	}, events.FlowPartitions)
+	for name, c := range map[string]struct {
+		source string
+		want   byte
+	}{
+		"alone": {"192.0.2.7", 1}, "all want an agent": {"198.51.100.1", 2}, "the first that wants none": {"203.0.113.1", 5}, "unknown": {"192.0.2.8", 0},
+	} {
+		if got := choice(table, envelope.ProtocolNetFlow, c.source, header("10.0.0.2")); got != c.want {
+			t.Errorf("%s: exporter %d, want %d", name, got, c.want)
+		}
 	}
 }
 
@@ -105,9 +130,11 @@ func FuzzChoose(f *testing.F) {
 	f.Add(header("10.0.0.1"))
 	f.Add(header("2001:db8::1"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		k := sources.Choose(group, envelope.ProtocolSFlow, payload)
-		if k != nil && k != group[0] && k != group[1] {
-			t.Fatal("an exporter from nowhere")
+		for _, protocol := range []envelope.Protocol{envelope.ProtocolSFlow, envelope.ProtocolNetFlow} {
+			k := sources.Choose(group, protocol, payload)
+			if k != nil && k != group[0] && k != group[1] {
+				t.Fatal("an exporter from nowhere")
+			}
 		}
 	})
 }

@@ -85,7 +85,8 @@ func (t *Table) Group(source netip.Addr) []*Known {
 }
 
 // Choose tells which exporter of a group a datagram is of; nil when it is of none. The datagram is looked into only
-// when exporters share the source: one whose agent cannot be read goes to the first, whose meter rejects and counts it.
+// when exporters share the source: an sFlow datagram whose agent cannot be read goes to the first, whose meter rejects and
+// counts it. NetFlow and IPFIX name no agent: they go to the first exporter that wants none, or else to the first.
 func Choose(group []*Known, protocol envelope.Protocol, payload []byte) *Known {
 	switch len(group) {
 	case 0:
@@ -93,7 +94,10 @@ func Choose(group []*Known, protocol envelope.Protocol, payload []byte) *Known {
 	case 1:
 		return group[0]
 	}
-	agent, ok := agentOf(protocol, payload)
+	if protocol != envelope.ProtocolSFlow {
+		return agentless(group)
+	}
+	agent, ok := agentOf(payload)
 	if !ok {
 		return group[0]
 	}
@@ -105,10 +109,19 @@ func Choose(group []*Known, protocol envelope.Protocol, payload []byte) *Known {
 	return nil
 }
 
+func agentless(group []*Known) *Known {
+	for _, k := range group {
+		if !k.Agent.IsValid() {
+			return k
+		}
+	}
+	return group[0]
+}
+
 // agentOf reads the agent address of an sFlow version 5 datagram (sFlow v5, "Sample datagram": version, address type, address).
-func agentOf(protocol envelope.Protocol, b []byte) (netip.Addr, bool) {
+func agentOf(b []byte) (netip.Addr, bool) {
 	const version, v4, v6 = 5, 1, 2
-	if protocol != envelope.ProtocolSFlow || len(b) < 12 || binary.BigEndian.Uint32(b) != version {
+	if len(b) < 12 || binary.BigEndian.Uint32(b) != version {
 		return netip.Addr{}, false
 	}
 	switch kind := binary.BigEndian.Uint32(b[4:]); {

@@ -35,28 +35,18 @@ func (g *Grouping[K]) Add(key K, u *count.Usage) {
 	g.Sums[i].Add(u)
 }
 
+// Of is the sum of a key.
+func (g *Grouping[K]) Of(key K) count.Usage {
+	if i, ok := g.at[key]; ok {
+		return g.Sums[i]
+	}
+	return count.Usage{}
+}
+
 // Reset forgets all sums and keeps their memory.
 func (g *Grouping[K]) Reset() {
 	clear(g.at)
 	g.Keys, g.Sums = g.Keys[:0], g.Sums[:0]
-}
-
-// Columns lays sums out as the eight arrays of a statement.
-func Columns(sums []count.Usage) []any {
-	var c [8][]int64
-	for i := range c {
-		c[i] = make([]int64, len(sums))
-	}
-	for i := range sums {
-		u := &sums[i]
-		c[0][i], c[1][i], c[2][i], c[3][i] = u.BytesInL2, u.BytesOutL2, u.BytesInL3, u.BytesOutL3
-		c[4][i], c[5][i], c[6][i], c[7][i] = u.PacketsIn, u.PacketsOut, u.SamplesIn, u.SamplesOut
-	}
-	all := make([]any, len(c))
-	for i := range c {
-		all[i] = c[i]
-	}
-	return all
 }
 
 // Array makes one column of keys.
@@ -102,6 +92,7 @@ type Rows struct {
 	Pending Grouping[ServiceTime]
 	Late    Grouping[ServiceTime] // hours, of slots that are pruned already
 	Oldest  int64                 // slot; 0: none was written
+	arena   Arena
 }
 
 // How many ten-second slots there are.

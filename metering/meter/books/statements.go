@@ -4,14 +4,12 @@ import (
 	"cmp"
 	_ "embed"
 	"maps"
-	"math/big"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/owners"
@@ -36,6 +34,12 @@ var (
 	quarantineHourlySQL string
 	//go:embed sql/unattributed_hourly.sql
 	unattributedHourlySQL string
+	//go:embed sql/usage_evidence.sql
+	usageEvidenceSQL string
+	//go:embed sql/port_hourly.sql
+	portHourlySQL string
+	//go:embed sql/port_rate_hourly.sql
+	portRateHourlySQL string
 	//go:embed sql/port.sql
 	portSQL string
 	//go:embed sql/exporter_seen.sql
@@ -47,30 +51,41 @@ const maxAddresses = 1_000
 
 // Usage puts all usage but the cycles into a batch.
 func Usage(b *pgx.Batch, v *owners.View, r *Rows, partition int, flush int64) {
-	serviceOf := func(k ServiceTime) uuid.UUID { return v.Services[k.Service].ID }
+	a := &r.arena
+	a.Reset()
 	if keys := r.Hourly.Keys; len(keys) > 0 {
 		b.Queue(usageHourlySQL, append([]any{
-			IDs(keys, func(k HourKey) uuid.UUID { return v.Services[k.Service].ID }),
-			IDs(keys, func(k HourKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-			Array(keys, func(k HourKey) time.Time { return hourTime(k.Hour) }),
-		}, Columns(r.Hourly.Sums)...)...)
+			idColumn(a, keys, func(k *HourKey) uuid.UUID { return v.Services[k.Service].ID }),
+			idColumn(a, keys, func(k *HourKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+			timeColumn(a, keys, func(k *HourKey) time.Time { return hourTime(k.Hour) }),
+		}, countColumns(a, r.Hourly.Sums)...)...)
+	}
+	ids := func(keys []ServiceTime) Column {
+		return idColumn(a, keys, func(k *ServiceTime) uuid.UUID { return v.Services[k.Service].ID })
 	}
 	if keys := r.Slots.Keys; len(keys) > 0 {
-		arguments := append([]any{
-			IDs(keys, serviceOf),
-			Array(keys, func(k ServiceTime) time.Time { return SlotTime(k.Time) }),
-		}, Columns(r.Slots.Sums)...)
+		slots := timeColumn(a, keys, func(k *ServiceTime) time.Time { return SlotTime(k.Time) })
+		arguments := append([]any{ids(keys), slots}, countColumns(a, r.Slots.Sums)...)
 		b.Queue(usageSlotSQL, append(arguments, partition, flush)...)
 	}
-	hours := func(keys []ServiceTime) []time.Time {
-		return Array(keys, func(k ServiceTime) time.Time { return hourTime(k.Time) })
+	hours := func(keys []ServiceTime) Column {
+		return timeColumn(a, keys, func(k *ServiceTime) time.Time { return hourTime(k.Time) })
 	}
 	if keys := r.Pending.Keys; len(keys) > 0 {
-		b.Queue(usagePendingSQL, append([]any{partition, IDs(keys, serviceOf), hours(keys)}, Columns(r.Pending.Sums)...)...)
+		b.Queue(usagePendingSQL, append([]any{partition, ids(keys), hours(keys)}, countColumns(a, r.Pending.Sums)...)...)
 	}
 	if keys := r.Late.Keys; len(keys) > 0 {
-		b.Queue(usageLateSQL, append([]any{IDs(keys, serviceOf), hours(keys)}, Columns(r.Late.Sums)...)...)
+		b.Queue(usageLateSQL, append([]any{ids(keys), hours(keys)}, countColumns(a, r.Late.Sums)...)...)
 	}
+}
+
+// Cycles are the arguments of a statement that adds to cycles: their ids, their services', and the counts.
+func Cycles(r *Rows, sums *Grouping[CycleKey]) []any {
+	a := &r.arena
+	return append([]any{
+		idColumn(a, sums.Keys, func(k *CycleKey) uuid.UUID { return k.Cycle }),
+		idColumn(a, sums.Keys, func(k *CycleKey) uuid.UUID { return k.Service }),
+	}, countColumns(a, sums.Sums)...)
 }
 
 // Besides puts everything that is not usage into a batch.
@@ -79,8 +94,28 @@ func Besides(b *pgx.Batch, v *owners.View, t *count.Tally) {
 	queueRejects(b, v, t)
 	queueQuarantine(b, v, t)
 	queueUnattributed(b, v, t)
+	queueEvidence(b, v, t)
 	queuePorts(b, v, t)
+	queuePortHours(b, v, t)
+	queuePortRates(b, v, t)
 	queueSeen(b, v, t)
+}
+
+func queueEvidence(b *pgx.Batch, v *owners.View, t *count.Tally) {
+	keys := keysOf(t.Evidence)
+	if len(keys) == 0 {
+		return
+	}
+	sums := make([]count.Usage, len(keys))
+	for i, k := range keys {
+		sums[i] = *t.Evidence[k]
+	}
+	b.Queue(usageEvidenceSQL, append([]any{
+		IDs(keys, func(k count.EvidenceKey) uuid.UUID { return v.Services[k.Service].ID }),
+		IDs(keys, func(k count.EvidenceKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k count.EvidenceKey) time.Time { return hourTime(k.Hour) }),
+		Array(keys, func(k count.EvidenceKey) string { return k.Reason.String() }),
+	}, countColumns(&Arena{}, sums)...)...)
 }
 
 func exporterOf(v *owners.View) func(count.ExporterTime) uuid.UUID {
@@ -115,7 +150,9 @@ func lossColumns() []func(*count.Loss) int64 {
 		func(l *count.Loss) int64 { return l.SamplesUnattributed }, func(l *count.Loss) int64 { return l.BytesUnattributedL2 },
 		func(l *count.Loss) int64 { return l.CounterSamples }, func(l *count.Loss) int64 { return l.DiscardSamples },
 		func(l *count.Loss) int64 { return l.SamplesUnknown }, func(l *count.Loss) int64 { return l.KernelDrops },
-		func(l *count.Loss) int64 { return l.SpoolDrops },
+		func(l *count.Loss) int64 { return l.SpoolDrops }, func(l *count.Loss) int64 { return l.Records },
+		func(l *count.Loss) int64 { return l.RecordsLost }, func(l *count.Loss) int64 { return l.SetsWithoutTemplate },
+		func(l *count.Loss) int64 { return l.SamplesElsewhere },
 	}
 }
 
@@ -186,26 +223,6 @@ func largest(all map[count.AddressKey]count.Unattributed) map[count.AddressKey]c
 		}
 	}
 	return kept
-}
-
-func queuePorts(b *pgx.Batch, v *owners.View, t *count.Tally) {
-	keys := keysOf(t.Ports)
-	if len(keys) == 0 {
-		return
-	}
-	b.Queue(portSQL,
-		IDs(keys, func(k count.PortKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-		Array(keys, func(k count.PortKey) int64 { return int64(k.Index) }),
-		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Type) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].Speed) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsIn) }),
-		Array(keys, func(k count.PortKey) pgtype.Numeric { return numeric(t.Ports[k].OctetsOut) }),
-		Array(keys, func(k count.PortKey) time.Time { return NanoTime(t.Ports[k].At) }),
-		Array(keys, func(k count.PortKey) int64 { return int64(t.Ports[k].Rate) }))
-}
-
-func numeric(n uint64) pgtype.Numeric {
-	return pgtype.Numeric{Int: new(big.Int).SetUint64(n), Valid: true}
 }
 
 func queueSeen(b *pgx.Batch, v *owners.View, t *count.Tally) {

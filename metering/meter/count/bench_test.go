@@ -13,6 +13,7 @@ import (
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/metertest"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -33,9 +34,9 @@ func benchmarkMeter(b *testing.B, name string, services int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := &count.Exporter{ID: uuid.New(), RateMax: 1_000_000}
+	e := &ownership.Exporter{ID: uuid.New(), RateMax: 1_000_000}
 	c := count.New(track.NewBook(), decoder)
-	c.Use(&count.Snapshot{Exporters: ofExporter(e), Prefixes: manyPrefixes(b, services)})
+	c.Use(&ownership.Snapshot{Exporters: ofExporter(e), Prefixes: manyPrefixes(b, services)})
 	collector := metertest.Collector{ID: uuid.New()}
 	envelopes := collector.Envelopes(e.ID, manyPackets(services, 20_000)...)
 	b.ReportAllocs()

@@ -19,19 +19,22 @@
 package count
 
 import (
+	"encoding/binary"
 	"hash/crc32"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/metering/envelope"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
 // Reasons for rejecting a datagram that the decoder does not know.
 const (
-	ReasonProtocol    = "protocol"            // not sFlow
+	ReasonProtocol    = "protocol"            // neither sFlow nor NetFlow
 	ReasonAgent       = "agent_mismatch"      // of another agent than the exporter's
 	ReasonSubAgents   = "too_many_sub_agents" // track.MaxSubAgents
 	ReasonReceiveTime = "receive_time"        // before 1970
@@ -64,16 +67,23 @@ type Counter struct {
 	Book  *track.Book
 	Tally *Tally
 
+	// Tracer, when set, is told everything that is counted.
+	Tracer Tracer
+
 	decoder   *sflow.Decoder
-	snapshot  *Snapshot
+	snapshot  *ownership.Snapshot
 	table     *crc32.Table
 	lostSince map[int32]int64 // datagrams lost per exporter since the last report, net
 
 	// Of the datagram at hand.
-	exporter *Exporter
+	exporter *ownership.Exporter
 	memory   *track.Exporter
+	feeder   uint64 // names the collector
 	sub      *track.SubAgent
+	agent    netip.Addr
+	domain   uint32 // or the sub-agent
 	at       int64
+	hour     int64
 	loss     *Loss
 	column   uint32
 	owned    []owned
@@ -88,7 +98,7 @@ func New(book *track.Book, decoder *sflow.Decoder) *Counter {
 }
 
 // Use attributes by s from now on.
-func (c *Counter) Use(s *Snapshot) { c.snapshot = s }
+func (c *Counter) Use(s *ownership.Snapshot) { c.snapshot = s }
 
 // Envelope counts one envelope, whole. written is when it was written to the log, in any unit that grows.
 // An error says that it is no envelope; nothing has changed then.
@@ -119,7 +129,11 @@ func (c *Counter) Envelope(value []byte, written int64) (Outcome, error) {
 		o.Kind = UnknownExporter
 		return o, nil
 	}
-	c.exporter, c.memory = exporter, c.Book.Exporter(h.Exporter)
+	c.exporter, c.memory, c.feeder = exporter, c.Book.Exporter(h.Exporter), binary.LittleEndian.Uint64(h.Collector[:])
+	if h.Kind == envelope.KindFlows {
+		c.replayed(&body)
+		return o, nil
+	}
 	for d, ok := body.Next(); ok; d, ok = body.Next() {
 		c.datagram(&d)
 	}
@@ -144,43 +158,56 @@ func (c *Counter) report(h envelope.Header, r envelope.Report) {
 }
 
 func (c *Counter) datagram(d *envelope.Datagram) {
-	c.at = d.Received
+	c.settime(max(d.Received, 0))
 	if d.Received <= 0 {
-		c.at = 0
 		c.reject(ReasonReceiveTime)
 		return
 	}
-	c.loss = c.Tally.Loss(c.exporter.Index, c.at)
-	if d.Protocol != envelope.ProtocolSFlow {
+	switch d.Protocol {
+	case envelope.ProtocolSFlow:
+		c.sflowDatagram(d)
+	case envelope.ProtocolNetFlow:
+		c.flowDatagram(d)
+	default:
 		c.reject(ReasonProtocol)
-		return
 	}
+}
+
+func (c *Counter) sflowDatagram(d *envelope.Datagram) {
+	c.decoder.Inside = c.exporter.Inside
 	if err := c.decoder.Decode(d.Payload); err != nil {
 		c.reject(sflow.Reason(err))
 		return
 	}
-	if c.admit(d) {
-		c.samples()
+	if ok, restarted := c.admit(d); ok {
+		c.samples(restarted)
 	}
 }
 
+// settime makes at the time of what follows.
+func (c *Counter) settime(at int64) {
+	c.at, c.hour = at, at/hourNanos
+	c.loss = c.Tally.Loss(c.exporter.Index, at)
+}
+
 // admit decides whether a sound datagram counts, and keeps the books about it.
-func (c *Counter) admit(d *envelope.Datagram) bool {
+func (c *Counter) admit(d *envelope.Datagram) (ok, restarted bool) {
 	h := &c.decoder.Header
+	c.agent, c.domain = h.Agent, h.SubAgent
 	if c.exporter.Agent.IsValid() && h.Agent != c.exporter.Agent {
 		c.reject(ReasonAgent)
-		return false
+		return false, false
 	}
 	sub, ok := c.memory.SubAgent(h.Agent, h.SubAgent)
 	if !ok {
 		c.reject(ReasonSubAgents)
-		return false
+		return false, false
 	}
 	c.sub = sub
-	verdict := sub.Datagram(h.Sequence, crc32.Checksum(d.Payload, c.table), h.Uptime, c.at)
+	verdict := sub.Datagram(h.Sequence, crc32.Checksum(d.Payload, c.table), h.Uptime, c.at, c.feeder)
 	if verdict.Duplicate {
 		c.loss.DatagramsDuplicate++
-		return false
+		return false, false
 	}
 	if verdict.Restart {
 		c.loss.Restarts++
@@ -192,21 +219,20 @@ func (c *Counter) admit(d *envelope.Datagram) bool {
 	c.loss.DatagramsLost += verdict.Lost
 	c.Tally.minute(c.exporter.Index, c.at, verdict.Lost)
 	c.Tally.hear(c.exporter.Index, c.at, h.Agent, c.memory.SubAgents())
-	return true
+	return true, verdict.Restart
 }
 
 func (c *Counter) reject(reason string) {
-	c.loss = c.Tally.Loss(c.exporter.Index, c.at)
 	c.loss.DatagramsRejected++
-	c.Tally.reject(c.exporter.Index, c.at, reason, 1)
+	c.Tally.reject(c.exporter.Index, c.hour, reason, 1)
 }
 
-func (c *Counter) samples() {
+func (c *Counter) samples(restarted bool) {
 	d := &c.decoder.Datagram
 	c.column = c.Tally.column(c.exporter.Index, c.at/int64(SlotLength))
 	c.flows(d.Flows)
 	for i := range d.Counters {
-		c.Tally.port(c.exporter.Index, c.at, &d.Counters[i], c.sub.Rate(d.Counters[i].IfIndex))
+		c.reading(&d.Counters[i], restarted)
 	}
 	c.loss.CounterSamples += int64(d.CounterSamples)
 	c.loss.DiscardSamples += int64(d.Discards)
@@ -220,7 +246,7 @@ func (c *Counter) rejectedSamples(d *sflow.Datagram) {
 	c.loss.SamplesRejected += int64(d.Rejected)
 	for _, code := range sflow.Codes() {
 		if n := d.Rejects[code]; n > 0 {
-			c.Tally.reject(c.exporter.Index, c.at, sampleReason+code.Error(), int64(n))
+			c.Tally.reject(c.exporter.Index, c.hour, sampleReason+code.Error(), int64(n))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/metertest"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -25,8 +26,8 @@ var (
 	world = netip.MustParseAddr("198.51.100.9")
 )
 
-func ofExporter(e *count.Exporter) map[uuid.UUID]*count.Exporter {
-	return map[uuid.UUID]*count.Exporter{e.ID: e}
+func ofExporter(e *ownership.Exporter) map[uuid.UUID]*ownership.Exporter {
+	return map[uuid.UUID]*ownership.Exporter{e.ID: e}
 }
 
 func testPrefixes(t testing.TB) *prefix.Table {
@@ -45,15 +46,15 @@ func testPrefixes(t testing.TB) *prefix.Table {
 // bench is a counter with one exporter and three services.
 type bench struct {
 	*count.Counter
-	exporter  *count.Exporter
+	exporter  *ownership.Exporter
 	collector metertest.Collector
 }
 
-func newBench(t testing.TB, policy count.Policy) *bench {
+func newBench(t testing.TB, policy ownership.Policy) *bench {
 	t.Helper()
-	e := &count.Exporter{ID: uuid.New(), Policy: policy, RateMin: 1, RateMax: 1_000_000}
+	e := &ownership.Exporter{ID: uuid.New(), Policy: policy, RateMin: 1, RateMax: 1_000_000}
 	b := &bench{Counter: count.New(track.NewBook(), &sflow.Decoder{}), exporter: e, collector: metertest.Collector{ID: uuid.New(), Boot: 1}}
-	b.Use(&count.Snapshot{Exporters: ofExporter(e), Prefixes: testPrefixes(t)})
+	b.Use(&ownership.Snapshot{Exporters: ofExporter(e), Prefixes: testPrefixes(t)})
 	return b
 }
 
@@ -64,6 +65,16 @@ func (b *bench) feed(t testing.TB, packets ...metertest.Packet) {
 			t.Fatalf("%+v %v", o, err)
 		}
 	}
+}
+
+// restart writes the memory down and goes on from what is read back.
+func (b *bench) restart(t testing.TB) {
+	t.Helper()
+	book, err := track.Decode(b.Book.Encode(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Book = book
 }
 
 func (b *bench) loss() count.Loss {
@@ -95,7 +106,7 @@ func sample(seq, source uint32, src, dst netip.Addr) metertest.Sample {
 
 func TestAttribution(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	b.feed(t, datagram(1, sample(1, 1, one, world), sample(2, 1, world, two), sample(3, 1, one, two), sample(4, 1, two, two),
 		sample(5, 1, world, world), sample(6, 1, three, netip.MustParseAddr("2001:db8:ffff::1"))))
 	for service, want := range []count.Usage{
@@ -119,7 +130,7 @@ func TestAttribution(t *testing.T) {
 
 func TestAttributionAtTheReceiveTime(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	d := metertest.Datagram{Agent: agent, Sequence: 1, Samples: []metertest.Sample{sample(1, 1, three, netip.IPv6Loopback())}}
 	b.feed(t, metertest.SFlow(at+99, d))
 	d.Sequence++
@@ -134,15 +145,15 @@ func TestPolicies(t *testing.T) {
 	const in, out, other = 1, 2, 77
 	for _, c := range []struct {
 		name     string
-		policy   count.Policy
+		policy   ownership.Policy
 		sources  []uint32 // of one sample each, all of a packet from port 1 to port 2
 		counted  int64
 		evidence int64
 	}{
-		{"ingress", count.Ingress, []uint32{in, out, other}, 2, 1},
-		{"egress", count.Egress, []uint32{in, out, other}, 2, 1},
-		{"both, input sampled", count.Both, []uint32{in, out, other, out}, 2, 2},
-		{"both, input not sampled", count.Both, []uint32{out, out, other}, 3, 0},
+		{"ingress", ownership.Ingress, []uint32{in, out, other}, 2, 1},
+		{"egress", ownership.Egress, []uint32{in, out, other}, 2, 1},
+		{"both, input sampled", ownership.Both, []uint32{in, out, other, out}, 2, 2},
+		{"both, input not sampled", ownership.Both, []uint32{out, out, other}, 3, 0},
 	} {
 		b := newBench(t, c.policy)
 		for i, source := range c.sources {
@@ -156,7 +167,7 @@ func TestPolicies(t *testing.T) {
 
 func TestRatesThatCannotBeBelieved(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	b.exporter.RateMin, b.exporter.RateMax = 10, 1<<32-1
 	for i, rate := range []uint32{0, 9, 10, 1 << 31} {
 		s := sample(uint32(i), 1, one, two)
@@ -178,18 +189,18 @@ func TestRatesThatCannotBeBelieved(t *testing.T) {
 
 func TestRejectedAndRepeated(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	b.exporter.Agent = agent
 	good := datagram(5, sample(1, 1, one, world), metertest.Sample{Sequence: 2, Source: 1, Rate: 1, Input: 1, FrameLength: 64})
 	foreign := metertest.Datagram{Agent: netip.MustParseAddr("192.0.2.2"), Sequence: 9, Samples: []metertest.Sample{sample(1, 1, one, world)}}
 	cut := good
 	cut.Payload = cut.Payload[:len(cut.Payload)-1]
-	netflow := good
-	netflow.Protocol = envelope.ProtocolNetFlow
+	flows, other := good, good
+	flows.Protocol, other.Protocol = envelope.ProtocolNetFlow, 99
 	early := good
 	early.Received = -1
-	b.feed(t, good, good, metertest.SFlow(at, foreign), cut, netflow)
-	want := count.Loss{Datagrams: 1, DatagramsDuplicate: 1, DatagramsRejected: 3, Samples: 2, SamplesWithoutIP: 1}
+	b.feed(t, good, good, metertest.SFlow(at, foreign), cut, flows, other)
+	want := count.Loss{Datagrams: 1, DatagramsDuplicate: 1, DatagramsRejected: 4, Samples: 2, SamplesWithoutIP: 1}
 	if diff := cmp.Diff(want, b.loss()); diff != "" {
 		t.Error(diff)
 	}
@@ -198,14 +209,14 @@ func TestRejectedAndRepeated(t *testing.T) {
 	for key, n := range b.Tally.Rejects {
 		got[key.Reason] = n
 	}
-	if diff := cmp.Diff(map[string]int64{"agent_mismatch": 1, "truncated": 1, "protocol": 1, "receive_time": 1}, got); diff != "" {
+	if diff := cmp.Diff(map[string]int64{"agent_mismatch": 1, "truncated": 1, "protocol": 1, "flow_version": 1, "receive_time": 1}, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestLossIsCounted(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	s := sample(1, 1, one, world)
 	b.feed(t, datagram(1, s))
 	s.Sequence, s.Drops = 5, 3
@@ -226,7 +237,7 @@ func TestLossIsCounted(t *testing.T) {
 
 func TestEnvelopeOutcomes(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	values := b.collector.Envelopes(b.exporter.ID, datagram(1))
 	for _, want := range []count.Kind{count.Counted, count.Repeated} {
 		if o, err := b.Envelope(values[0], 1); err != nil || o.Kind != want {
@@ -250,12 +261,12 @@ func TestEnvelopeOutcomes(t *testing.T) {
 
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, count.Ingress)
+	b := newBench(t, ownership.Ingress)
 	b.feed(t, metertest.SFlow(at, metertest.Datagram{
 		Agent: agent, Sequence: 1, Samples: []metertest.Sample{sample(1, 1, one, world)},
 		Counters: []metertest.Counter{{Sequence: 1, Port: 1, Speed: 10e9, OctetsIn: 5, OctetsOut: 6}},
 	}))
-	want := map[count.PortKey]count.Port{{Index: 1}: {Type: 6, Speed: 10e9, OctetsIn: 5, OctetsOut: 6, At: at, Rate: 100}}
+	want := map[ownership.Port]count.Port{{Index: 1}: {Type: 6, Speed: 10e9, OctetsIn: 5, OctetsOut: 6, At: at, Rate: 100, Status: 3, FCSErrors: -1}}
 	if diff := cmp.Diff(want, b.Tally.Ports); diff != "" {
 		t.Error(diff)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/metering/meter/count"
 	"github.com/ezscale/platform/metering/meter/metertest"
+	"github.com/ezscale/platform/metering/meter/ownership"
 )
 
 // totals are what a bill is made of, and the loss that is printed on it.
@@ -39,7 +40,7 @@ func TestOrderRepeatsAndDelayDoNotChangeTotals(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		packets := drawPackets(r)
-		plain, mixed := newBench(t, count.Ingress), newBench(t, count.Ingress)
+		plain, mixed := newBench(t, ownership.Ingress), newBench(t, ownership.Ingress)
 		plain.feed(t, packets...)
 		shuffled := rapid.Permutation(packets).Draw(r, "order")
 		repeats := rapid.SliceOfN(rapid.SampledFrom(packets), 0, 20).Draw(r, "repeats")
@@ -84,7 +85,7 @@ func drawPackets(r *rapid.T) []metertest.Packet {
 func TestRestartsNeverLoseUsage(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
-		b := newBench(t, count.Ingress)
+		b := newBench(t, ownership.Ingress)
 		sent := int64(0)
 		for boot := range rapid.IntRange(1, 4).Draw(r, "boots") {
 			for i := range rapid.IntRange(1, 50).Draw(r, "datagrams") {

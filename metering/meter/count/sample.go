@@ -2,6 +2,7 @@ package count
 
 import (
 	"github.com/ezscale/platform/internal/prefix"
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -30,11 +31,20 @@ func (c *Counter) flows(all []sflow.FlowSample) {
 	}
 	for i := range c.owned {
 		o := &c.owned[i]
-		if c.believes(o.sample) {
-			c.add(o.sample, o.src, o.dst)
+		if o.src >= ownership.Special || o.dst >= ownership.Special || c.exporter.Policy == ownership.Bound {
+			c.special(o)
 		} else {
-			c.quarantine(o.sample, o.src, o.dst)
+			c.settle(o)
 		}
+	}
+}
+
+// settle counts a sample, or puts it aside until somebody knows its rate.
+func (c *Counter) settle(o *owned) {
+	if c.believes(o.sample) {
+		c.add(o.sample, o.src, o.dst)
+	} else {
+		c.quarantine(o.sample, o.src, o.dst)
 	}
 }
 
@@ -47,7 +57,11 @@ func (c *Counter) passes(s *sflow.FlowSample) bool {
 		c.Tally.Untracked++
 	}
 	c.Tally.Samples++
-	if !c.counts(s) {
+	side := s.Side()
+	if c.believes(s) {
+		c.portFlow(s, side)
+	}
+	if !c.counts(s, side) {
 		c.loss.SamplesEvidence++
 		return false
 	}
@@ -59,12 +73,11 @@ func (c *Counter) passes(s *sflow.FlowSample) bool {
 }
 
 // counts applies the exporter's policy. Only "both" needs to know which ports are sampled where packets come in.
-func (c *Counter) counts(s *sflow.FlowSample) bool {
-	side := s.Side()
+func (c *Counter) counts(s *sflow.FlowSample, side sflow.Side) bool {
 	switch c.exporter.Policy {
-	case Egress:
+	case ownership.Egress:
 		return side != sflow.Ingress
-	case Both:
+	case ownership.Both:
 		if side == sflow.Ingress {
 			c.sub.Agent.NoteIngress(s.SourceIndex, c.at)
 		}
@@ -80,11 +93,12 @@ func (c *Counter) believes(s *sflow.FlowSample) bool {
 
 func (c *Counter) quarantine(s *sflow.FlowSample, src, dst int32) {
 	c.loss.SamplesQuarantined++
+	q := Quarantined{1, int64(s.FrameLength), int64(s.IPLength)}
 	if src != prefix.None {
-		c.Tally.quarantine(c.exporter.Index, c.at, src, false, s)
+		c.Tally.quarantine(c.exporter.Index, c.hour, src, false, s.Rate, q)
 	}
 	if dst != prefix.None {
-		c.Tally.quarantine(c.exporter.Index, c.at, dst, true, s)
+		c.Tally.quarantine(c.exporter.Index, c.hour, dst, true, s.Rate, q)
 	}
 }
 
@@ -108,6 +122,74 @@ func (c *Counter) add(s *sflow.FlowSample, src, dst int32) {
 	if src == prefix.None && dst == prefix.None {
 		c.loss.SamplesUnattributed++
 		c.loss.BytesUnattributedL2 += l2
-		c.Tally.unattributed(c.exporter.Index, c.at, s, l2, l3)
+		c.Tally.unattributed(c.exporter.Index, c.hour, s.Src, s.Dst, Unattributed{l2, l3, rate, 1})
 	}
+	if c.Tracer != nil {
+		c.traceSample(TraceSample, s, src, false)
+		c.traceSample(TraceSample, s, dst, true)
+	}
+}
+
+func (c *Counter) traceSample(kind TraceKind, s *sflow.FlowSample, service int32, in bool) {
+	if service == prefix.None || c.Tracer == nil {
+		return
+	}
+	rate := int64(s.Rate)
+	c.trace(Trace{Kind: kind, At: c.at, Service: service, In: in, Port: s.SourceIndex, Rate: s.Rate, Src: s.Src, Dst: s.Dst,
+		L2: int64(s.FrameLength) * rate, L3: int64(s.IPLength) * rate, Packets: rate, Samples: 1})
+}
+
+// special counts a sample of which a side may be evidence only. What is evidence on one side may count on the other.
+func (c *Counter) special(o *owned) {
+	src, outward := c.judge(o.src, c.at)
+	dst, inward := c.judge(o.dst, c.at)
+	if outward == ownership.Counts && inward == ownership.Counts {
+		o.src, o.dst = src, dst
+		c.settle(o)
+		return
+	}
+	if outward == ownership.ByAttachment || inward == ownership.ByAttachment {
+		c.loss.SamplesElsewhere++
+	}
+	if c.believes(o.sample) {
+		c.evidence(o.sample, src, outward, false)
+		c.evidence(o.sample, dst, inward, true)
+	}
+	if outward != ownership.Counts {
+		src = prefix.None
+	}
+	if inward != ownership.Counts {
+		dst = prefix.None
+	}
+	if src != prefix.None || dst != prefix.None {
+		c.settle(&owned{o.sample, src, dst})
+	}
+}
+
+// judge resolves an owner; nothing that an exporter with policy Bound saw counts.
+func (c *Counter) judge(owner int32, at int64) (int32, ownership.Evidence) {
+	if owner == prefix.None {
+		return owner, ownership.Counts
+	}
+	service, why := c.snapshot.Resolve(owner, c.exporter.Index, at)
+	if why == ownership.Counts && c.exporter.Policy == ownership.Bound {
+		why = ownership.ByPort
+	}
+	return service, why
+}
+
+func (c *Counter) evidence(s *sflow.FlowSample, service int32, why ownership.Evidence, in bool) {
+	if service == prefix.None || why == ownership.Counts {
+		return
+	}
+	rate := int64(s.Rate)
+	c.Tally.evidence(EvidenceKey{service, c.exporter.Index, c.hour, why}).one(in, int64(s.FrameLength)*rate, int64(s.IPLength)*rate, rate, 1)
+	c.traceSample(traceOf(why), s, service, in)
+}
+
+func traceOf(why ownership.Evidence) TraceKind {
+	if why == ownership.ByPort {
+		return TracePort
+	}
+	return TraceAttachment
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -17,7 +18,9 @@ const (
 
 	maxUnattributed = 32 << 10 // addresses; the rest is gathered under Elsewhere
 	maxQuarantined  = 16 << 10 // (exporter, hour, service, direction, rate); the rest is only counted
-	maxPorts        = 64 << 10 // the rest keeps its last reading
+	maxPorts        = 64 << 10 // and hours of ports; the rest keeps its last reading
+	maxEvidence     = 64 << 10
+	maxBytes        = 1 << 62 // of flow records
 )
 
 // Elsewhere gathers unattributed addresses over the bound.
@@ -29,6 +32,7 @@ type Loss struct {
 	Samples, SamplesEvidence, SamplesLost, SamplesDropped, SamplesQuarantined   int64
 	SamplesWithoutIP, SamplesRejected, SamplesUnattributed, BytesUnattributedL2 int64
 	CounterSamples, DiscardSamples, SamplesUnknown, KernelDrops, SpoolDrops     int64
+	Records, RecordsLost, SetsWithoutTemplate, SamplesElsewhere                 int64
 }
 
 // ExporterTime is an exporter and an hour or a minute, both counted since 1970.
@@ -63,14 +67,18 @@ type AddressKey struct {
 	Address netip.Addr
 }
 
+// EvidenceKey names a row of usage_evidence.
+type EvidenceKey struct {
+	Service, Exporter int32
+	Hour              int64
+	Reason            ownership.Evidence
+}
+
 // Unattributed is scaled.
 type Unattributed struct{ BytesL2, BytesL3, Packets, Samples int64 }
 
 // PortKey names a row of port.
-type PortKey struct {
-	Exporter int32
-	Index    uint32
-}
+type PortKey = ownership.Port
 
 // Port is a port's newest reading.
 type Port struct {
@@ -78,6 +86,9 @@ type Port struct {
 	Speed, OctetsIn, OctetsOut uint64
 	At                         int64 // Unix nanoseconds
 	Rate                       uint32
+	Status                     uint8
+	Name                       string
+	FCSErrors                  int64 // -1: not told
 }
 
 // Heard is when an exporter was heard, in Unix nanoseconds.
@@ -90,6 +101,8 @@ type Heard struct {
 // Tally is everything counted since the last Reset.
 type Tally struct {
 	usageTable
+	portTable
+	Evidence     map[EvidenceKey]*Usage
 	Losses       map[ExporterTime]*Loss   // by hour
 	Minutes      map[ExporterTime]*Minute // by minute
 	Rejects      map[RejectKey]int64
@@ -102,6 +115,7 @@ type Tally struct {
 	Newest    int64 // receive time of the newest datagram, Unix nanoseconds
 	Untracked int   // samples of sources over track's bound
 	Forgotten int   // quarantine rows over the bound
+	bytes     int64 // of flow records, whose sum a flush bounds
 
 	lossKey   ExporterTime
 	lossNow   *Loss
@@ -113,15 +127,17 @@ type Tally struct {
 
 func newTally() *Tally {
 	return &Tally{
-		usageTable: newUsageTable(),
-		Losses:     map[ExporterTime]*Loss{}, Minutes: map[ExporterTime]*Minute{}, Rejects: map[RejectKey]int64{},
+		usageTable: newUsageTable(), portTable: newPortTable(), Evidence: map[EvidenceKey]*Usage{},
+		Losses: map[ExporterTime]*Loss{}, Minutes: map[ExporterTime]*Minute{}, Rejects: map[RejectKey]int64{},
 		Quarantine: map[QuarantineKey]Quarantined{}, Unattributed: map[AddressKey]Unattributed{},
 		Ports: map[PortKey]Port{}, Heard: map[int32]*Heard{},
 	}
 }
 
 // Full tells that the next envelope must wait for a Reset.
-func (t *Tally) Full() bool { return t.Samples >= MaxSamples || t.Cells() >= MaxCells }
+func (t *Tally) Full() bool {
+	return t.Samples >= MaxSamples || t.Cells() >= MaxCells || len(t.PortHours) >= maxPorts/2 || len(t.Evidence) >= maxEvidence || t.bytes >= maxBytes/2
+}
 
 // Empty tells that nothing was counted.
 func (t *Tally) Empty() bool { return len(t.Losses) == 0 && t.Cells() == 0 }
@@ -129,6 +145,8 @@ func (t *Tally) Empty() bool { return len(t.Losses) == 0 && t.Cells() == 0 }
 // Reset forgets all counts and keeps the memory for the next.
 func (t *Tally) Reset() {
 	t.usageTable.reset()
+	t.portTable.reset()
+	clear(t.Evidence)
 	clear(t.Losses)
 	clear(t.Minutes)
 	clear(t.Rejects)
@@ -136,7 +154,7 @@ func (t *Tally) Reset() {
 	clear(t.Unattributed)
 	clear(t.Ports)
 	clear(t.Heard)
-	t.Samples, t.Newest, t.Untracked, t.Forgotten = 0, 0, 0, 0
+	t.Samples, t.Newest, t.Untracked, t.Forgotten, t.bytes = 0, 0, 0, 0, 0
 	t.lossNow, t.minuteNow, t.heardNow = nil, nil, nil
 }
 
@@ -186,40 +204,54 @@ func (t *Tally) hear(exporter int32, at int64, agent netip.Addr, subAgents int) 
 	}
 }
 
-func (t *Tally) reject(exporter int32, at int64, reason string, n int64) {
-	t.Rejects[RejectKey{ExporterTime{exporter, at / int64(time.Hour)}, reason}] += n
+func (t *Tally) reject(exporter int32, hour int64, reason string, n int64) {
+	t.Rejects[RejectKey{ExporterTime{exporter, hour}, reason}] += n
 }
 
-func (t *Tally) quarantine(exporter int32, at int64, service int32, in bool, s *sflow.FlowSample) {
-	key := QuarantineKey{ExporterTime{exporter, at / int64(time.Hour)}, service, in, s.Rate}
+func (t *Tally) quarantine(exporter int32, hour int64, service int32, in bool, rate uint32, more Quarantined) {
+	key := QuarantineKey{ExporterTime{exporter, hour}, service, in, rate}
 	q, ok := t.Quarantine[key]
 	if !ok && len(t.Quarantine) >= maxQuarantined {
 		t.Forgotten++
 		return
 	}
-	t.Quarantine[key] = Quarantined{q.Samples + 1, q.FrameLength + int64(s.FrameLength), q.IPLength + int64(s.IPLength)}
+	t.Quarantine[key] = Quarantined{q.Samples + more.Samples, q.FrameLength + more.FrameLength, q.IPLength + more.IPLength}
 }
 
 // unattributed keeps both ends: which of them is ours nobody can tell.
-func (t *Tally) unattributed(exporter int32, at int64, s *sflow.FlowSample, l2, l3 int64) {
-	for _, address := range [2]netip.Addr{s.Src, s.Dst} {
-		key := AddressKey{ExporterTime{exporter, at / int64(time.Hour)}, address}
+func (t *Tally) unattributed(exporter int32, hour int64, src, dst netip.Addr, more Unattributed) {
+	for _, address := range [2]netip.Addr{src, dst} {
+		key := AddressKey{ExporterTime{exporter, hour}, address}
 		u, ok := t.Unattributed[key]
 		if !ok && len(t.Unattributed) >= maxUnattributed {
 			key.Address = Elsewhere()
 			u = t.Unattributed[key]
 		}
-		t.Unattributed[key] = Unattributed{u.BytesL2 + l2, u.BytesL3 + l3, u.Packets + int64(s.Rate), u.Samples + 1}
+		t.Unattributed[key] = Unattributed{u.BytesL2 + more.BytesL2, u.BytesL3 + more.BytesL3, u.Packets + more.Packets, u.Samples + more.Samples}
 	}
 }
 
+func (t *Tally) evidence(key EvidenceKey) *Usage {
+	u, ok := t.Evidence[key]
+	if !ok {
+		u = &Usage{}
+		t.Evidence[key] = u
+	}
+	return u
+}
+
 func (t *Tally) port(exporter int32, at int64, s *sflow.CounterSample, rate uint32) {
-	key := PortKey{exporter, s.IfIndex}
+	key := PortKey{Exporter: exporter, Index: s.IfIndex}
 	p, ok := t.Ports[key]
 	if at < p.At || !ok && len(t.Ports) >= maxPorts {
 		return
 	}
-	t.Ports[key] = Port{Type: s.IfType, Speed: s.Speed, OctetsIn: s.OctetsIn, OctetsOut: s.OctetsOut, At: at, Rate: rate}
+	if p = (Port{
+		Type: s.IfType, Speed: s.Speed, OctetsIn: s.OctetsIn, OctetsOut: s.OctetsOut, At: at, Rate: rate, Status: uint8(s.Status & 3), Name: s.Name, FCSErrors: -1,
+	}); s.HasEthernet {
+		p.FCSErrors = int64(s.Ethernet.FCSErrors)
+	}
+	t.Ports[key] = p
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

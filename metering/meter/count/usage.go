@@ -2,11 +2,12 @@ package count
 
 import (
 	"math/bits"
-	"time"
+
+	"github.com/ezscale/platform/metering/meter/spread"
 )
 
 // SlotLength is the finest time that usage is kept in.
-const SlotLength = 10 * time.Second
+const SlotLength = spread.Slot
 
 // Usage is traffic of one service. Bytes and packets are scaled, samples are those that were received.
 type Usage struct {
@@ -26,6 +27,27 @@ func (u *Usage) Add(v *Usage) {
 	u.PacketsOut += v.PacketsOut
 	u.SamplesIn += v.SamplesIn
 	u.SamplesOut += v.SamplesOut
+}
+
+// one adds traffic of one direction.
+func (u *Usage) one(in bool, l2, l3, packets, samples int64) {
+	if in {
+		u.BytesInL2, u.BytesInL3, u.PacketsIn, u.SamplesIn = u.BytesInL2+l2, u.BytesInL3+l3, u.PacketsIn+packets, u.SamplesIn+samples
+		return
+	}
+	u.BytesOutL2, u.BytesOutL3, u.PacketsOut, u.SamplesOut = u.BytesOutL2+l2, u.BytesOutL3+l3, u.PacketsOut+packets, u.SamplesOut+samples
+}
+
+// Subtract takes v back.
+func (u *Usage) Subtract(v *Usage) {
+	u.BytesInL2 -= v.BytesInL2
+	u.BytesOutL2 -= v.BytesOutL2
+	u.BytesInL3 -= v.BytesInL3
+	u.BytesOutL3 -= v.BytesOutL3
+	u.PacketsIn -= v.PacketsIn
+	u.PacketsOut -= v.PacketsOut
+	u.SamplesIn -= v.SamplesIn
+	u.SamplesOut -= v.SamplesOut
 }
 
 // Column is what the cells of one exporter and slot have in common.

@@ -4,6 +4,8 @@ package metertest
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net/netip"
 
 	"github.com/google/uuid"
@@ -23,6 +25,7 @@ type Sample struct {
 type Counter struct {
 	Sequence, Port             uint32
 	Speed, OctetsIn, OctetsOut uint64
+	PacketsIn, PacketsOut      uint32 // unicast
 }
 
 // Datagram is one sFlow version 5 datagram.
@@ -86,9 +89,9 @@ func (c Counter) bytes() []byte {
 	record = binary.BigEndian.AppendUint64(record, c.Speed)
 	record = u32(record, 1, 3)
 	record = binary.BigEndian.AppendUint64(record, c.OctetsIn)
-	record = u32(record, 0, 0, 0, 0, 0, 0)
+	record = u32(record, c.PacketsIn, 0, 0, 0, 0, 0)
 	record = binary.BigEndian.AppendUint64(record, c.OctetsOut)
-	record = u32(record, 0, 0, 0, 0, 0, 0)
+	record = u32(record, c.PacketsOut, 0, 0, 0, 0, 0)
 	return sized(b, 1, record)
 }
 
@@ -140,6 +143,21 @@ func (c *Collector) Envelopes(exporter uuid.UUID, packets ...Packet) [][]byte {
 		all = append(all, w.Seal(c.last))
 	}
 	return all
+}
+
+// Flows is an envelope of replayed flows, which must fit in one.
+func (c *Collector) Flows(exporter uuid.UUID, flows ...envelope.Flow) ([]byte, error) {
+	var w envelope.Writer
+	w.ResetFlows(nil, envelope.Header{Collector: c.ID, Boot: c.Boot, Exporter: exporter}, 0)
+	for _, f := range flows {
+		if ok, err := w.AppendFlow(f); err != nil {
+			return nil, fmt.Errorf("flow not taken: %w", err)
+		} else if !ok {
+			return nil, errors.New("flow not taken: no room")
+		}
+	}
+	c.last++
+	return w.Seal(c.last), nil
 }
 
 // Report is an envelope with a report.

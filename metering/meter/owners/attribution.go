@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/ezscale/platform/internal/prefix"
-	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/ownership"
+	"github.com/ezscale/platform/metering/sflow"
 )
 
 var (
@@ -47,11 +47,12 @@ type Terms struct {
 // View is everything that a meter knows about ownership, as one database snapshot saw it. It never changes; the
 // indexes of its lists hold in all later views, too.
 type View struct {
-	count.Snapshot
+	ownership.Snapshot
 	Version     uint64 // grows by one with each load
 	Services    []Service
 	ExporterIDs []uuid.UUID
-	cycles      map[int32][]Terms // by service, ascending
+	bound       map[int32][]ownership.Binding // by service
+	cycles      map[int32][]Terms             // by service, ascending
 	byID        map[uuid.UUID]*Terms
 	snapshot    string // pg_snapshot
 }
@@ -120,7 +121,7 @@ func (a *Attribution) load(ctx context.Context) (*View, error) {
 		if err := tx.QueryRow(ctx, "select pg_current_snapshot()::text").Scan(&v.snapshot); err != nil {
 			return err
 		}
-		for _, load := range []func(context.Context, pgx.Tx, *View) error{a.loadExporters, a.loadServices, a.loadPrefixes, a.loadCycles} {
+		for _, load := range []func(context.Context, pgx.Tx, *View) error{a.loadExporters, a.loadServices, a.loadBindings, a.loadPrefixes, a.loadCycles} {
 			if err := load(ctx, tx, v); err != nil {
 				return err
 			}
@@ -131,34 +132,46 @@ func (a *Attribution) load(ctx context.Context) (*View, error) {
 }
 
 func (a *Attribution) loadExporters(ctx context.Context, tx pgx.Tx, v *View) error {
-	v.Exporters = map[uuid.UUID]*count.Exporter{}
-	rows, err := tx.Query(ctx, "select id, agent, count_policy, rate_min, rate_max from exporter order by id")
+	v.Exporters = map[uuid.UUID]*ownership.Exporter{}
+	rows, err := tx.Query(ctx, `select id, agent, count_policy, inside, rate_min, rate_max, coalesce(rate_default, 0), coalesce(rate_override, 0)
+		from exporter order by id`)
 	if err != nil {
 		return err
 	}
 	var id uuid.UUID
 	var agent *netip.Prefix // an inet with its host mask
 	var policy string
-	var rateMin, rateMax int64
-	_, err = pgx.ForEachRow(rows, []any{&id, &agent, &policy, &rateMin, &rateMax}, func() error {
-		p, err := count.ParsePolicy(policy)
-		if err != nil {
+	var inside []string
+	var rateMin, rateMax, rateDefault, rateOverride int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &agent, &policy, &inside, &rateMin, &rateMax, &rateDefault, &rateOverride}, func() error {
+		e := &ownership.Exporter{ID: id, RateMin: rate(rateMin), RateMax: rate(rateMax), RateDefault: rate(rateDefault), RateOverride: rate(rateOverride)}
+		var err error
+		if e.Policy, err = ownership.ParsePolicy(policy); err != nil {
 			return err
 		}
-		e := &count.Exporter{ID: id, Policy: p, RateMin: uint32(rateMin), RateMax: uint32(min(rateMax, math.MaxUint32))}
+		if e.Inside, err = sflow.ParseInside(inside); err != nil {
+			return err
+		}
 		if agent != nil {
 			e.Agent = agent.Addr()
 		}
-		var known bool
-		if e.Index, known = a.exporters[id]; !known {
-			e.Index = int32(len(v.ExporterIDs))
-			a.exporters[id] = e.Index
-			v.ExporterIDs = append(v.ExporterIDs, id)
-		}
-		v.Exporters[id] = e
+		a.index(v, e)
 		return nil
 	})
 	return err
+}
+
+func rate(n int64) uint32 { return uint32(min(n, math.MaxUint32)) }
+
+// index gives an exporter its place in the list that only grows.
+func (a *Attribution) index(v *View, e *ownership.Exporter) {
+	var known bool
+	if e.Index, known = a.exporters[e.ID]; !known {
+		e.Index = int32(len(v.ExporterIDs))
+		a.exporters[e.ID] = e.Index
+		v.ExporterIDs = append(v.ExporterIDs, e.ID)
+	}
+	v.Exporters[e.ID] = e
 }
 
 func (a *Attribution) loadServices(ctx context.Context, tx pgx.Tx, v *View) error {
@@ -177,30 +190,6 @@ func (a *Attribution) loadServices(ctx context.Context, tx pgx.Tx, v *View) erro
 	return err
 }
 
-func (a *Attribution) loadPrefixes(ctx context.Context, tx pgx.Tx, v *View) error {
-	rows, err := tx.Query(ctx, "select prefix, service_id, lower(valid), upper(valid) from assignment")
-	if err != nil {
-		return err
-	}
-	var all []prefix.Assignment
-	var p netip.Prefix
-	var owner uuid.UUID
-	var from time.Time
-	var to *time.Time
-	if _, err = pgx.ForEachRow(rows, []any{&p, &owner, &from, &to}, func() error {
-		one := prefix.Assignment{Prefix: p, Owner: a.services[owner], From: from.UnixNano(), To: prefix.Forever}
-		if to != nil {
-			one.To = to.UnixNano()
-		}
-		all = append(all, one)
-		return nil
-	}); err != nil {
-		return err
-	}
-	v.Prefixes, err = prefix.New(all)
-	return err
-}
-
 func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error {
 	rows, err := tx.Query(ctx, cyclesSQL, a.now().Add(-closedKept))
 	if err != nil {
@@ -216,10 +205,14 @@ func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error 
 		index := a.services[owner]
 		one.Customer = v.Services[index].Customer
 		v.cycles[index] = append(v.cycles[index], one)
-		v.byID[one.ID] = &one
 		t.thresholds = nil
 		return nil
 	})
+	for _, all := range v.cycles {
+		for i := range all {
+			v.byID[all[i].ID] = &all[i]
+		}
+	}
 	return err
 }
 

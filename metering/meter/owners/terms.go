@@ -28,16 +28,16 @@ func (t *Terms) level(percent int16) (int64, bool) {
 	return int64(level), level <= math.MaxInt64
 }
 
-// Passed are the thresholds at or below the usage. There are none without a quota, and none without a sample.
+// Passed are the thresholds at or below the usage. There are none without a quota, and none without a byte.
 func (t *Terms) Passed(usage *count.Usage) []int16 { return t.Crossed(&count.Usage{}, usage) }
 
-// Crossed are the thresholds in (before, after]. There are none without a quota, and none without a sample.
+// Crossed are the thresholds in (before, after]. There are none without a quota, and none without a byte.
 func (t *Terms) Crossed(before, after *count.Usage) []int16 {
-	if t.Quota <= 0 || after.SamplesIn+after.SamplesOut == 0 {
+	from, to := t.Billable(before), t.Billable(after)
+	if t.Quota <= 0 || to == 0 {
 		return nil
 	}
 	var crossed []int16
-	from, to := t.Billable(before), t.Billable(after)
 	for _, percent := range t.thresholds {
 		if level, ok := t.level(percent); ok && from < level && level <= to {
 			crossed = append(crossed, percent)

@@ -34,7 +34,8 @@ func TestCrossed(t *testing.T) {
 		"reached before":      {1000, usage(750, 1), usage(899, 2), nil},
 		"all at once":         {1000, usage(0, 0), usage(5000, 1), []int16{75, 90, 100}},
 		"no quota":            {0, usage(0, 0), usage(5000, 1), nil},
-		"no sample":           {1000, usage(0, 0), usage(5000, 0), nil},
+		"no sample":           {1000, usage(0, 0), usage(5000, 0), []int16{75, 90, 100}}, // of a port's counters
+		"no byte":             {1000, usage(0, 0), usage(0, 0), nil},
 		"a byte of a percent": {101, usage(75, 1), usage(76, 2), []int16{75}},
 		"largest quota":       {math.MaxInt64, usage(0, 0), usage(math.MaxInt64, 2), []int16{75, 90, 100}},
 	} {

@@ -1,4 +1,4 @@
--- $1 cycles, $2 services, then the counts. Gives the bytes before and after, for the thresholds between them.
+-- $1 cycles, $2 services, then the counts. Gives what is there now: books.ReadCycle reads it.
 insert into usage_cycle as u (cycle_id, service_id, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3, packets_in, packets_out, samples_in, samples_out)
 select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) order by 1
 on conflict (cycle_id) do update set
@@ -10,6 +10,4 @@ on conflict (cycle_id) do update set
     packets_out = u.packets_out + excluded.packets_out,
     samples_in = u.samples_in + excluded.samples_in,
     samples_out = u.samples_out + excluded.samples_out
-returning cycle_id, service_id,
-    coalesce(old.bytes_in_l2, 0), coalesce(old.bytes_out_l2, 0), coalesce(old.bytes_in_l3, 0), coalesce(old.bytes_out_l3, 0), coalesce(old.packets_in, 0), coalesce(old.packets_out, 0), coalesce(old.samples_in, 0), coalesce(old.samples_out, 0),
-    new.bytes_in_l2, new.bytes_out_l2, new.bytes_in_l3, new.bytes_out_l3, new.packets_in, new.packets_out, new.samples_in, new.samples_out
+returning cycle_id, new.bytes_in_l2, new.bytes_out_l2, new.bytes_in_l3, new.bytes_out_l3, new.packets_in, new.packets_out, new.samples_in, new.samples_out, service_id

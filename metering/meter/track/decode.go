@@ -9,6 +9,8 @@ import (
 	"net/netip"
 
 	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/metering/netflow"
 )
 
 // ErrState is an encoded memory that cannot be read.
@@ -20,11 +22,11 @@ func Decode(from []byte) (*Book, error) {
 	if len(from) == 0 {
 		return b, nil
 	}
-	body, err := checked(from)
+	body, written, err := checked(from)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{rest: body}
+	r := &reader{rest: body, version: written}
 	r.each(16+24, MaxProducers, func() { r.producer(b) })
 	r.each(16+40, MaxCollectors, func() { r.collector(b) })
 	r.each(17, len(body), func() {
@@ -43,25 +45,28 @@ func Decode(from []byte) (*Book, error) {
 	return b, nil
 }
 
-func checked(from []byte) ([]byte, error) {
+func checked(from []byte) (body []byte, written byte, err error) {
 	const head = len(magic) + 1
-	switch {
-	case len(from) < head+4 || string(from[:len(magic)]) != magic:
-		return nil, fmt.Errorf("%w: not one", ErrState)
-	case from[len(magic)] != version:
-		return nil, fmt.Errorf("%w: version %d, not %d", ErrState, from[len(magic)], version)
+	if len(from) < head+4 || string(from[:len(magic)]) != magic {
+		return nil, 0, fmt.Errorf("%w: not one", ErrState)
+	}
+	if written = from[len(magic)]; written == 0 || written > version {
+		return nil, 0, fmt.Errorf("%w: version %d, this program knows up to %d", ErrState, written, version)
 	}
 	end := len(from) - 4
 	if binary.LittleEndian.Uint32(from[end:]) != crc32.Checksum(from[:end], castagnoli()) {
-		return nil, fmt.Errorf("%w: checksum", ErrState)
+		return nil, 0, fmt.Errorf("%w: checksum", ErrState)
 	}
-	return from[head:end], nil
+	return from[head:end], written, nil
 }
+
+const readingBytes = 4*8 + 8*4
 
 // reader takes values off a buffer. After the first fault it gives zeros and keeps the fault.
 type reader struct {
-	rest []byte
-	err  error
+	rest    []byte
+	version byte // of what is read
+	err     error
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -123,15 +128,56 @@ func (r *reader) exporter(e *Exporter) {
 			r.fail("an agent's address")
 			return
 		}
-		a := &Agent{subs: map[uint32]*SubAgent{}, ingressAt: map[uint32]int64{}}
+		a := newAgent()
 		e.agents[address] = a
-		r.each(12, MaxSources, func() { a.ingressAt[r.u32()] = r.i64() })
+		r.ports(a)
 		r.each(22, MaxSubAgents, func() { r.subAgent(e, a, address) })
 	})
+	if r.version > 1 {
+		r.each(40, MaxFlowSources, func() { r.flowSource(e) })
+		r.netflow(e)
+	}
+}
+
+func (r *reader) netflow(e *Exporter) {
+	n, width := binary.Uvarint(r.rest)
+	if width <= 0 || n > uint64(len(r.rest)-width) {
+		r.fail("templates of %d bytes", n)
+		return
+	}
+	r.rest = r.rest[width:]
+	if n == 0 {
+		return
+	}
+	var err error
+	if e.netflow, err = netflow.ReadState(r.take(int(n))); err != nil {
+		r.fail("templates: %v", err)
+	}
+}
+
+func (r *reader) ports(a *Agent) {
+	r.each(12, MaxSources, func() { a.ingressAt[r.u32()] = r.i64() })
+}
+
+func (r *reader) flowSource(e *Exporter) {
+	key := flowKey{address: netip.AddrFrom16([16]byte(r.take(16))).Unmap(), domain: r.u32(), version: uint16(r.u32())}
+	f := newFlowSource(key.version)
+	f.heardAt, f.feeder = r.i64(), r.u64()
+	f.first, f.next, f.begun, f.place = r.u32(), r.u32(), r.u32() == 1, int(r.u32())
+	r.each(8, maxGaps, func() { f.gaps = append(f.gaps, gap{r.u32(), r.u32()}) })
+	r.each(8, flowWindow, func() { f.ring = append(f.ring, flowDatagram{r.u32(), r.u32()}) })
+	if f.place >= flowWindow {
+		r.fail("a ring's place %d", f.place)
+	}
+	r.ports(f.Agent)
+	e.flows[key] = f
 }
 
 func (r *reader) subAgent(e *Exporter, a *Agent, address netip.Addr) {
-	s := &SubAgent{Agent: a, address: address, id: r.u32(), tick: r.u64(), heardAt: r.i64(), sources: map[uint64]*source{}}
+	s := newSubAgent(a, address, r.u32())
+	if s.tick, s.heardAt = r.u64(), r.i64(); r.version > 1 {
+		s.feeder = r.u64()
+	}
 	if _, twice := a.subs[s.id]; twice || e.subAgents >= MaxSubAgents {
 		r.fail("too many sub-agents")
 		return
@@ -143,6 +189,22 @@ func (r *reader) subAgent(e *Exporter, a *Agent, address netip.Addr) {
 		key := r.u64()
 		s.sources[key] = &source{missing: r.u64(), high: r.u32(), drops: r.u32(), rate: r.u32()}
 	})
+	if r.version > 1 {
+		r.each(4+2*readingBytes, MaxSources, func() {
+			index := r.u32()
+			s.ports[index] = &Port{first: r.reading(), last: r.reading()}
+		})
+	}
+}
+
+func (r *reader) reading() Reading {
+	read := Reading{At: r.i64(), Speed: r.u64(), OctetsIn: r.u64(), OctetsOut: r.u64(), Sequence: r.u32(), Uptime: r.u32()}
+	for _, counters := range []*[3]uint32{&read.PacketsIn, &read.PacketsOut} {
+		for i := range counters {
+			counters[i] = r.u32()
+		}
+	}
+	return read
 }
 
 func (r *reader) stream() *stream {

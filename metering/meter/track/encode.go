@@ -17,7 +17,7 @@ import (
 // counts are uvarints, maps are sorted, so the same memory always gives the same bytes.
 const (
 	magic   = "EZMS"
-	version = 1
+	version = 2 // 1 had no feeders, ports and flow sources
 )
 
 // Encode appends the memory to b.
@@ -72,15 +72,50 @@ func (e *Exporter) encode(to []byte) []byte {
 		to = append(append(to, byte(len(raw))), raw...)
 		to = e.agents[address].encode(to)
 	}
-	return to
+	return e.encodeFlows(to)
 }
 
-func (a *Agent) encode(to []byte) []byte {
+func (e *Exporter) encodeFlows(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(e.flows)))
+	for _, key := range sorted(e.flows, func(a, b flowKey) int {
+		return cmp.Or(a.address.Compare(b.address), cmp.Compare(a.domain, b.domain), cmp.Compare(a.version, b.version))
+	}) {
+		raw := key.address.As16()
+		to = appendUint32s(append(to, raw[:]...), key.domain, uint32(key.version))
+		to = e.flows[key].encode(to)
+	}
+	var templates []byte
+	if e.netflow != nil {
+		templates = e.netflow.AppendState(nil)
+	}
+	return append(binary.AppendUvarint(to, uint64(len(templates))), templates...)
+}
+
+func (f *FlowSource) encode(to []byte) []byte {
+	to = appendUint64s(to, uint64(f.heardAt), f.feeder)
+	to = appendUint32s(to, f.first, f.next, uint32(boolInt(f.begun)), uint32(f.place))
+	to = binary.AppendUvarint(to, uint64(len(f.gaps)))
+	for _, g := range f.gaps {
+		to = appendUint32s(to, g.from, g.count)
+	}
+	to = binary.AppendUvarint(to, uint64(len(f.ring)))
+	for _, d := range f.ring {
+		to = appendUint32s(to, d.sequence, d.crc)
+	}
+	return f.Agent.encodePorts(to)
+}
+
+func (a *Agent) encodePorts(to []byte) []byte {
 	to = binary.AppendUvarint(to, uint64(len(a.ingressAt)))
 	for _, port := range sorted(a.ingressAt, cmp.Compare) {
 		to = appendUint32s(to, port)
 		to = appendUint64s(to, uint64(a.ingressAt[port]))
 	}
+	return to
+}
+
+func (a *Agent) encode(to []byte) []byte {
+	to = a.encodePorts(to)
 	to = binary.AppendUvarint(to, uint64(len(a.subs)))
 	for _, id := range sorted(a.subs, cmp.Compare) {
 		to = a.subs[id].encode(appendUint32s(to, id))
@@ -89,7 +124,7 @@ func (a *Agent) encode(to []byte) []byte {
 }
 
 func (s *SubAgent) encode(to []byte) []byte {
-	to = appendUint64s(to, s.tick, uint64(s.heardAt))
+	to = appendUint64s(to, s.tick, uint64(s.heardAt), s.feeder)
 	to = binary.AppendUvarint(to, uint64(len(s.streams)))
 	for _, stream := range s.streams {
 		to = stream.encode(to)
@@ -100,7 +135,19 @@ func (s *SubAgent) encode(to []byte) []byte {
 		to = appendUint64s(to, key, src.missing)
 		to = appendUint32s(to, src.high, src.drops, src.rate)
 	}
+	to = binary.AppendUvarint(to, uint64(len(s.ports)))
+	for _, index := range sorted(s.ports, cmp.Compare) {
+		p := s.ports[index]
+		to = p.last.encode(p.first.encode(appendUint32s(to, index)))
+	}
 	return to
+}
+
+func (r *Reading) encode(to []byte) []byte {
+	to = appendUint64s(to, uint64(r.At), r.Speed, r.OctetsIn, r.OctetsOut)
+	to = appendUint32s(to, r.Sequence, r.Uptime)
+	to = appendUint32s(to, r.PacketsIn[:]...)
+	return appendUint32s(to, r.PacketsOut[:]...)
 }
 
 // encode writes the CRCs of seen sequences only: a young stream is short.
@@ -128,25 +175,4 @@ func appendUint32s(to []byte, values ...uint32) []byte {
 		to = binary.LittleEndian.AppendUint32(to, v)
 	}
 	return to
-}
-
-// Forget drops sub-agents and exporters that have been silent for a day of log time before at.
-func (b *Book) Forget(at int64) {
-	for id, e := range b.exporters {
-		for address, a := range e.agents {
-			for sub, s := range a.subs {
-				if at-s.heardAt > forgetAfter {
-					delete(a.subs, sub)
-					e.subAgents--
-				}
-			}
-			if len(a.subs) == 0 {
-				delete(e.agents, address)
-			}
-		}
-		e.last = nil
-		if len(e.agents) == 0 {
-			delete(b.exporters, id)
-		}
-	}
 }

@@ -17,6 +17,13 @@
 // A datagram that could belong to several streams goes to the nearest. All arithmetic is modulo 2^32. So within
 // the window any order of the same datagrams, with any repeats, accepts each once and ends at the same loss.
 //
+// Two collectors that hear the same agent give each datagram twice; whichever comes first counts, the other is a repeat. A
+// collector that lags behind the window (its Kafka was away) brings datagrams that look like another boot's: they are
+// known by their receive time, which is older than what the collector in front has brought, and dropped as repeats.
+//
+// Flow records. NetFlow and IPFIX are tracked per (address, domain, version), see [FlowSource]; ports' counters per
+// sub-agent and ifIndex, see [Port].
+//
 // Samples. Sequences per (sub-agent, source id) show samples that are missing although their neighbours came,
 // those inside lost datagrams among them: what a lost datagram held cannot be known, so the two counts of loss
 // stand side by side and are not to be added. A jump over 50 is a reset.
@@ -31,6 +38,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/metering/netflow"
 )
 
 // Bounds of what is remembered.
@@ -41,7 +50,8 @@ const (
 	MaxProducers  = 256  // per partition; the longest silent makes room
 	MaxCollectors = 256  // per partition; the longest silent makes room
 
-	forgetAfter = int64(24 * time.Hour) // of silence, in log time
+	forgetAfter      = int64(24 * time.Hour)      // of silence, in log time
+	forgetPortsAfter = int64(35 * 24 * time.Hour) // of a sub-agent that reported counters: a month's outage loses no octet
 
 	// ingressFresh is how long one ingress sample proves that a port is sampled.
 	ingressFresh = int64(time.Hour)
@@ -77,7 +87,7 @@ func NewBook() *Book {
 func (b *Book) Exporter(id uuid.UUID) *Exporter {
 	e, ok := b.exporters[id]
 	if !ok {
-		e = &Exporter{agents: map[netip.Addr]*Agent{}}
+		e = newExporter()
 		b.exporters[id] = e
 	}
 	return e
@@ -88,6 +98,20 @@ type Exporter struct {
 	agents    map[netip.Addr]*Agent
 	subAgents int
 	last      *SubAgent // of the last datagram, which is mostly that of the next
+	flows     map[flowKey]*FlowSource
+	netflow   *netflow.Decoder // with its templates and samplers; nil without NetFlow
+}
+
+// NetFlow is the decoder that knows the exporter's templates and samplers.
+func (e *Exporter) NetFlow() *netflow.Decoder {
+	if e.netflow == nil {
+		e.netflow = netflow.New()
+	}
+	return e.netflow
+}
+
+func newExporter() *Exporter {
+	return &Exporter{agents: map[netip.Addr]*Agent{}, flows: map[flowKey]*FlowSource{}}
 }
 
 // Agent is one sFlow agent.
@@ -99,6 +123,8 @@ type Agent struct {
 	ingressAt map[uint32]int64
 }
 
+func newAgent() *Agent { return &Agent{subs: map[uint32]*SubAgent{}, ingressAt: map[uint32]int64{}} }
+
 // SubAgent is one numbering of datagrams.
 type SubAgent struct {
 	Agent   *Agent
@@ -106,8 +132,14 @@ type SubAgent struct {
 	id      uint32
 	streams []*stream
 	sources map[uint64]*source
+	ports   map[uint32]*Port
 	tick    uint64
-	heardAt int64
+	heardAt int64  // receive time of the newest datagram
+	feeder  uint64 // the collector that brought it
+}
+
+func newSubAgent(a *Agent, address netip.Addr, id uint32) *SubAgent {
+	return &SubAgent{Agent: a, address: address, id: id, sources: map[uint64]*source{}, ports: map[uint32]*Port{}}
 }
 
 // SubAgents is how many there are, over all agents.
@@ -133,10 +165,10 @@ func (e *Exporter) SubAgent(agent netip.Addr, id uint32) (*SubAgent, bool) {
 func (e *Exporter) add(agent netip.Addr, id uint32) *SubAgent {
 	a, ok := e.agents[agent]
 	if !ok {
-		a = &Agent{subs: map[uint32]*SubAgent{}, ingressAt: map[uint32]int64{}}
+		a = newAgent()
 		e.agents[agent] = a
 	}
-	s := &SubAgent{Agent: a, address: agent, id: id, sources: map[uint64]*source{}}
+	s := newSubAgent(a, agent, id)
 	a.subs[id] = s
 	e.subAgents++
 	e.last = s
@@ -144,19 +176,33 @@ func (e *Exporter) add(agent netip.Addr, id uint32) *SubAgent {
 }
 
 // Datagram judges one datagram by its sequence and checksum. at is its receive time in Unix nanoseconds, uptime
-// the agent's in milliseconds.
-func (s *SubAgent) Datagram(seq, crc, uptime uint32, at int64) Verdict {
+// the agent's in milliseconds, feeder names the collector it came by.
+func (s *SubAgent) Datagram(seq, crc, uptime uint32, at int64, feeder uint64) Verdict {
 	s.tick++
-	s.heardAt = max(s.heardAt, at)
 	for _, stream := range s.streams {
 		if stream.repeats(seq, crc) {
 			return Verdict{Duplicate: true}
 		}
 	}
-	if best := s.nearest(seq, uptime); best != nil {
+	best := s.nearest(seq, uptime)
+	if best == nil && stale(at, s.heardAt, feeder, s.feeder) {
+		return Verdict{Duplicate: true}
+	}
+	if at >= s.heardAt {
+		s.heardAt, s.feeder = at, feeder
+	}
+	if best != nil {
 		best.used = s.tick
 		return Verdict{Lost: best.accept(seq, crc, uptime)}
 	}
+	return s.restart(seq, crc, uptime)
+}
+
+// stale tells a datagram that fits nowhere because its collector lags behind the one in front, from one of another boot.
+func stale(at, heardAt int64, feeder, front uint64) bool { return feeder != front && at < heardAt }
+
+// restart begins another stream.
+func (s *SubAgent) restart(seq, crc, uptime uint32) Verdict {
 	fresh := newStream(seq, crc, uptime)
 	fresh.used = s.tick
 	restart := len(s.streams) > 0

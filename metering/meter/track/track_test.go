@@ -2,6 +2,7 @@ package track
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ type totals struct {
 func play(s *SubAgent, script []datagram) totals {
 	var t totals
 	for _, d := range script {
-		v := s.Datagram(d.seq, d.crc, d.uptime, int64(d.uptime)*1e6)
+		v := s.Datagram(d.seq, d.crc, d.uptime, int64(d.uptime)*1e6, 1)
 		if v.Duplicate {
 			t.duplicates++
 		} else {
@@ -371,6 +372,29 @@ func FuzzDecode(f *testing.F) {
 func BenchmarkDatagram(b *testing.B) {
 	s := subAgent()
 	for i := 0; b.Loop(); i++ {
-		s.Datagram(uint32(i), uint32(i), uint32(i), int64(i))
+		s.Datagram(uint32(i), uint32(i), uint32(i), int64(i), 1)
+	}
+}
+
+// A meter that is brought up to date goes on from the memory that the program before it has written.
+func TestVersion1IsRead(t *testing.T) {
+	t.Parallel()
+	old, err := os.ReadFile("testdata/version1.state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Decode(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := b.Exporter(uuid.Max).SubAgent(netip.MustParseAddr("192.0.2.1"), 7)
+	if got := play(s, run(1, 4, 1)); got != (totals{accepted: 1, duplicates: 3}) {
+		t.Errorf("%+v", got)
+	}
+	if lost, _, _ := s.Sample(0, 1, 7, 6, 7); lost != 1 {
+		t.Errorf("%d samples lost", lost)
+	}
+	if at, ok := b.Watermark(); !ok || !at.Equal(time.Unix(8, 0)) {
+		t.Errorf("watermark %s", at)
 	}
 }

@@ -1,7 +1,8 @@
 insert into loss_hourly as l (exporter_id, hour,
     datagrams, datagrams_lost, datagrams_duplicate, datagrams_rejected, restarts, samples, samples_evidence, samples_lost,
-    samples_dropped, samples_quarantined, samples_without_ip, samples_rejected, samples_unattributed, bytes_unattributed_l2, counter_samples, discard_samples, samples_unknown, kernel_drops, spool_drops)
-select * from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[]) order by 1, 2
+    samples_dropped, samples_quarantined, samples_without_ip, samples_rejected, samples_unattributed, bytes_unattributed_l2, counter_samples, discard_samples, samples_unknown, kernel_drops, spool_drops,
+    records, records_lost, sets_without_template, samples_elsewhere)
+select * from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[]) order by 1, 2
 on conflict (exporter_id, hour) do update set
     datagrams = l.datagrams + excluded.datagrams,
     datagrams_lost = l.datagrams_lost + excluded.datagrams_lost,
@@ -21,4 +22,8 @@ on conflict (exporter_id, hour) do update set
     discard_samples = l.discard_samples + excluded.discard_samples,
     samples_unknown = l.samples_unknown + excluded.samples_unknown,
     kernel_drops = l.kernel_drops + excluded.kernel_drops,
-    spool_drops = l.spool_drops + excluded.spool_drops
+    spool_drops = l.spool_drops + excluded.spool_drops,
+    records = l.records + excluded.records,
+    records_lost = l.records_lost + excluded.records_lost,
+    sets_without_template = l.sets_without_template + excluded.sets_without_template,
+    samples_elsewhere = l.samples_elsewhere + excluded.samples_elsewhere

@@ -1,0 +1,46 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/cmd/ezscale/bench/child"
+	"github.com/ezscale/platform/cmd/ezscale/bench/load"
+)
+
+// newSenderCommand is a child of the benchmark; people never call it.
+func newSenderCommand() *cobra.Command {
+	var target string
+	var cfg load.Config
+	cmd := &cobra.Command{
+		Use: "sender", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if cfg.Target, err = netip.ParseAddrPort(target); err != nil {
+				return fmt.Errorf("--target: %w", err)
+			}
+			s, err := load.Open(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			return join(s.Serve(cmd.Context(), os.Stdin, os.Stdout), s.Close())
+		},
+	}
+	cmd.Flags().StringVar(&target, "target", "", "`ADDRESS:PORT` on the loopback interface")
+	cmd.Flags().IntVar(&cfg.Exporters, "exporters", 1, "how many")
+	cmd.Flags().IntVar(&cfg.Services, "services", 1, "how many")
+	return cmd
+}
+
+func join(err, other error) error { return errors.Join(err, other) }
+
+func running(p *child.Process) error {
+	if p == nil {
+		return nil
+	}
+	return p.Running()
+}

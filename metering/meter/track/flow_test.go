@@ -1,0 +1,161 @@
+package track
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+)
+
+func flowSource() *FlowSource {
+	f, _ := NewBook().Exporter(uuid.Nil).FlowSource(netip.MustParseAddr("192.0.2.1"), 7, 10)
+	return f
+}
+
+// flowRun is count datagrams of one boot from sequence on, each of step records.
+func flowRun(sequence, step uint32, count int, boot uint32) []FlowDatagram {
+	var all []FlowDatagram
+	for i := range uint32(count) {
+		all = append(all, FlowDatagram{Sequence: sequence + i*step, Step: step, StepKnown: true, CRC: (i + 1) * (boot*2 + 1), At: int64(boot)*1e12 + int64(i), Feeder: 1})
+	}
+	return all
+}
+
+func playFlows(f *FlowSource, script []FlowDatagram) (t totals) {
+	for _, d := range script {
+		v := Verdict{Duplicate: f.Known(d)}
+		if !v.Duplicate {
+			v = f.Datagram(d)
+		}
+		if v.Duplicate {
+			t.duplicates++
+		} else {
+			t.accepted++
+		}
+		if v.Restart {
+			t.restarts++
+		}
+		t.lost += v.Lost
+	}
+	return t
+}
+
+func TestFlowDatagrams(t *testing.T) {
+	t.Parallel()
+	without := func(ds []FlowDatagram, i int) []FlowDatagram {
+		return append(append([]FlowDatagram{}, ds[:i]...), ds[i+1:]...)
+	}
+	late := append(without(flowRun(0, 30, 10, 1), 4), flowRun(0, 30, 10, 1)[4])
+	unknown := flowRun(0, 5, 2, 1)
+	unknown[0].StepKnown = false
+	unknown[1].Sequence = 17 // 12 more records were in the first than could be read
+	laggard := flowRun(0, 1, 5000, 1)
+	for i := range laggard {
+		laggard[i].Feeder = 2
+	}
+	for name, c := range map[string]struct {
+		script []FlowDatagram
+		want   totals
+	}{
+		"datagrams numbered":              {flowRun(1, 1, 100, 1), totals{accepted: 100}},
+		"records numbered":                {flowRun(1, 30, 100, 1), totals{accepted: 100}},
+		"over the end of 32 bits":         {flowRun(0xffffff00, 30, 100, 1), totals{accepted: 100}},
+		"twice":                           {append(flowRun(1, 30, 100, 1), flowRun(1, 30, 100, 1)...), totals{accepted: 100, duplicates: 100}},
+		"one missing":                     {without(flowRun(0, 30, 10, 1), 4), totals{accepted: 9, lost: 30}},
+		"the missing one late":            {late, totals{accepted: 10}},
+		"the first one late":              {append(without(flowRun(0, 30, 10, 1), 0), flowRun(0, 30, 10, 1)[0]), totals{accepted: 10}},
+		"another boot":                    {append(flowRun(50_000, 30, 10, 1), flowRun(0, 30, 10, 2)...), totals{accepted: 20, restarts: 1}},
+		"records that could not be read":  {unknown, totals{accepted: 2}},
+		"a second collector that lags":    {append(flowRun(0, 1, 5000, 1), laggard...), totals{accepted: 5000, duplicates: 5000}},
+		"a second collector takes over":   {append(flowRun(0, 1, 2500, 1), laggard...), totals{accepted: 5000, duplicates: 2500}},
+		"a far jump is another numbering": {append(flowRun(0, 1, 3, 1), flowRun(1<<30, 1, 3, 2)...), totals{accepted: 6, restarts: 1}},
+	} {
+		if got := playFlows(flowSource(), c.script); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// Any order of the same datagrams within reach, with any repeats, accepts each once and ends at the same loss.
+func TestFlowOrderAndRepeatsDoNotMatter(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		step := rapid.Uint32Range(1, 30).Draw(t, "step")
+		all := flowRun(rapid.Uint32().Draw(t, "first"), step, 60, 1)
+		kept := []FlowDatagram{all[0], all[len(all)-1]}
+		for _, d := range all[1 : len(all)-1] {
+			if rapid.IntRange(0, 4).Draw(t, "lost") > 0 {
+				kept = append(kept, d)
+			}
+		}
+		repeats := rapid.SliceOf(rapid.SampledFrom(kept)).Draw(t, "repeats")
+		got := playFlows(flowSource(), append(rapid.Permutation(kept).Draw(t, "order"), repeats...))
+		want := totals{accepted: len(kept), duplicates: len(repeats), lost: int64(step) * int64(len(all)-len(kept))}
+		if got != want {
+			t.Fatalf("%+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestFlowSourcesComeBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := NewBook()
+		find := func(b *Book) *FlowSource {
+			f, _ := b.Exporter(uuid.Max).FlowSource(netip.MustParseAddr("192.0.2.1"), 7, 9)
+			return f
+		}
+		draw := func() FlowDatagram {
+			return FlowDatagram{Sequence: rapid.Uint32Range(0, 500).Draw(t, "sequence"), Step: rapid.Uint32Range(0, 9).Draw(t, "step"), StepKnown: rapid.Bool().Draw(t, "known"),
+				CRC: rapid.Uint32Range(0, 3).Draw(t, "crc"), At: rapid.Int64Range(0, 50).Draw(t, "at"), Feeder: rapid.Uint64Range(1, 2).Draw(t, "feeder")}
+		}
+		for range rapid.IntRange(0, 40).Draw(t, "before") {
+			playFlows(find(b), []FlowDatagram{draw()})
+		}
+		find(b).Agent.NoteIngress(5, 6)
+		back, err := Decode(b.Encode(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(back.Encode(nil)) != string(b.Encode(nil)) {
+			t.Fatal("written differently")
+		}
+		for range rapid.IntRange(0, 40).Draw(t, "after") {
+			d := draw()
+			if x, y := playFlows(find(b), []FlowDatagram{d}), playFlows(find(back), []FlowDatagram{d}); x != y {
+				t.Fatalf("%+v: %+v and %+v", d, x, y)
+			}
+		}
+	})
+}
+
+// Two collectors hear one agent, one of them far behind: each datagram counts once, and the one that is left goes on.
+func TestTwoCollectorsCountOnce(t *testing.T) {
+	t.Parallel()
+	s := subAgent()
+	const ahead = 3 * Window
+	counted, lost := 0, int64(0)
+	hear := func(seq uint32, feeder uint64) {
+		v := s.Datagram(seq, seq*7, seq, int64(seq)*1000, feeder)
+		if !v.Duplicate {
+			counted++
+		}
+		if v.Restart {
+			t.Fatalf("%d of collector %d: a restart", seq, feeder)
+		}
+		lost += v.Lost
+	}
+	for seq := uint32(1); seq <= 10*Window; seq++ {
+		hear(seq, 1)
+		if seq > ahead {
+			hear(seq-ahead, 2)
+		}
+	}
+	for seq := uint32(10*Window - ahead + 1); seq <= 11*Window; seq++ { // the first has died
+		hear(seq, 2)
+	}
+	if counted != 11*Window || lost != 0 {
+		t.Errorf("counted %d of %d, lost %d", counted, 11*Window, lost)
+	}
+}

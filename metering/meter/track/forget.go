@@ -1,0 +1,43 @@
+package track
+
+// Forget drops what has been silent for a day of log time before at; ports' counters are kept for longer, so that
+// what a port did while nothing was heard of it is counted in full afterwards.
+func (b *Book) Forget(at int64) {
+	for id, e := range b.exporters {
+		e.forget(at)
+		if len(e.agents) == 0 && len(e.flows) == 0 {
+			delete(b.exporters, id)
+		}
+	}
+}
+
+func (e *Exporter) forget(at int64) {
+	for address, a := range e.agents {
+		for id, s := range a.subs {
+			if s.forget(at) {
+				delete(a.subs, id)
+				e.subAgents--
+			}
+		}
+		if len(a.subs) == 0 {
+			delete(e.agents, address)
+		}
+	}
+	for key, f := range e.flows {
+		if at-f.heardAt > forgetAfter {
+			delete(e.flows, key)
+		}
+	}
+	e.last = nil
+}
+
+// forget tells whether nothing of the sub-agent is worth keeping any more.
+func (s *SubAgent) forget(at int64) bool {
+	silent := at - s.heardAt
+	if silent <= forgetAfter {
+		return false
+	}
+	s.streams = nil
+	clear(s.sources)
+	return len(s.ports) == 0 || silent > forgetPortsAfter
+}

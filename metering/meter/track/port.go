@@ -1,0 +1,168 @@
+package track
+
+import "math/bits"
+
+const (
+	// lateReadings is how far behind the newest a reading's sequence may be to be late rather than of another boot.
+	lateReadings = 50
+
+	// No port is believed to do more than its speed and a quarter, with a minute's worth of slack for what stood in
+	// queues; ports that tell no speed, or less than software switches really do, are taken for this one.
+	leastSpeed = uint64(100e9) // bits a second
+	slackNanos = int64(60e9)
+
+	// GapAfter is how far apart two readings may be before the time between them is told as a gap, in nanoseconds.
+	GapAfter = int64(180e9)
+)
+
+// Reading is what a port's counters said. Octets are 64 bits wide, packets are sums of counters of 32.
+type Reading struct {
+	At                  int64  // Unix nanoseconds
+	Sequence            uint32 // of this port's counter samples
+	Uptime              uint32 // the agent's, milliseconds
+	Speed               uint64 // bits a second, 0 unknown
+	OctetsIn, OctetsOut uint64
+	PacketsIn           [3]uint32 // unicast, multicast, broadcast
+	PacketsOut          [3]uint32
+}
+
+// Delta is what a port did between two readings.
+type Delta struct {
+	From, To              int64 // Unix nanoseconds
+	OctetsIn, OctetsOut   uint64
+	PacketsIn, PacketsOut uint64
+	Counted               bool // the first reading of a port, a repeat and a late one tell nothing new
+	Reset                 bool // the counters began anew: what they counted since then is in the delta, what they had before is not known
+	Implausible           bool // more than the port can do: left out
+}
+
+// Port is the memory of one port's counters: the newest reading, and the oldest of its boot.
+type Port struct {
+	first, last Reading
+}
+
+// Read takes a reading. restarted says that its datagram was the first of another boot.
+//
+// Octets since the last reading are exact over any gap, and over a wrap, at 32 bits for agents that copy such a counter,
+// else at 64: see [octets]. Counters that began anew count from 0. A late reading tells nothing, unless it is older than
+// the oldest: then it adds what lay between the two.
+func (p *Port) Read(r Reading, restarted bool) Delta {
+	if p.last.At == 0 {
+		p.first, p.last = r, r
+		return Delta{}
+	}
+	behind := int32(p.last.Sequence - r.Sequence)
+	rebooted := restarted || r.Uptime < p.last.Uptime && p.last.Uptime-r.Uptime > maxReorderMillis
+	if !rebooted && behind >= 0 && behind <= lateReadings {
+		return p.late(r)
+	}
+	d := between(&p.last, &r, rebooted)
+	if d.Reset {
+		p.first = r
+	}
+	p.last = r
+	return d
+}
+
+// late takes a reading that others have overtaken.
+func (p *Port) late(r Reading) Delta {
+	if int32(p.first.Sequence-r.Sequence) <= 0 {
+		return Delta{}
+	}
+	d := between(&r, &p.first, false)
+	if d.Reset {
+		return Delta{}
+	}
+	p.first = r
+	return d
+}
+
+// between is what happened from one reading to the next.
+func between(from, to *Reading, rebooted bool) Delta {
+	d := Delta{From: min(from.At, to.At), To: to.At, Counted: true}
+	most := possible(from, to)
+	in, inReset, inOK := octets(counter{from.OctetsIn, to.OctetsIn, from.PacketsIn[0], to.PacketsIn[0]}, most, rebooted)
+	out, outReset, outOK := octets(counter{from.OctetsOut, to.OctetsOut, from.PacketsOut[0], to.PacketsOut[0]}, most, rebooted)
+	d.Reset = inReset || outReset
+	if !inOK || !outOK {
+		d.Implausible = true
+		return d
+	}
+	d.OctetsIn, d.OctetsOut = in, out
+	d.PacketsIn = packets(from.PacketsIn, to.PacketsIn, d.Reset)
+	d.PacketsOut = packets(from.PacketsOut, to.PacketsOut, d.Reset)
+	return d
+}
+
+// possible is the most octets that a port can have done between two readings.
+func possible(from, to *Reading) uint64 {
+	nanos := max(to.At-from.At, int64(to.Uptime-from.Uptime)*1e6*boolInt(to.Uptime > from.Uptime), 0) + slackNanos
+	speed := max(to.Speed, leastSpeed)
+	speed += min(speed/4, ^uint64(0)-speed)
+	high, low := bits.Mul64(speed/8, uint64(nanos))
+	if high >= 1e9 {
+		return ^uint64(0)
+	}
+	most, _ := bits.Div64(high, low, 1e9)
+	return most
+}
+
+func boolInt(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// counter is one direction's octets and unicast packets, before and after.
+type counter struct {
+	from, to               uint64
+	packetsFrom, packetsTo uint32
+}
+
+// octets is how far a counter went, whether it began anew, and whether that can be. One that goes back while its packets
+// went on has wrapped. Where packets went back too, or the agent has restarted, it began anew; an agent that
+// counts no packets is believed a wrap from the upper half of 32 bits to the lower.
+func octets(c counter, most uint64, rebooted bool) (delta uint64, reset, ok bool) {
+	delta = c.to - c.from
+	if c.to >= c.from {
+		return delta, false, delta <= most
+	}
+	wraps := c.packetsTo > c.packetsFrom
+	if c.from>>32 == 0 {
+		delta = uint64(uint32(delta))
+		wraps = wraps || c.packetsTo == c.packetsFrom && c.from >= 1<<31 && c.to < 1<<31
+	} else {
+		wraps = wraps || c.packetsTo == c.packetsFrom
+	}
+	if !rebooted && wraps && delta <= most {
+		return delta, false, true
+	}
+	return c.to, true, c.to <= most
+}
+
+// packets adds up three counters of 32 bits; each may have wrapped once.
+func packets(from, to [3]uint32, reset bool) uint64 {
+	var sum uint64
+	for i := range to {
+		if reset {
+			sum += uint64(to[i])
+		} else if to[i] != ^uint32(0) { // an agent that does not count this kind says so
+			sum += uint64(to[i] - from[i])
+		}
+	}
+	return sum
+}
+
+// Port finds or makes the memory of a port; false when the sub-agent has too many.
+func (s *SubAgent) Port(index uint32) (*Port, bool) {
+	p, ok := s.ports[index]
+	if !ok {
+		if len(s.ports) >= MaxSources {
+			return nil, false
+		}
+		p = &Port{}
+		s.ports[index] = p
+	}
+	return p, true
+}

@@ -1,0 +1,138 @@
+package track
+
+import (
+	"math"
+	"net/netip"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+)
+
+const gigabit = uint64(1e9)
+
+// at makes a reading that many seconds in, with packets of a thousand octets each way.
+func reading(seconds int64, sequence uint32, in, out uint64) Reading {
+	return Reading{
+		At: 1e18 + seconds*1e9, Sequence: sequence, Uptime: uint32(1e9 + seconds*1000), Speed: gigabit, OctetsIn: in, OctetsOut: out,
+		PacketsIn: [3]uint32{uint32(in / 1000)}, PacketsOut: [3]uint32{uint32(out / 1000)},
+	}
+}
+
+func TestPortReadings(t *testing.T) {
+	t.Parallel()
+	rebooted := reading(40, 1, 700, 800)
+	rebooted.Uptime = 5000
+	silent := func(r Reading) Reading { // of an agent that counts no packets
+		r.PacketsIn, r.PacketsOut = [3]uint32{}, [3]uint32{}
+		return r
+	}
+	wrapped32 := reading(20, 2, 500, 20)
+	wrapped32.PacketsIn[0], wrapped32.PacketsOut[0] = math.MaxUint32/1000+5, 0
+	wrapped64 := reading(20, 2, 99, 20)
+	wrapped64.PacketsIn[0] = ^uint32(0)
+	most := reading(0, 1, math.MaxUint64-100, 10)
+	most.PacketsIn[0] = 7
+	for name, c := range map[string]struct {
+		readings    []Reading
+		restart     bool // before the last
+		in, out     uint64
+		reset       bool
+		implausible bool
+		nothing     bool
+	}{
+		"the first tells nothing":          {readings: []Reading{reading(0, 1, 5, 6)}, nothing: true},
+		"on":                               {readings: []Reading{reading(0, 1, 1000, 2000), reading(20, 2, 5000, 2001)}, in: 4000, out: 1},
+		"over a gap of hours":              {readings: []Reading{reading(0, 1, 0, 0), reading(36_000, 9, 9e11, 5)}, in: 9e11, out: 5},
+		"twice":                            {readings: []Reading{reading(0, 1, 0, 0), reading(20, 2, 50, 50), reading(20, 2, 50, 50)}, nothing: true},
+		"late":                             {readings: []Reading{reading(0, 1, 0, 0), reading(40, 3, 50, 50), reading(20, 2, 20, 20)}, nothing: true},
+		"from before the first":            {readings: []Reading{reading(20, 2, 20, 30), reading(40, 3, 50, 50), reading(0, 1, 5, 10)}, in: 15, out: 20},
+		"wrap at 32 bits, packets go on":   {readings: []Reading{reading(0, 1, math.MaxUint32-99, 10), wrapped32}, in: 600, out: 10},
+		"wrap at 32 bits, packets unknown": {readings: []Reading{silent(reading(0, 1, math.MaxUint32-99, 10)), silent(reading(20, 2, 500, 20))}, in: 600, out: 10},
+		"wrap at 64 bits":                  {readings: []Reading{most, wrapped64}, in: 200, out: 10},
+		"counters cleared":                 {readings: []Reading{reading(0, 1, 9e9, 9e9), reading(20, 2, 4000, 3000)}, in: 4000, out: 3000, reset: true},
+		"reboot by uptime":                 {readings: []Reading{reading(0, 70, 9e9, 9e9), rebooted}, in: 700, out: 800, reset: true},
+		"reboot by the datagrams":          {readings: []Reading{reading(0, 1, 9e9, 9e9), reading(20, 2, 700, 800)}, restart: true, in: 700, out: 800, reset: true},
+		"restart, counters went on":        {readings: []Reading{reading(0, 1, 9e9, 9e9), reading(20, 2, 9e9+7, 9e9+8)}, restart: true, in: 7, out: 8},
+		"more than the port can":           {readings: []Reading{reading(0, 1, 0, 0), reading(20, 2, 1e15, 5)}, implausible: true},
+		"and on from there":                {readings: []Reading{reading(0, 1, 0, 0), reading(20, 2, 1e15, 5), reading(40, 3, 1e15+7, 6)}, in: 7, out: 1},
+	} {
+		p := &Port{}
+		var d Delta
+		for i, r := range c.readings {
+			d = p.Read(r, c.restart && i == len(c.readings)-1)
+		}
+		if d.Counted == c.nothing || d.OctetsIn != c.in || d.OctetsOut != c.out || d.Reset != c.reset || d.Implausible != c.implausible {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+// In whatever order the readings of a boot come, within five minutes, and however often, they add up to the last less the first.
+func TestPortReadingsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var readings []Reading
+		in, out := rapid.Uint64Range(0, 1<<40).Draw(t, "in"), rapid.Uint64Range(0, 1<<40).Draw(t, "out")
+		sequence := rapid.Uint32().Draw(t, "sequence")
+		for i := range rapid.IntRange(1, 15).Draw(t, "readings") {
+			readings = append(readings, reading(int64(i)*20, sequence+uint32(i), in, out))
+			in += rapid.Uint64Range(0, 1<<31).Draw(t, "more in")
+			out += rapid.Uint64Range(0, 1<<31).Draw(t, "more out")
+		}
+		p := &Port{}
+		var sumIn, sumOut, packetsIn uint64
+		all := append(rapid.Permutation(readings).Draw(t, "order"), rapid.SliceOf(rapid.SampledFrom(readings)).Draw(t, "repeats")...)
+		for _, r := range all {
+			d := p.Read(r, false)
+			sumIn, sumOut, packetsIn = sumIn+d.OctetsIn, sumOut+d.OctetsOut, packetsIn+d.PacketsIn
+			if d.Reset || d.Implausible || d.From > d.To {
+				t.Fatalf("%+v", d)
+			}
+		}
+		first, last := readings[0], readings[len(readings)-1]
+		if sumIn != last.OctetsIn-first.OctetsIn || sumOut != last.OctetsOut-first.OctetsOut || packetsIn != uint64(last.PacketsIn[0]-first.PacketsIn[0]) {
+			t.Fatalf("%d in and %d out", sumIn, sumOut)
+		}
+	})
+}
+
+func TestPortsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := subAgent()
+	for i := range uint32(MaxSources) {
+		if _, ok := s.Port(i); !ok {
+			t.Fatalf("port %d refused", i)
+		}
+	}
+	if _, ok := s.Port(MaxSources); ok {
+		t.Error("one over the bound")
+	}
+}
+
+// What a port did while nothing was heard of it counts afterwards: its readings outlive the rest.
+func TestPortsOutliveSilence(t *testing.T) {
+	t.Parallel()
+	b := NewBook()
+	s, _ := b.Exporter(uuid.Max).SubAgent(netip.MustParseAddr("192.0.2.1"), 0)
+	s.Datagram(1, 1, 1, 1e18, 1)
+	p, _ := s.Port(3)
+	p.Read(reading(0, 1, 100, 100), false)
+	b.Forget(1e18 + 3*forgetAfter)
+	back, err := Decode(b.Encode(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ = back.Exporter(uuid.Max).SubAgent(netip.MustParseAddr("192.0.2.1"), 0)
+	if len(s.streams) != 0 {
+		t.Error("the streams are kept as well")
+	}
+	p, _ = s.Port(3)
+	if d := p.Read(reading(3*86_400, 2, 150, 100), false); d.OctetsIn != 50 {
+		t.Errorf("%+v", d)
+	}
+	b.Forget(1e18 + 2*forgetPortsAfter)
+	if len(b.exporters) != 0 {
+		t.Error("kept for ever")
+	}
+}
