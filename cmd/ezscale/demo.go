@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ezscale/platform/api"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
@@ -44,6 +45,7 @@ func shown(caught []devmail.Message) []api.Message {
 // simulated switches on.
 func (b *base) startDemo(ctx context.Context, address runfile.API) error {
 	play := scenario.Demo()
+	oddRates(play.Agents)
 	text, err := play.Manifest()
 	if err != nil {
 		return fmt.Errorf("describe the demo: %w", err)
@@ -63,6 +65,28 @@ func (b *base) startDemo(ctx context.Context, address runfile.API) error {
 	}
 	b.process.add("simulated switches", player)
 	return nil
+}
+
+// Every ten minutes of the demo's first day one port samples as no port of its exporter is believed to, which sets
+// samples aside, and one samples fewer packets for a while, as switches do that adapt to their load.
+const (
+	oddEvery    = 10 * time.Minute
+	oddFor      = 24 * time.Hour
+	demoRate    = 128 // as of all ports
+	demoRateMax = 4096
+)
+
+func oddRates(agents []scenario.Agent) {
+	agents[0].RateMax = demoRateMax
+	set := func(agent int, at time.Duration, port, rate uint32) {
+		agents[agent].Events = append(agents[agent].Events, scenario.Event{At: at, Kind: scenario.EventRate, Port: port, Rate: rate})
+	}
+	for at := 40 * time.Second; at < oddFor; at += oddEvery {
+		set(0, at, 14, 2*demoRateMax)
+		set(0, at+10*time.Second, 14, demoRate)
+		set(1, at, 13, 4*demoRate)
+		set(1, at+time.Minute, 13, demoRate)
+	}
 }
 
 func applyManifest(ctx context.Context, address runfile.API, text []byte) error {

@@ -65,6 +65,9 @@ type LossHour struct {
 // Port is the last reading of one interface.
 type Port struct {
 	IfIndex   int64     `json:"if_index"`
+	Name      string    `json:"name" doc:"As the agent tells it; empty: it tells none"`
+	AdminUp   bool      `json:"admin_up"`
+	OperUp    bool      `json:"oper_up"`
 	IfType    int64     `json:"if_type"`
 	Speed     int64     `json:"speed" doc:"bit/s"`
 	OctetsIn  int64     `json:"octets_in" doc:"As the port counts; what is over 2^63-1 shows as that"`

@@ -1,6 +1,7 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import type { SessionStore } from '@/composables/useSession'
 import { brand } from '@/lib/brand'
+import { reportNames } from '@/lib/reportNames'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -23,7 +24,11 @@ const routes: RouteRecordRaw[] = [
   { path: '/exporters', name: 'exporters', component: () => import('@/pages/ExportersPage.vue'), meta: { title: 'Exporters', ...staff } },
   { path: '/exporters/:id', name: 'exporter', component: () => import('@/pages/ExporterPage.vue'), meta: { title: 'Exporter', ...staff } },
   { path: '/collectors', name: 'collectors', component: () => import('@/pages/CollectorsPage.vue'), meta: { title: 'Collectors', ...staff } },
-  { path: '/unattributed', name: 'unattributed', component: () => import('@/pages/UnattributedPage.vue'), meta: { title: 'Unattributed traffic', ...staff } },
+  { path: '/exporters/:id/ports/:port', name: 'port', component: () => import('@/pages/PortPage.vue'), meta: { title: 'Port', ...staff } },
+  { path: '/quarantine', name: 'quarantine', component: () => import('@/pages/QuarantinePage.vue'), meta: { title: 'Quarantine', ...staff } },
+  { path: '/reports', redirect: '/reports/top-services', meta: { title: 'Reports' } },
+  { path: '/reports/:name', name: 'report', component: () => import('@/pages/ReportPage.vue'), meta: { title: 'Report', ...staff }, beforeEnter: (to) => reportNames.includes(String(to.params.name)) || { name: 'missing', params: { path: to.path.slice(1).split('/') } } },
+  { path: '/unattributed', redirect: '/reports/unattributed', meta: { title: 'Unattributed traffic' } },
   { path: '/dev/mailbox', name: 'mailbox', component: () => import('@/pages/MailboxPage.vue'), meta: { title: 'Mailbox', ...staff, development: true } },
   { path: '/dev/clock', name: 'clock', component: () => import('@/pages/ClockPage.vue'), meta: { title: 'Clock', ...staff, development: true } },
   { path: '/:path(.*)*', name: 'missing', component: () => import('@/pages/MissingPage.vue'), meta: { title: 'Page not found', open: true } },

@@ -17,10 +17,11 @@ type (
 		Services  []manifestService  `yaml:"services"`
 	}
 	manifestExporter struct {
-		Name   string       `yaml:"name"`
-		Source netip.Prefix `yaml:"source"`
-		Agent  netip.Addr   `yaml:"agent"`
-		Count  string       `yaml:"count"`
+		Name    string       `yaml:"name"`
+		Source  netip.Prefix `yaml:"source"`
+		Agent   netip.Addr   `yaml:"agent"`
+		Count   string       `yaml:"count"`
+		RateMax uint32       `yaml:"rate_max,omitempty"`
 	}
 	manifestService struct {
 		Name     string         `yaml:"name"`
@@ -46,7 +47,7 @@ func (s Scenario) Manifest() ([]byte, error) {
 	m := manifestFile{Plans: s.Plans, Customers: s.Customers}
 	for _, a := range s.Agents {
 		m.Exporters = append(m.Exporters, manifestExporter{
-			Name: a.Name, Source: netip.PrefixFrom(a.Source, a.Source.BitLen()), Agent: a.Address, Count: SidesIngress,
+			Name: a.Name, Source: netip.PrefixFrom(a.Source, a.Source.BitLen()), Agent: a.Address, Count: SidesIngress, RateMax: a.RateMax,
 		})
 	}
 	var planless, ownerless bool

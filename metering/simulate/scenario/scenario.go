@@ -49,6 +49,7 @@ type Agent struct {
 	HeaderBytes   int           `yaml:"header_bytes,omitempty"`   // of the sampled frame; 128
 	Samples       int           `yaml:"samples,omitempty"`        // flow samples in one datagram at most; as many as fit
 	Counters      time.Duration `yaml:"counters,omitempty"`       // counter polling interval; 20s
+	RateMax       uint32        `yaml:"rate_max,omitempty"`       // highest rate that the platform is told to believe; its own default
 	Ports         []Port        `yaml:"ports"`
 	Network       *Network      `yaml:"network,omitempty"`
 	Background    []Background  `yaml:"background,omitempty"`

@@ -18,6 +18,7 @@ export interface RequestOptions {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   body?: unknown
   query?: Record<string, string | number | undefined>
+  match?: number // the version that a change is meant for
   signal?: AbortSignal
 }
 
@@ -53,6 +54,7 @@ function init(options: RequestOptions): RequestInit {
   const method = options.method ?? 'GET'
   if (options.body !== undefined) headers['Content-Type'] = 'application/json'
   if (method !== 'GET') headers['Idempotency-Key'] = randomKey()
+  if (options.match !== undefined) headers['If-Match'] = String(options.match)
   const body = options.body === undefined ? undefined : JSON.stringify(options.body)
   return { method, headers, body, credentials: 'same-origin', signal: AbortSignal.any(signals) }
 }

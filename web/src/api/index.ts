@@ -1,6 +1,7 @@
-import type { Client, RequestOptions } from './client'
+import { toURL, type Client, type RequestOptions } from './client'
 import type {
-  Alert, Basis, Clock, Collector, Customer, CycleSummary, Exporter, ExporterDetail, Invoice, InvoiceSummary, List, ListedService, Message, Role, Service, Session, Step, Unattributed, Usage,
+  Alert, Basis, Clock, Collector, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, PortDetail, Report, Role, Service, Session,
+  Step, Usage,
 } from './types'
 
 export * from './types'
@@ -34,7 +35,16 @@ export function createApi(client: Client) {
     exporters: (signal?: Signal) => page<Exporter>('/exporters', signal),
     exporter: (id: string, signal?: Signal) => get<ExporterDetail>(`/exporters/${encodeURIComponent(id)}`, signal),
     collectors: (signal?: Signal) => page<Collector>('/collectors', signal),
-    unattributed: (hours: number, signal?: Signal) => page<Unattributed>('/unattributed', signal, { hours }),
+    registerExporter: (body: ExporterSettings & { name: string }) => client.request<{ id: string; name: string }>('/exporters', { method: 'POST', body }),
+    changeExporter: (id: string, body: ExporterSettings, match: number) => client.request<{ id: string }>(`/exporters/${encodeURIComponent(id)}`, { method: 'PUT', body, match }),
+    port: (exporter: string, index: string, signal?: Signal) => get<PortDetail>(`/exporters/${encodeURIComponent(exporter)}/ports/${encodeURIComponent(index)}`, signal),
+    bindPort: (service: string, exporter: string, index: number) => client.request<void>(`/services/${encodeURIComponent(service)}/ports`, { method: 'POST', body: { exporter, if_index: index } }),
+    releasePort: (service: string, exporter: string, index: number) => client.request<void>(`/services/${encodeURIComponent(service)}/ports/release`, { method: 'POST', body: { exporter, if_index: index } }),
+
+    report: <T>(name: string, query: Query, signal?: Signal) => get<Report<T>>(`/reports/${name}`, signal, query),
+    exportURL: (name: string, query: Query) => toURL(`/reports/${name}/export`, query),
+    releaseQuarantine: (body: Decision & { rate_given: number }) => client.request<Decided>('/quarantine/release', { method: 'POST', body }),
+    rejectQuarantine: (body: Decision) => client.request<Decided>('/quarantine/reject', { method: 'POST', body }),
 
     mailbox: (signal?: Signal) => page<Message>('/dev/mailbox', signal),
     clock: (signal?: Signal) => get<Clock>('/dev/clock', signal),

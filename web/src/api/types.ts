@@ -31,7 +31,18 @@ export type ExporterDetail = Schemas['ExporterDetail']
 export type LossHour = Schemas['LossHour']
 export type Port = Schemas['Port']
 export type Collector = Schemas['Collector']
-export type Unattributed = Schemas['Unattributed']
+
+export type ExporterSettings = Schemas['ExporterSettings']
+export type ReportRow = Record<string, unknown> // lib/reports.ts names the columns
+export interface Report<T> extends List<T> { from: string; to: string }
+export type PortDetail = Schemas['PortDetail']
+export type PortHour = Schemas['PortHour']
+export type RateHour = Schemas['RateHour']
+export type IngestHour = Schemas['IngestHour']
+export type QuarantineGroup = Schemas['QuarantineGroup']
+export type QuarantineDecision = Schemas['QuarantineDecision']
+export interface Decision { exporter: string; from: string; to: string; service?: string; rate?: number; reason: string }
+export interface Decided { rows: number; samples: number }
 
 export type Clock = Schemas['ClockState']
 export type Message = Schemas['Message']

@@ -4,7 +4,7 @@ const say = (words: Record<string, string>) => (word: string): string => words[w
 
 export const directionWord = say({ sum: 'in and out', in: 'in only', out: 'out only', max: 'the larger of in and out' })
 export const basisWord = say({ l2: 'Ethernet frames (L2)', l3: 'IP packets (L3)' })
-export const countPolicyWord = say({ ingress: 'ingress', egress: 'egress', both: 'both, once', bound: 'none, bound ports alone' })
+export const countPolicyWord = say({ ingress: 'ingress', egress: 'egress', both: 'both, once', bound: 'counters of bound ports' })
 export const billAtWord = say({ estimate: 'the estimate', lower_bound: 'the lower end of the error bound' })
 export const cycleWord = say({ open: 'running', collecting: 'collecting last data', snapshot: 'being rated', rated: 'being invoiced', closed: 'closed' })
 export const invoiceKindWord = say({ usage: 'Invoice', credit_note: 'Credit note' })

@@ -39,7 +39,7 @@ test('customers can be listed and picked at the login', async () => {
 
 test('collectors, unattributed traffic, mailbox and clock answer', async () => {
   const { page, wrong, close } = await open(browser, { cookies: staff.cookies })
-  for (const [path, title] of [['/collectors', 'Collectors'], ['/unattributed', 'Unattributed traffic'], ['/dev/mailbox', 'Mailbox'], ['/dev/clock', 'Clock'], ['/alerts', 'Alerts'], ['/invoices', 'Invoices'], ['/services', 'Services']]) {
+  for (const [path, title] of [['/collectors', 'Collectors'], ['/reports/unattributed', 'Unattributed traffic'], ['/quarantine', 'Quarantine'], ['/reports/ingest', 'Ingest health'], ['/dev/mailbox', 'Mailbox'], ['/dev/clock', 'Clock'], ['/alerts', 'Alerts'], ['/invoices', 'Invoices'], ['/services', 'Services']]) {
     await page.goto(path)
     await page.getByRole('heading', { level: 1, name: title }).waitFor()
     await settled(page)
