@@ -29,7 +29,7 @@ func NewCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this build on this machine, on servers of its own",
 	}
-	cmd.AddCommand(newCollectorCommand(), newSenderCommand())
+	cmd.AddCommand(newCollectorCommand(), newSenderCommand(), newGoflow2Command())
 	return cmd
 }
 

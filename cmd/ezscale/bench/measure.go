@@ -34,7 +34,7 @@ type Row struct {
 	CollectorRSS        int64   `json:"collector_rss_bytes"` // the most that was seen
 	MeterRSS            int64   `json:"meter_rss_bytes"`
 	RSS                 int64   `json:"rss_bytes"`           // the most of both together
-	GraphDelay          float64 `json:"graph_delay_seconds"` // the most that a counter was behind while datagrams came
+	GraphDelay          float64 `json:"graph_delay_seconds"` // the most that an exporter's counters were behind while datagrams came
 	CaughtUp            float64 `json:"caught_up_seconds"`   // from the last datagram, or the meter's start, until all was counted
 	Books               string  `json:"books"`               // what comparing counters with what was sent gave
 	CatchUpRate         float64 `json:"catch_up_samples_per_second,omitempty"`
