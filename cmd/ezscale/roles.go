@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +17,13 @@ type roleSpec struct {
 	name, short string
 	needs       []string
 	add         func(*base, context.Context) error
-	ownEdge     bool // serves /health and /metrics itself
+	ownEdge     bool  // serves /health and /metrics itself
+	memory      int64 // bytes from which the garbage collector works harder, when GOMEMLIMIT does not say; 0: never
 }
+
+// collectorMemory is above what a collector can be using (its queue, the buffers it keeps, what is in flight), so that
+// a backlog takes no more than it must.
+const collectorMemory = 128 << 20
 
 func roleSpecs() []roleSpec {
 	const pg, kafka, click = "EZSCALE_POSTGRES", "EZSCALE_KAFKA", "EZSCALE_CLICKHOUSE"
@@ -28,7 +35,7 @@ func roleSpecs() []roleSpec {
 		{name: "jobs", short: "Mails, webhooks, and the closing of billing cycles", needs: []string{pg},
 			add: func(b *base, ctx context.Context) error { _, err := b.addJobs(ctx); return err }},
 		{name: "projections", short: "Kafka to ClickHouse read models", needs: []string{pg, kafka, click}, add: (*base).addProjections},
-		{name: "collector", short: "UDP exports to Kafka", needs: []string{pg, kafka}, add: (*base).addCollector},
+		{name: "collector", short: "UDP exports to Kafka", needs: []string{pg, kafka}, add: (*base).addCollector, memory: collectorMemory},
 		{name: "meter", short: "Datagrams to counters", needs: []string{pg, kafka}, add: (*base).addMeter},
 	}
 }
@@ -55,6 +62,9 @@ func runRole(ctx context.Context, spec roleSpec) error {
 	cfg, log, err := loadConfig(spec.needs...)
 	if err != nil {
 		return err
+	}
+	if spec.memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(spec.memory)
 	}
 	b, err := newBase(ctx, cfg, log.With("role", spec.name))
 	if err != nil {

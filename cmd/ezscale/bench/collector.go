@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ezscale/platform/cmd/ezscale/bench/load"
+	"github.com/ezscale/platform/cmd/ezscale/bench/peer"
 	"github.com/ezscale/platform/cmd/ezscale/bench/stage"
 )
 
@@ -23,7 +24,8 @@ type options struct {
 	duration                  time.Duration
 	exporters, services, rate int
 	lagSamples                int
-	json                      bool
+	peers, json               bool
+	peerRate                  int
 }
 
 // bench is one run.
@@ -68,6 +70,8 @@ Scenarios:
 	f.IntVar(&o.services, "services", 10_000, "how many services they see")
 	f.IntVar(&o.rate, "rate", 80_000, "datagrams a second, over all exporters")
 	f.IntVar(&o.lagSamples, "lag-samples", 10_000_000, "what waits for the meter in scenario lag")
+	f.BoolVar(&o.peers, "peers", true, "measure goflow2, sfacctd and sfcapd with the same datagrams, where they are")
+	f.IntVar(&o.peerRate, "peer-rate", 10_000, "datagrams a second for them")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	return cmd
 }
@@ -89,6 +93,7 @@ func (o *options) check() error {
 		is, from, upTo int
 	}{
 		{"exporters", o.exporters, 1, 4000}, {"services", o.services, 1, 1_000_000}, {"rate", o.rate, 1, 2_000_000},
+		{"peer-rate", o.peerRate, 1, 2_000_000},
 		{"lag-samples", o.lagSamples, 1, 200_000_000}, {"for", int(o.duration.Milliseconds()), 100, 3_600_000},
 	} {
 		if bound.is < bound.from || bound.is > bound.upTo {
@@ -128,7 +133,21 @@ func (b *bench) scenarios(ctx context.Context) error {
 			return fmt.Errorf("scenario %s: %w", name, err)
 		}
 	}
-	return nil
+	return b.compare(ctx)
+}
+
+// compare measures others.
+func (b *bench) compare(ctx context.Context) error {
+	if !b.o.peers {
+		return nil
+	}
+	fmt.Fprintln(b.progress, "peers")
+	var err error
+	b.report.Peers, err = peer.Run(ctx, peer.Config{
+		Program: b.program, Dir: b.dir, Exporters: b.o.exporters, Services: b.o.services,
+		Task: load.Task{Rate: b.o.peerRate, For: min(b.o.duration, peerFor)},
+	})
+	return err
 }
 
 // on runs f on a stage of its own.
@@ -201,6 +220,7 @@ func (b *bench) loss(ctx context.Context) error {
 
 const (
 	lossStep = 5 * time.Second
+	peerFor  = 5 * time.Second
 	enough   = 0.9 // of the rate asked for; a slower sender ends the curve
 	lossEnd  = 0.2 // of the datagrams lost ends it, too
 )

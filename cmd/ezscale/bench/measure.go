@@ -34,7 +34,7 @@ type Row struct {
 	CollectorRSS        int64   `json:"collector_rss_bytes"` // the most that was seen
 	MeterRSS            int64   `json:"meter_rss_bytes"`
 	RSS                 int64   `json:"rss_bytes"`           // the most of both together
-	GraphDelay          float64 `json:"graph_delay_seconds"` // the most that a counter was behind while datagrams came
+	GraphDelay          float64 `json:"graph_delay_seconds"` // the most that an exporter's counters were behind while datagrams came
 	CaughtUp            float64 `json:"caught_up_seconds"`   // from the last datagram, or the meter's start, until all was counted
 	Books               string  `json:"books"`               // what comparing counters with what was sent gave
 	CatchUpRate         float64 `json:"catch_up_samples_per_second,omitempty"`
@@ -43,7 +43,8 @@ type Row struct {
 // watch reads memory and delay until its context ends.
 type watch struct {
 	stage   *stage.Stage
-	delays  bool
+	sending bool
+	began   time.Time
 	mu      sync.Mutex
 	row     *Row
 	waiting sync.WaitGroup
@@ -69,9 +70,19 @@ func (w *watch) look(ctx context.Context) {
 	defer w.mu.Unlock()
 	w.row.CollectorRSS, w.row.MeterRSS = max(w.row.CollectorRSS, collector), max(w.row.MeterRSS, meter)
 	w.row.RSS = max(w.row.RSS, collector+meter)
-	if w.delays && heard && err == nil {
-		w.row.GraphDelay = max(w.row.GraphDelay, delay.Seconds())
+	if sending := time.Since(w.began); w.sending && err == nil {
+		if heard { // and what was heard in an earlier run is no older than this one
+			sending = min(sending, delay)
+		}
+		w.row.GraphDelay = max(w.row.GraphDelay, sending.Seconds())
 	}
+}
+
+// sent ends the watch of delays.
+func (w *watch) sent() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sending = false
 }
 
 func resident(p *child.Process) int64 {
@@ -119,14 +130,10 @@ func measure(ctx context.Context, s *stage.Stage, row Row, t load.Task) (Row, er
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	w := &watch{stage: s, row: &row}
+	w := &watch{stage: s, row: &row, sending: true, began: time.Now()}
 	w.waiting.Go(func() { w.run(watching) })
-	settle := time.AfterFunc(3*time.Second, func() { w.mu.Lock(); w.delays = true; w.mu.Unlock() }) // earlier runs' counters are old
 	sent, err := s.Send(ctx, t)
-	settle.Stop()
-	w.mu.Lock()
-	w.delays = false
-	w.mu.Unlock()
+	w.sent()
 	if err != nil {
 		return row, err
 	}

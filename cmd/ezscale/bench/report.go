@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/ezscale/platform/cmd/ezscale/bench/peer"
 )
 
 // Report is what a run has measured. The figures at its head are those of the first row.
@@ -16,6 +18,8 @@ type Report struct {
 	RSS        int64   `json:"rss_bytes"`
 	GraphDelay float64 `json:"graph_delay_seconds"`
 	Rows       []Row   `json:"rows"`
+
+	Peers []peer.Result `json:"peers,omitempty"`
 }
 
 func (r *Report) finish() {
@@ -49,8 +53,33 @@ func (r Report) print(out io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("lay the table out: %w", err)
 	}
+	if err := r.printPeers(&text); err != nil {
+		return err
+	}
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return fmt.Errorf("print the table: %w", err)
+	}
+	return nil
+}
+
+func (r Report) printPeers(text *strings.Builder) error {
+	if len(r.Peers) == 0 {
+		return nil
+	}
+	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "\npeer\toffered\tlost\tM samples/CPU s\tCPU s\tMiB\t  what it does with a sample\t")
+	for _, p := range r.Peers {
+		if p.Missing == "" {
+			fmt.Fprintf(table, "%s\t%d\t%d\t%.2f\t%.2f\t%.0f\t  %s\t\n", p.Name, p.Offered, p.Lost, p.SamplesPerCPUSecond/mega, p.CPU, mebibytes(p.RSS), p.Does)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("lay the peers' table out: %w", err)
+	}
+	for _, p := range r.Peers {
+		if p.Missing != "" {
+			fmt.Fprintf(text, "%s is not on this machine and was not measured (%s)\n", p.Name, p.Missing)
+		}
 	}
 	return nil
 }

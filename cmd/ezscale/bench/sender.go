@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ezscale/platform/cmd/ezscale/bench/child"
 	"github.com/ezscale/platform/cmd/ezscale/bench/load"
+	"github.com/ezscale/platform/cmd/ezscale/bench/peer"
 )
 
 // newSenderCommand is a child of the benchmark; people never call it.
@@ -33,6 +35,24 @@ func newSenderCommand() *cobra.Command {
 	cmd.Flags().StringVar(&target, "target", "", "`ADDRESS:PORT` on the loopback interface")
 	cmd.Flags().IntVar(&cfg.Exporters, "exporters", 1, "how many")
 	cmd.Flags().IntVar(&cfg.Services, "services", 1, "how many")
+	return cmd
+}
+
+// newGoflow2Command is a peer's process; people never call it.
+func newGoflow2Command() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use: "goflow2", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			address, err := netip.ParseAddrPort(listen)
+			if err != nil {
+				return fmt.Errorf("--listen: %w", err)
+			}
+			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+			return peer.RunGoflow2(cmd.Context(), address, os.Stdin, os.Stdout, log)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", "`ADDRESS:PORT` on the loopback interface")
 	return cmd
 }
 

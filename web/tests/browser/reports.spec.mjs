@@ -104,10 +104,10 @@ test('a port of an exporter, its table and its binding', async () => {
   if (!(await detail()).service_id) {
     const service = (await staff.get('/services?limit=1')).items[0]
     await page.getByRole('button', { name: /^Bind to a service/ }).click()
-    await page.getByLabel('Service').fill('no such service')
+    await page.getByRole('combobox', { name: 'Service' }).fill('no such service')
     await page.getByRole('button', { name: 'Bind', exact: true }).click()
     await page.getByRole('dialog').getByRole('alert').waitFor()
-    await page.getByLabel('Service').fill(service.name)
+    await page.getByRole('combobox', { name: 'Service' }).fill(service.name)
     await page.getByRole('button', { name: 'Bind', exact: true }).click()
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
     await page.getByText('is billed by this port’s counters').waitFor()

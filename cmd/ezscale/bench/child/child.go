@@ -20,7 +20,8 @@ import (
 const (
 	ticksASecond = 100 // USER_HZ of every Linux that Go runs on
 	stopBound    = 20 * time.Second
-	lastWords    = 4 << 10 // bytes of a child's error output that are kept
+	wordsBound   = time.Second // after its end, for what it leaves behind to close the error output
+	lastWords    = 4 << 10     // bytes of a child's error output that are kept
 )
 
 // Process is a child and what it starts.
@@ -40,6 +41,7 @@ func Start(name string, env []string, program string, args ...string) (*Process,
 	p.command = exec.Command(program, args...)
 	p.command.Env = append(os.Environ(), env...)
 	p.command.Stderr = p.words
+	p.command.WaitDelay = wordsBound
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	var err error
 	if p.In, err = p.command.StdinPipe(); err != nil {
@@ -109,6 +111,12 @@ func (p *Process) Stop() error {
 	}
 	_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL) // what it left behind
 	return nil
+}
+
+// Kill ends the child and its group at once.
+func (p *Process) Kill() {
+	_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL) // it may have ended already
+	<-p.ended
 }
 
 // Usage is what a process group has used up to now.

@@ -34,6 +34,7 @@ const (
 	readyBound = 90 * time.Second
 	readyPoll  = 50 * time.Millisecond
 	retention  = time.Hour // of the topics, when they are made here
+	setupBound = 10 * time.Minute
 )
 
 // Servers are what a stage stands on.
@@ -223,7 +224,7 @@ func (s *Stage) makeDatabase(ctx context.Context) (dsn string, err error) {
 	}
 	u.Path = "/" + s.database
 	dsn = u.String()
-	if s.Pool, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: 3, ApplicationName: "ezscale bench"}); err != nil {
+	if s.Pool, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: 3, ApplicationName: "ezscale bench", StatementTime: setupBound}); err != nil {
 		return "", errors.Join(err, s.dropDatabase())
 	}
 	if err := postgres.Migrate(ctx, dsn, s.cfg.Log); err != nil {
