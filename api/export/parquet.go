@@ -16,7 +16,7 @@ const (
 
 // parquetFile writes Parquet with Snappy pages.
 type parquetFile[T any] struct {
-	out     *parquet.Writer
+	out     *parquet.GenericWriter[any]
 	columns []column
 	rows    []parquet.Row
 	group   int // rows in the row group that is open
@@ -24,7 +24,7 @@ type parquetFile[T any] struct {
 
 func newParquet[T any](to io.Writer, columns []column) *parquetFile[T] {
 	return &parquetFile[T]{columns: columns,
-		out: parquet.NewWriter(to, schemaOf(columns), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("ezscale", "", ""))}
+		out: parquet.NewGenericWriter[any](to, schemaOf(columns), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("ezscale", "", ""))}
 }
 
 // schemaOf makes the columns' schema by way of a struct type: only a struct keeps its columns in order.
