@@ -119,22 +119,6 @@ func (c *Client) Ping(ctx context.Context) error {
 	return c.failure("reach kafka", err)
 }
 
-// Offsets gives the first offset still kept and the offset that the next message will get.
-func (c *Client) Offsets(ctx context.Context, topic string, partition int) (first, next int64, err error) {
-	response, err := c.client.ListOffsets(ctx, &kafkago.ListOffsetsRequest{
-		Topics: map[string][]kafkago.OffsetRequest{topic: {kafkago.FirstOffsetOf(partition), kafkago.LastOffsetOf(partition)}},
-	})
-	if err != nil {
-		return 0, 0, c.failure("list offsets", err)
-	}
-	for _, p := range response.Topics[topic] {
-		if p.Partition == partition {
-			return p.FirstOffset, p.LastOffset, c.failure("list offsets", p.Error)
-		}
-	}
-	return 0, 0, fmt.Errorf("list offsets: no answer for %s/%d: %w", topic, partition, ErrUnavailable)
-}
-
 // failure gives an error its kind. The metadata is asked anew after one that may come from old metadata.
 func (c *Client) failure(what string, err error) error {
 	if err == nil {
