@@ -68,11 +68,11 @@ func (h *hosts) insert(addr uint32, c host) {
 }
 
 // find is the owner of an address at a time, or None when the trie must be asked.
-func (h *hosts) find(addr netip.Addr, at int64) int32 {
+func (h *hosts) find(k uint32, at int64) int32 {
 	if len(h.index) == 0 {
 		return None
 	}
-	k, mask := key(addr), uint32(len(h.index)-1)
+	mask := uint32(len(h.index) - 1)
 	for i := h.hash(k); ; i = (i + 1) & mask {
 		e := h.index[i]
 		if e.owner == 0 {

@@ -45,6 +45,7 @@ type Table struct {
 	trie  bart.Fast[span]
 	older []span // chains of older intervals; index 0 is not used
 	hosts hosts
+	reach reach
 }
 
 // New builds a table. It fails when a prefix is not valid, an interval is empty, an owner is negative, or two
@@ -71,6 +72,7 @@ func New(assignments []Assignment) (*Table, error) {
 			t.older = append(t.older, newest)
 		}
 		t.trie.Insert(a.Prefix, s)
+		t.reach.add(a.Prefix)
 	}
 	t.hosts = newHosts(&t.trie)
 	return t, nil
@@ -100,7 +102,11 @@ func (t *Table) Size() int { return t.trie.Size() }
 // be unmapped by the caller.
 func (t *Table) Owner(addr netip.Addr, at int64) int32 {
 	if addr.Is4() {
-		if owner := t.hosts.find(addr, at); owner != None {
+		k := key(addr)
+		if !t.reach.has(k) {
+			return None
+		}
+		if owner := t.hosts.find(k, at); owner != None {
 			return owner
 		}
 	}

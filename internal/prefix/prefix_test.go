@@ -82,7 +82,8 @@ func TestOwnerIsTheLongestValid(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 50 {
-			addr := netip.AddrFrom4([4]byte{10, 0, byte(rapid.IntRange(0, 3).Draw(t, "c")), byte(rapid.IntRange(0, 7).Draw(t, "d"))})
+			addr := netip.AddrFrom4([4]byte{rapid.SampledFrom([]byte{10, 10, 10, 11, 200}).Draw(t, "a"), byte(rapid.SampledFrom([]int{0, 0, 0, 1, 255}).Draw(t, "b")),
+				byte(rapid.IntRange(0, 3).Draw(t, "c")), byte(rapid.IntRange(0, 7).Draw(t, "d"))})
 			at := rapid.Int64Range(0, 30).Draw(t, "at")
 			if got, want := table.Owner(addr, at), plain(all, addr, at); got != want {
 				t.Fatalf("owner of %s at %d: got %d, want %d of %v", addr, at, got, want, all)

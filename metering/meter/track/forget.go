@@ -39,5 +39,6 @@ func (s *SubAgent) forget(at int64) bool {
 	}
 	s.streams = nil
 	clear(s.sources)
+	clear(s.recent[:])
 	return len(s.ports) == 0 || silent > forgetPortsAfter
 }

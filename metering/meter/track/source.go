@@ -8,6 +8,7 @@ const MaxSampleJump = 50
 // are estimates to be shown, never to be billed, so this keeps one word of memory and no proof: late samples
 // within the last 50 take their gap back, all else is forgiven.
 type source struct {
+	key     uint64 // class and index
 	high    uint32
 	drops   uint32
 	rate    uint32 // of the newest sample
@@ -32,7 +33,7 @@ func (s *source) sample(seq, drops, rate uint32) (lost, dropped int64) {
 			lost = -1
 		}
 	default:
-		*s = source{high: seq, drops: drops, rate: rate}
+		*s = source{key: s.key, high: seq, drops: drops, rate: rate}
 	}
 	return lost, dropped
 }

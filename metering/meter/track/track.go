@@ -47,6 +47,7 @@ const (
 	MaxStreams    = 4    // per sub-agent; the least recently used makes room
 	MaxSubAgents  = 256  // per exporter, over all its agents
 	MaxSources    = 4096 // per sub-agent
+	recentSources = 8    // per sub-agent, found at once
 	MaxProducers  = 256  // per partition; the longest silent makes room
 	MaxCollectors = 256  // per partition; the longest silent makes room
 
@@ -132,6 +133,7 @@ type SubAgent struct {
 	id      uint32
 	streams []*stream
 	sources map[uint64]*source
+	recent  [recentSources]*source // of sources, found without the map: samples come of few
 	ports   map[uint32]*Port
 	tick    uint64
 	heardAt int64  // receive time of the newest datagram
@@ -273,15 +275,22 @@ func (s *SubAgent) keep(fresh *stream) {
 // the agent dropped. tracked is false when the sub-agent has too many sources.
 func (s *SubAgent) Sample(class, index, seq, drops, rate uint32) (lost, dropped int64, tracked bool) {
 	key := uint64(class)<<32 | uint64(index)
+	place := &s.recent[index%recentSources]
+	if src := *place; src != nil && src.key == key {
+		lost, dropped = src.sample(seq, drops, rate)
+		return lost, dropped, true
+	}
 	src, ok := s.sources[key]
 	if ok {
+		*place = src
 		lost, dropped = src.sample(seq, drops, rate)
 		return lost, dropped, true
 	}
 	if len(s.sources) >= MaxSources {
 		return 0, 0, false
 	}
-	s.sources[key] = &source{high: seq, drops: drops, rate: rate}
+	src = &source{key: key, high: seq, drops: drops, rate: rate}
+	s.sources[key], *place = src, src
 	return 0, 0, true
 }
 

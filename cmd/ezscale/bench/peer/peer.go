@@ -62,7 +62,7 @@ func kinds(cfg Config) []kind {
 	return []kind{
 		{name: "goflow2", does: "JSON, thrown away", program: cfg.Program, arguments: goflow2Arguments},
 		{name: "sfacctd", does: "per-host counters in memory", program: "sfacctd", install: "apt-get install pmacct", arguments: sfacctdArguments},
-		{name: "sfcapd", does: "flow records in a file", program: "sfcapd", install: "apt-get install nfdump", arguments: sfcapdArguments},
+		{name: "sfcapd", does: "flow records in a file", program: "sfcapd", install: "apt-get install nfdump-sflow", arguments: sfcapdArguments},
 	}
 }
 
