@@ -19,11 +19,15 @@ type roleSpec struct {
 	add         func(*base, context.Context) error
 	ownEdge     bool  // serves /health and /metrics itself
 	memory      int64 // bytes from which the garbage collector works harder, when GOMEMLIMIT does not say; 0: never
+	garbage     int   // percent of the live heap that may be garbage, when GOGC does not say; 0: Go's 100
 }
 
 // collectorMemory is above what a collector can be using (its queue, the buffers it keeps, what is in flight), so that
 // a backlog takes no more than it must.
 const collectorMemory = 128 << 20
+
+// meteringGarbage trades little for memory: collector and meter reuse nearly all they work with.
+const meteringGarbage = 40
 
 func roleSpecs() []roleSpec {
 	const pg, kafka, click = "EZSCALE_POSTGRES", "EZSCALE_KAFKA", "EZSCALE_CLICKHOUSE"
@@ -35,8 +39,8 @@ func roleSpecs() []roleSpec {
 		{name: "jobs", short: "Mails, webhooks, and the closing of billing cycles", needs: []string{pg},
 			add: func(b *base, ctx context.Context) error { _, err := b.addJobs(ctx); return err }},
 		{name: "projections", short: "Kafka to ClickHouse read models", needs: []string{pg, kafka, click}, add: (*base).addProjections},
-		{name: "collector", short: "UDP exports to Kafka", needs: []string{pg, kafka}, add: (*base).addCollector, memory: collectorMemory},
-		{name: "meter", short: "Datagrams to counters", needs: []string{pg, kafka}, add: (*base).addMeter},
+		{name: "collector", short: "UDP exports to Kafka", needs: []string{pg, kafka}, add: (*base).addCollector, memory: collectorMemory, garbage: meteringGarbage},
+		{name: "meter", short: "Datagrams to counters", needs: []string{pg, kafka}, add: (*base).addMeter, garbage: meteringGarbage},
 	}
 }
 
@@ -65,6 +69,9 @@ func runRole(ctx context.Context, spec roleSpec) error {
 	}
 	if spec.memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(spec.memory)
+	}
+	if spec.garbage > 0 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(spec.garbage)
 	}
 	b, err := newBase(ctx, cfg, log.With("role", spec.name))
 	if err != nil {

@@ -5,8 +5,8 @@ import "sync"
 // Sizes of reused envelope buffers, in bytes. Most exporters are slow and never need a large one.
 const (
 	smallestBuffer = 4 << 10
-	bufferClasses  = 7        // 4, 8, 16 … 256 KiB
-	bufferBytes    = 16 << 20 // kept for reuse, at most
+	bufferClasses  = 13      // 4, 6, 8, 12, 16 … 192, 256 KiB
+	bufferBytes    = 8 << 20 // kept for reuse, at most
 )
 
 // buffers keeps envelope buffers for reuse.
@@ -26,11 +26,13 @@ func (b *buffers) get(size int) []byte {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n := len(b.free[class]); n > 0 {
-		buf := b.free[class][n-1]
-		b.free[class] = b.free[class][:n-1]
-		b.kept -= cap(buf)
-		return buf[:0]
+	for _, near := range [...]int{class, min(class+1, bufferClasses-1)} {
+		if n := len(b.free[near]); n > 0 {
+			buf := b.free[near][n-1]
+			b.free[near] = b.free[near][:n-1]
+			b.kept -= cap(buf)
+			return buf[:0]
+		}
 	}
 	return make([]byte, 0, classSize(class))
 }
@@ -49,4 +51,5 @@ func (b *buffers) put(buf []byte) {
 	}
 }
 
-func classSize(class int) int { return smallestBuffer << class }
+// classSize grows by half and by a third in turns.
+func classSize(class int) int { return (smallestBuffer + class%2*smallestBuffer/2) << (class / 2) }

@@ -172,11 +172,19 @@ func (r *receiver) pack(k *sources.Known, d envelope.Datagram) {
 			r.timer.Reset(r.c.untilFlush())
 		}
 	}
-	if !p.writer.Append(d) {
+	if !r.append(p, d) {
 		r.seal(p)
 		r.begin(p)
-		p.writer.Append(d)
+		r.append(p, d)
 	}
+}
+
+// append adds a datagram, in a longer buffer when the one at hand is full: left to itself it would grow into garbage.
+func (r *receiver) append(p *packer, d envelope.Datagram) bool {
+	if need := p.writer.Needs(len(d.Payload)); need > 0 && need <= r.c.cfg.EnvelopeBytes {
+		r.c.buffers.put(p.writer.Move(r.c.buffers.get(need)))
+	}
+	return p.writer.Append(d)
 }
 
 // untilFlush lets all receivers flush at the same moments, so that a partition gets what they have in one request.

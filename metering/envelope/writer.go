@@ -60,6 +60,21 @@ func (w *Writer) Count() int { return w.count }
 // Len is the envelope's length so far, in bytes.
 func (w *Writer) Len() int { return len(w.buf) }
 
+// Needs is how long a buffer must be to take one more payload of size bytes; 0 when the buffer at hand is long enough.
+func (w *Writer) Needs(size int) int {
+	if need := len(w.buf) + RecordSize + size; need > cap(w.buf) {
+		return need
+	}
+	return 0
+}
+
+// Move goes on in a longer buffer, whose content is lost, and gives back the one before.
+func (w *Writer) Move(buf []byte) []byte {
+	before := w.buf
+	w.buf = append(buf[:0], before...)
+	return before
+}
+
 // Seal writes the sequence and gives the envelope away; the writer is then empty until Reset.
 func (w *Writer) Seal(sequence uint64) []byte {
 	b := w.buf

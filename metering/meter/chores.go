@@ -31,6 +31,10 @@ func (s *session) flushAfter() time.Duration {
 	return stretched(s.cfg.FlushInterval, s.cfg.FullFlush, flushPerCell, s.counter.Tally.Cells())
 }
 
+// rest is how long to leave Postgres alone after a flush that took long: with very many services flushes would else be all
+// that it does.
+func (s *session) rest() time.Duration { return min(restPerFlush*s.flushTook, s.cfg.LongestRest) }
+
 // emitAfter is how long to gather before the next emission: a minute's window is written anew in each.
 func (s *session) emitAfter() time.Duration {
 	return stretched(s.cfg.EmitInterval, s.cfg.FullEmit, emitPerWindow, len(s.touched))
@@ -49,12 +53,16 @@ func (s *session) fetchWait() time.Duration {
 	return min(max(s.flushAfter()-s.elapsed(s.flushedAt), shortestFetch), longestFetch)
 }
 
-// fetchBytes lets a fetch gather while a flush is waited for anyway: nothing is on the graph any later for that.
-func (s *session) fetchBytes() int {
-	if s.position == s.committed {
-		return 1
-	}
-	return gatherBytes
+// gathers tells whether messages may gather at the broker: what is counted waits for a flush anyway, and fewer fetches
+// cost less.
+func (s *session) gathers() bool {
+	return s.position > s.committed && s.reader.HighWater() <= s.position
+}
+
+// untilFetch lets all partitions fetch at the same moments: a process that wakes less often costs less, and they share
+// one question for changes of attribution.
+func (s *session) untilFetch() time.Duration {
+	return fetchEvery - time.Duration(s.cfg.Machine().UnixNano()%int64(fetchEvery))
 }
 
 func (s *session) stateDue() bool {
@@ -63,7 +71,7 @@ func (s *session) stateDue() bool {
 
 // chores are what is due between two fetches.
 func (s *session) chores(ctx context.Context) error {
-	due := s.position > s.committed && (s.counter.Tally.Full() || s.elapsed(s.flushedAt) >= s.flushAfter())
+	due := s.position > s.committed && (s.counter.Tally.Full() || s.elapsed(s.flushedAt) >= max(s.flushAfter(), s.rest()))
 	if err := s.flushIf(ctx, due); err != nil {
 		return err
 	}
@@ -106,10 +114,11 @@ func (s *session) flushed(began time.Time, alerts int) {
 	if s.stateDue() {
 		s.stateAt = now
 	}
-	s.judge()
+	s.judged.note(s.judging)
 	s.touch()
 	s.metrics.committed(tally)
-	s.metrics.flushSeconds.Observe(now.Sub(began).Seconds())
+	s.flushTook = now.Sub(began)
+	s.metrics.flushSeconds.Observe(s.flushTook.Seconds())
 	s.metrics.flushCells.Observe(float64(tally.Cells()))
 	s.metrics.lateHours.Add(float64(len(s.rows.Late.Keys)))
 	s.metrics.pending.Add(float64(len(s.rows.Pending.Keys)))

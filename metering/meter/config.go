@@ -18,6 +18,7 @@ const (
 	firstRetryWait = 50 * time.Millisecond
 	finishBound    = 15 * time.Second     // for the last flush at Stop
 	flushPerCell   = 2 * time.Millisecond // that a flush waits longer for each cell it writes, up to FullFlush
+	restPerFlush   = 3                    // of its own time that a flush leaves to others, up to LongestRest
 	emitPerWindow  = 2 * time.Millisecond // the same of an emission, up to FullEmit
 )
 
@@ -35,9 +36,11 @@ type Config struct {
 	IdleInterval  time.Duration // the same while only collectors' reports come; default 2 s
 	FullFlush     time.Duration // the longest between two flushes, for those that write many rows; default 3 s
 	BehindFlush   time.Duration // the same while the meter is behind: fewer, larger flushes; default 5 s
+	LongestRest   time.Duration // the longest that a meter leaves Postgres alone after a flush that took long; default 20 s
 	EmitInterval  time.Duration // between two emissions of usage windows; default 10 s, graphs read the newest minutes from Postgres
 	FullEmit      time.Duration // the longest between two emissions, for those of many windows; default 45 s
 	StateInterval time.Duration // between two snapshots of the trackers; default 10 s
+	PageRows      int           // usage rows that a flush sends to Postgres at a time; default 4,000
 	SlotRetention time.Duration // of ten-second slots behind the slowest partition's watermark; default 26 h
 	StallAfter    time.Duration // without progress while there is work: unhealthy; default 30 s
 	RetryLease    time.Duration // pause before asking again for a lease that is held; default 2 s
@@ -60,9 +63,11 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.IdleInterval, 2*time.Second)
 	setDefault(&c.FullFlush, 3*time.Second)
 	setDefault(&c.BehindFlush, 5*time.Second)
+	setDefault(&c.LongestRest, 20*time.Second)
 	setDefault(&c.EmitInterval, 10*time.Second)
 	setDefault(&c.FullEmit, 45*time.Second)
 	setDefault(&c.StateInterval, 10*time.Second)
+	setDefault(&c.PageRows, 4_000)
 	setDefault(&c.SlotRetention, 26*time.Hour)
 	setDefault(&c.StallAfter, 30*time.Second)
 	setDefault(&c.RetryLease, 2*time.Second)

@@ -43,7 +43,7 @@ func (s *session) correct(ctx context.Context, tx pgx.Tx) (more bool, err error)
 			s.uncovered = true
 			return nil
 		}
-		s.waiting.Add(books.CycleKey{Cycle: *cycle, Service: service}, &u)
+		s.waiting.Add(books.CycleKey{Service: service, Cycle: *cycle, Terms: s.view.Terms(*cycle)}, &u)
 		return nil
 	})
 	if err != nil {

@@ -17,12 +17,11 @@ import (
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/metering/meter/books"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/owners"
 	"github.com/ezscale/platform/schemas/events"
 )
 
 var (
-	//go:embed sql/usage_cycle.sql
-	usageCycleSQL string
 	//go:embed sql/settle.sql
 	settleSQL string
 	//go:embed sql/quota_alert.sql
@@ -120,17 +119,17 @@ func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err err
 			s.correcting = 0
 		}
 	}
-	b := &pgx.Batch{}
 	books.Prepare(tx.Conn().TypeMap())
-	books.Usage(b, s.view, &s.rows, s.partition, s.flushes+1)
-	books.Besides(b, s.view, s.counter.Tally)
-	s.queueCollectors(b)
-	s.queueMeter(b)
-	var crossings []crossing
-	s.judging = s.judging[:0]
-	s.queueCycles(b, &crossings)
-	if err := tx.SendBatch(ctx, b).Close(); err != nil {
-		return 0, fmt.Errorf("write a flush: %w", err)
+	s.pages.Begin()
+	if err := s.pages.Usage(ctx, tx, s.view, &s.rows, s.partition, s.flushes+1); err != nil {
+		return 0, fmt.Errorf("write usage: %w", err)
+	}
+	books.Besides(s.pages.Batch(), s.view, s.counter.Tally)
+	s.queueCollectors(s.pages.Batch())
+	s.queueMeter(s.pages.Batch())
+	crossings, err := s.writeCycles(ctx, tx)
+	if err != nil {
+		return 0, fmt.Errorf("write cycles and what is besides: %w", err)
 	}
 	return s.alert(ctx, tx, crossings)
 }
@@ -147,6 +146,7 @@ func (s *session) settle(ctx context.Context, tx pgx.Tx) error {
 	var key books.CycleKey
 	var u count.Usage
 	_, err = pgx.ForEachRow(found, append([]any{&key.Cycle, &key.Service}, books.Fields(&u)...), func() error {
+		key.Terms = s.view.Terms(key.Cycle)
 		s.waiting.Add(key, &u)
 		return nil
 	})
@@ -165,60 +165,61 @@ type crossing struct {
 	crossed                  bool // by this flush
 }
 
-// queueCycles adds to the cycles' totals and finds the thresholds between before and after.
-func (s *session) queueCycles(b *pgx.Batch, crossings *[]crossing) {
-	sums := &s.rows.Cycles
+// writeCycles adds to the cycles' totals and finds the thresholds between before and after.
+func (s *session) writeCycles(ctx context.Context, tx pgx.Tx) (all []crossing, err error) {
+	s.judging = s.judging[:0]
+	cycles := &s.rows.Cycles
 	if len(s.waiting.Keys) > 0 {
-		sums = &books.Grouping[books.CycleKey]{}
-		for _, from := range []*books.Grouping[books.CycleKey]{&s.rows.Cycles, &s.waiting} {
-			for i, key := range from.Keys {
-				sums.Add(key, &from.Sums[i])
-			}
-		}
+		cycles = books.Merge(cycles, &s.waiting)
 	}
-	if len(sums.Keys) == 0 {
-		return
+	if err := s.pages.Cycles(ctx, tx, cycles, func(key books.CycleKey, added, now *count.Usage) {
+		all = s.cross(all, key, added, now)
+	}); err != nil {
+		return nil, err
 	}
-	b.Queue(usageCycleSQL, books.Cycles(&s.rows, sums)...).Query(func(found pgx.Rows) error {
-		defer found.Close()
-		for found.Next() {
-			key, after, err := books.ReadCycle(found.RawValues())
-			if err != nil {
-				return err
-			}
-			before, added := after, sums.Of(key)
-			before.Subtract(&added)
-			*crossings = append(*crossings, s.crossings(key, &before, &after)...)
-		}
-		return found.Err()
-	})
+	return all, s.pages.Send(ctx, tx)
 }
 
-func (s *session) crossings(key books.CycleKey, before, after *count.Usage) []crossing {
-	t, ok := s.view.Terms(key.Cycle)
-	if !ok {
-		return nil // closed long ago: what comes now is late usage, for billing to see
+// cross appends the thresholds that a cycle has been taken over. One that is closed has none: what comes now is late usage,
+// for billing to see.
+func (s *session) cross(all []crossing, key books.CycleKey, added, after *count.Usage) []crossing {
+	t := key.Terms
+	if t == nil {
+		return all
 	}
-	crossed := t.Crossed(before, after)
+	before := *after
+	before.Subtract(added)
+	crossed := t.Crossed(&before, after)
 	passed := crossed
-	if s.judged[key.Cycle] != s.view.Version { // its terms may be others than they were
+	if !s.judged.has(t.Place) { // its terms may be others than they were
 		passed = t.Passed(after)
-		s.judging = append(s.judging, key.Cycle)
+		s.judging = append(s.judging, t.Place)
 	}
-	all := make([]crossing, 0, len(passed))
 	for _, percent := range passed {
 		all = append(all, crossing{key.Service, t.Customer, key.Cycle, percent, t.Quota, t.Billable(after), s.cfg.NewID(), slices.Contains(crossed, percent)})
 	}
 	return all
 }
 
-// judge remembers, once it is committed, which cycles' thresholds this flush has judged by their terms of now.
-func (s *session) judge() {
-	if len(s.judged) > maxJudged {
-		clear(s.judged)
+// judged are the cycles of one view whose thresholds have been judged by its terms.
+type judged struct {
+	version uint64
+	places  []bool
+}
+
+func (j *judged) has(place int) bool { return j.places[place] }
+
+// of forgets what was judged by another view's terms.
+func (j *judged) of(v *owners.View) {
+	if j.version != v.Version {
+		j.version, j.places = v.Version, make([]bool, v.Cycles())
 	}
-	for _, cycle := range s.judging {
-		s.judged[cycle] = s.view.Version
+}
+
+// note remembers, once it is committed, which cycles a flush has judged.
+func (j *judged) note(places []int) {
+	for _, place := range places {
+		j.places[place] = true
 	}
 }
 

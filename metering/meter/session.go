@@ -21,9 +21,8 @@ import (
 const (
 	longestFetch  = 500 * time.Millisecond
 	shortestFetch = 5 * time.Millisecond
-	gatherBytes   = 512 << 10 // of one fetch, while there is time
-	maxJudged     = 200_000   // cycles; beyond, they are judged anew
-	maxTouched    = 200_000   // minutes waiting to be emitted in memory; beyond, they are looked up
+	fetchEvery    = 150 * time.Millisecond
+	maxTouched    = 200_000 // minutes waiting to be emitted in memory; beyond, they are looked up
 )
 
 // session is a worker's memory while it holds the lease once.
@@ -43,11 +42,12 @@ type session struct {
 	reports   map[uuid.UUID]count.Outcome
 
 	rows    books.Rows
-	waiting books.Grouping[books.CycleKey]
-	judged  map[uuid.UUID]uint64 // version of the view by which a cycle's thresholds were last judged
-	judging []uuid.UUID          // cycles that this flush judges
-	pending bool                 // usage waits for cycles
-	settled uint64               // version of the view when that was last tried
+	pages   books.Pages
+	waiting books.Table[books.CycleKey]
+	judged  judged
+	judging []int  // places of the cycles that this flush judges
+	pending bool   // usage waits for cycles
+	settled uint64 // version of the view when that was last tried
 
 	corrected, correcting uint64 // versions of the view when corrections were last taken, and are taken by this flush
 	uncovered             bool   // a correction of this flush waits for a cycle
@@ -58,6 +58,7 @@ type session struct {
 	backlog       bool // there is more to emit than touched holds
 	emitFailure   error
 
+	flushTook                                          time.Duration
 	flushedAt, emittedAt, stateAt, renewedAt, lookedAt time.Time
 	state                                              []byte
 }
@@ -66,7 +67,8 @@ type session struct {
 func (w *worker) begin(ctx context.Context, lease *consumer.Lease) (*session, error) {
 	s := &session{
 		worker: w, lease: lease, position: lease.Next(), committed: lease.Next(),
-		reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{}, judged: map[uuid.UUID]uint64{},
+		pages:   books.Pages{Rows: w.cfg.PageRows},
+		reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{},
 	}
 	if _, err := w.pool.Exec(ctx, "insert into meter (partition) values ($1) on conflict do nothing", w.partition); err != nil {
 		return nil, fmt.Errorf("make the meter's row: %w", err)
@@ -173,6 +175,7 @@ func (s *session) refresh(ctx context.Context) error {
 		s.metrics.reloads.Inc()
 		s.view = v
 		s.counter.Use(&v.Snapshot)
+		s.judged.of(v)
 	}
 	s.viewed = true
 	return nil
@@ -181,8 +184,10 @@ func (s *session) refresh(ctx context.Context) error {
 // loop works until ctx ends or memory may no longer be trusted.
 func (s *session) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
+		if s.gathers() {
+			_ = pause(ctx, s.untilFetch()) // ctx has ended: so does the fetch
+		}
 		s.viewed = false
-		s.reader.AtLeast(s.fetchBytes())
 		_, err := s.reader.Fetch(ctx, s.fetchWait(), func(r kafka.Record) error { return s.record(ctx, r) })
 		if err != nil {
 			if err := s.afterFailure(ctx, err); err != nil {

@@ -126,7 +126,7 @@ func (w *world) config() meter.Config {
 		Partitions: []int{0}, Topic: w.topic, UsageTopic: w.usageTopic, Now: time.Now,
 		FlushInterval: 50 * time.Millisecond, IdleInterval: 50 * time.Millisecond, BehindFlush: 100 * time.Millisecond,
 		EmitInterval: 100 * time.Millisecond, StateInterval: 300 * time.Millisecond, LeaseTTL: 5 * time.Second, RetryLease: 100 * time.Millisecond,
-		StallAfter: 10 * time.Second,
+		StallAfter: 10 * time.Second, PageRows: 3,
 	}
 }
 

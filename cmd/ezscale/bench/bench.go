@@ -30,7 +30,7 @@ func NewCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this build on this machine, on servers of its own",
 	}
-	cmd.AddCommand(newCollectorCommand(), accuracy.NewCommand(), newSenderCommand(), newGoflow2Command())
+	cmd.AddCommand(newCollectorCommand(), accuracy.NewCommand(), newSenderCommand(), newGoflow2Command(), newReceiveCommand())
 	return cmd
 }
 

@@ -65,7 +65,7 @@ func TestOptionsAreBounded(t *testing.T) {
 func TestReportNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	r := Report{Decode: 2e7, Rows: []Row{{Scenario: "steady", Offered: 1000, Lost: 10, SamplesPerCPUSecond: 2.5e6, RSS: 64 << 20, Books: "equal to the byte"}},
-		Peers: []peer.Result{{Name: "goflow2", Does: "JSON", Offered: 5}, {Name: "sfcapd", Missing: "apt-get install nfdump-sflow"}}}
+		Peers: []peer.Result{{Name: "goflow2", Does: "JSON", Offered: 5, SamplesPerCPUSecond: 1e6}, {Name: "sfcapd", Missing: "apt-get install nfdump-sflow"}}}
 	r.finish()
 	if r.Pipeline != 2.5e6 || r.Lost != 10 || r.RSS != 64<<20 {
 		t.Errorf("head: %+v", r)
@@ -74,7 +74,7 @@ func TestReportNamesWhatIsMissing(t *testing.T) {
 	if err := r.print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"decode: 20.0 M", "steady", "1.00", "2.50", "64", "goflow2", "sfcapd is not on this machine", "apt-get install nfdump-sflow"} {
+	for _, want := range []string{"decode: 20.0 M", "steady", "1.00", "2.50", "64", "goflow2", "2.50 ×", "sfcapd is not on this machine", "apt-get install nfdump-sflow"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
 		}

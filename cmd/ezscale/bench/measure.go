@@ -33,7 +33,7 @@ type Row struct {
 	MeterCPU            float64 `json:"meter_cpu_seconds"`
 	CollectorRSS        int64   `json:"collector_rss_bytes"` // the most that was seen
 	MeterRSS            int64   `json:"meter_rss_bytes"`
-	RSS                 int64   `json:"rss_bytes"`           // the most of both together
+	RSS                 int64   `json:"rss_bytes"`           // the most of both together, the program's file, which they share, once
 	GraphDelay          float64 `json:"graph_delay_seconds"` // the most that an exporter's counters were behind while datagrams came
 	CaughtUp            float64 `json:"caught_up_seconds"`   // from the last datagram, or the meter's start, until all was counted
 	Books               string  `json:"books"`               // what comparing counters with what was sent gave
@@ -68,8 +68,8 @@ func (w *watch) look(ctx context.Context) {
 	delay, heard, err := w.stage.Delay(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.row.CollectorRSS, w.row.MeterRSS = max(w.row.CollectorRSS, collector), max(w.row.MeterRSS, meter)
-	w.row.RSS = max(w.row.RSS, collector+meter)
+	w.row.CollectorRSS, w.row.MeterRSS = max(w.row.CollectorRSS, collector.Resident()), max(w.row.MeterRSS, meter.Resident())
+	w.row.RSS = max(w.row.RSS, collector.Private+meter.Private+max(collector.Shared, meter.Shared))
 	if sending := time.Since(w.began); w.sending && err == nil {
 		if heard { // and what was heard in an earlier run is no older than this one
 			sending = min(sending, delay)
@@ -85,15 +85,15 @@ func (w *watch) sent() {
 	w.sending = false
 }
 
-func resident(p *child.Process) int64 {
+func resident(p *child.Process) child.Usage {
 	if p == nil {
-		return 0
+		return child.Usage{}
 	}
 	usage, err := p.Usage()
 	if err != nil {
-		return 0
+		return child.Usage{}
 	}
-	return usage.Resident
+	return usage
 }
 
 func cpu(p *child.Process) (time.Duration, error) {

@@ -62,15 +62,24 @@ func (r Report) print(out io.Writer) error {
 	return nil
 }
 
+// times is how many times a peer's samples the pipeline counts for the same processor time.
+func (r Report) times(p peer.Result) string {
+	if p.SamplesPerCPUSecond == 0 || r.Pipeline == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f ×", r.Pipeline/p.SamplesPerCPUSecond)
+}
+
 func (r Report) printPeers(text *strings.Builder) error {
 	if len(r.Peers) == 0 {
 		return nil
 	}
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\npeer\toffered\tlost\tM samples/CPU s\tCPU s\tMiB\t  what it does with a sample\t")
+	fmt.Fprintln(table, "\npeer\toffered\tlost\tM samples/CPU s\tours is\tCPU s\tMiB\t  what it does with a sample\t")
 	for _, p := range r.Peers {
 		if p.Missing == "" {
-			fmt.Fprintf(table, "%s\t%d\t%d\t%.2f\t%.2f\t%.0f\t  %s\t\n", p.Name, p.Offered, p.Lost, p.SamplesPerCPUSecond/mega, p.CPU, mebibytes(p.RSS), p.Does)
+			fmt.Fprintf(table, "%s\t%d\t%d\t%.2f\t%s\t%.2f\t%.0f\t  %s\t\n", p.Name, p.Offered, p.Lost, p.SamplesPerCPUSecond/mega, r.times(p),
+				p.CPU, mebibytes(p.RSS), p.Does)
 		}
 	}
 	if err := table.Flush(); err != nil {

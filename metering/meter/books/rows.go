@@ -4,6 +4,9 @@
 package books
 
 import (
+	"bytes"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,41 +16,23 @@ import (
 	"github.com/ezscale/platform/metering/meter/owners"
 )
 
-// Grouping sums usage by key, and keeps its memory between flushes.
-type Grouping[K comparable] struct {
-	at   map[K]int
+// Table is usage by key, one row a key, and keeps its memory between flushes.
+type Table[K comparable] struct {
 	Keys []K
 	Sums []count.Usage
 }
 
-// Add adds usage to the sum of a key.
-func (g *Grouping[K]) Add(key K, u *count.Usage) {
-	if g.at == nil {
-		g.at = map[K]int{}
+// Add adds usage to the last row when that has the same key, and else begins a row.
+func (t *Table[K]) Add(key K, u *count.Usage) {
+	if last := len(t.Keys) - 1; last >= 0 && t.Keys[last] == key {
+		t.Sums[last].Add(u)
+		return
 	}
-	i, ok := g.at[key]
-	if !ok {
-		i = len(g.Keys)
-		g.at[key] = i
-		g.Keys = append(g.Keys, key)
-		g.Sums = append(g.Sums, count.Usage{})
-	}
-	g.Sums[i].Add(u)
+	t.Keys, t.Sums = append(t.Keys, key), append(t.Sums, *u)
 }
 
-// Of is the sum of a key.
-func (g *Grouping[K]) Of(key K) count.Usage {
-	if i, ok := g.at[key]; ok {
-		return g.Sums[i]
-	}
-	return count.Usage{}
-}
-
-// Reset forgets all sums and keeps their memory.
-func (g *Grouping[K]) Reset() {
-	clear(g.at)
-	g.Keys, g.Sums = g.Keys[:0], g.Sums[:0]
-}
+// Reset forgets all rows and keeps their memory.
+func (t *Table[K]) Reset() { t.Keys, t.Sums = t.Keys[:0], t.Sums[:0] }
 
 // Array makes one column of keys.
 func Array[K, V any](keys []K, value func(K) V) []V {
@@ -80,19 +65,22 @@ type (
 		Service int32
 		Time    int64
 	}
-	// CycleKey is a row of usage_cycle.
-	CycleKey struct{ Cycle, Service uuid.UUID }
+	// CycleKey is a row of usage_cycle. Terms are nil when the cycle was closed long ago.
+	CycleKey struct {
+		Service, Cycle uuid.UUID
+		Terms          *owners.Terms
+	}
 )
 
-// Rows are the usage of one flush by table.
+// Rows are the usage of one flush by table, each in the order of services' ids, then of time.
 type Rows struct {
-	Hourly  Grouping[HourKey]
-	Slots   Grouping[ServiceTime]
-	Cycles  Grouping[CycleKey]
-	Pending Grouping[ServiceTime]
-	Late    Grouping[ServiceTime] // hours, of slots that are pruned already
-	Oldest  int64                 // slot; 0: none was written
-	arena   Arena
+	Hourly  Table[HourKey]
+	Slots   Table[ServiceTime]
+	Cycles  Table[CycleKey]
+	Pending Table[ServiceTime]
+	Late    Table[ServiceTime] // hours, of slots that are pruned already
+	Oldest  int64              // slot; 0: none was written
+	hourly  []int              // by exporter: its last row in Hourly, plus one
 }
 
 // How many ten-second slots there are.
@@ -114,11 +102,12 @@ func (r *Rows) Reset() {
 // Gather sorts a tally's cells into tables. Slots before keepFrom may be pruned and are not written.
 func (r *Rows) Gather(t *count.Tally, v *owners.View, keepFrom int64) {
 	r.Reset()
-	t.Each(func(service int32, c count.Column, u *count.Usage) {
+	r.hourly = append(r.hourly[:0], make([]int, len(v.ExporterIDs))...)
+	t.Sorted(v.Rank, func(service int32, c count.Column, u *count.Usage) {
 		hour := c.Slot / slotsPerHour
-		r.Hourly.Add(HourKey{service, c.Exporter, hour}, u)
-		if cycle, ok := v.Cycle(service, hour); ok {
-			r.Cycles.Add(CycleKey{cycle.ID, v.Services[service].ID}, u)
+		r.addHourly(HourKey{service, c.Exporter, hour}, u)
+		if terms, ok := v.Cycle(service, hour); ok {
+			r.Cycles.Add(CycleKey{v.Services[service].ID, terms.ID, terms}, u)
 		} else {
 			r.Pending.Add(ServiceTime{service, hour}, u)
 		}
@@ -131,6 +120,35 @@ func (r *Rows) Gather(t *count.Tally, v *owners.View, keepFrom int64) {
 			r.Oldest = c.Slot
 		}
 	})
+}
+
+// addHourly adds to the row of an exporter's hour, which the same hour's slots of other exporters may have come between.
+func (r *Rows) addHourly(key HourKey, u *count.Usage) {
+	last := &r.hourly[key.Exporter]
+	if *last > 0 && r.Hourly.Keys[*last-1] == key {
+		r.Hourly.Sums[*last-1].Add(u)
+		return
+	}
+	r.Hourly.Add(key, u)
+	*last = len(r.Hourly.Keys)
+}
+
+// Merge puts more cycles among those of t, and sums those with the same key.
+func Merge(t, more *Table[CycleKey]) *Table[CycleKey] {
+	keys := slices.Concat(t.Keys, more.Keys)
+	sums := slices.Concat(t.Sums, more.Sums)
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(bytes.Compare(keys[a].Service[:], keys[b].Service[:]), bytes.Compare(keys[a].Cycle[:], keys[b].Cycle[:]))
+	})
+	merged := &Table[CycleKey]{}
+	for _, i := range order {
+		merged.Add(keys[i], &sums[i])
+	}
+	return merged
 }
 
 // SlotTime is when a slot begins.

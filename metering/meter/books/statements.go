@@ -16,14 +16,6 @@ import (
 )
 
 var (
-	//go:embed sql/usage_hourly.sql
-	usageHourlySQL string
-	//go:embed sql/usage_slot.sql
-	usageSlotSQL string
-	//go:embed sql/usage_pending.sql
-	usagePendingSQL string
-	//go:embed sql/usage_late.sql
-	usageLateSQL string
 	//go:embed sql/loss_hourly.sql
 	lossHourlySQL string
 	//go:embed sql/loss_minute.sql
@@ -48,45 +40,6 @@ var (
 
 // maxAddresses bounds the unattributed addresses of an exporter and hour.
 const maxAddresses = 1_000
-
-// Usage puts all usage but the cycles into a batch.
-func Usage(b *pgx.Batch, v *owners.View, r *Rows, partition int, flush int64) {
-	a := &r.arena
-	a.Reset()
-	if keys := r.Hourly.Keys; len(keys) > 0 {
-		b.Queue(usageHourlySQL, append([]any{
-			idColumn(a, keys, func(k *HourKey) uuid.UUID { return v.Services[k.Service].ID }),
-			idColumn(a, keys, func(k *HourKey) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-			timeColumn(a, keys, func(k *HourKey) time.Time { return hourTime(k.Hour) }),
-		}, countColumns(a, r.Hourly.Sums)...)...)
-	}
-	ids := func(keys []ServiceTime) Column {
-		return idColumn(a, keys, func(k *ServiceTime) uuid.UUID { return v.Services[k.Service].ID })
-	}
-	if keys := r.Slots.Keys; len(keys) > 0 {
-		slots := timeColumn(a, keys, func(k *ServiceTime) time.Time { return SlotTime(k.Time) })
-		arguments := append([]any{ids(keys), slots}, countColumns(a, r.Slots.Sums)...)
-		b.Queue(usageSlotSQL, append(arguments, partition, flush)...)
-	}
-	hours := func(keys []ServiceTime) Column {
-		return timeColumn(a, keys, func(k *ServiceTime) time.Time { return hourTime(k.Time) })
-	}
-	if keys := r.Pending.Keys; len(keys) > 0 {
-		b.Queue(usagePendingSQL, append([]any{partition, ids(keys), hours(keys)}, countColumns(a, r.Pending.Sums)...)...)
-	}
-	if keys := r.Late.Keys; len(keys) > 0 {
-		b.Queue(usageLateSQL, append([]any{ids(keys), hours(keys)}, countColumns(a, r.Late.Sums)...)...)
-	}
-}
-
-// Cycles are the arguments of a statement that adds to cycles: their ids, their services', and the counts.
-func Cycles(r *Rows, sums *Grouping[CycleKey]) []any {
-	a := &r.arena
-	return append([]any{
-		idColumn(a, sums.Keys, func(k *CycleKey) uuid.UUID { return k.Cycle }),
-		idColumn(a, sums.Keys, func(k *CycleKey) uuid.UUID { return k.Service }),
-	}, countColumns(a, sums.Sums)...)
-}
 
 // Besides puts everything that is not usage into a batch.
 func Besides(b *pgx.Batch, v *owners.View, t *count.Tally) {

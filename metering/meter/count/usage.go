@@ -1,7 +1,9 @@
 package count
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 
 	"github.com/ezscale/platform/metering/meter/spread"
 )
@@ -76,6 +78,13 @@ type usageTable struct {
 	columns []Column
 	places  map[Column]uint32
 	recent  uint32 // the column asked for last
+	sorted  []place
+}
+
+// place is where a cell lies, and what it is sorted by.
+type place struct {
+	key  uint64
+	cell uint32
 }
 
 func newUsageTable() usageTable {
@@ -137,6 +146,37 @@ func (t *usageTable) reset() {
 	clear(t.index)
 	clear(t.places)
 	t.cells, t.columns = t.cells[:0], t.columns[:0]
+}
+
+// Sorted calls f for every cell, in the order of the services' ranks, then of slots, then of exporters.
+func (t *usageTable) Sorted(rank func(service int32) int32, f func(service int32, column Column, u *Usage)) {
+	columns := t.columnRanks()
+	t.sorted = t.sorted[:0]
+	for i := range t.cells {
+		key := t.cells[i].key
+		t.sorted = append(t.sorted, place{uint64(uint32(rank(int32(key>>32))))<<32 | uint64(columns[uint32(key)]), uint32(i)})
+	}
+	slices.SortFunc(t.sorted, func(a, b place) int { return cmp.Compare(a.key, b.key) })
+	for _, p := range t.sorted {
+		c := &t.cells[p.cell]
+		f(int32(c.key>>32), t.columns[uint32(c.key)], &c.Usage)
+	}
+}
+
+func (t *usageTable) columnRanks() []uint32 {
+	order := make([]uint32, len(t.columns))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int {
+		x, y := t.columns[a], t.columns[b]
+		return cmp.Or(cmp.Compare(x.Slot, y.Slot), cmp.Compare(x.Exporter, y.Exporter))
+	})
+	ranks := make([]uint32, len(order))
+	for rank, column := range order {
+		ranks[column] = uint32(rank)
+	}
+	return ranks
 }
 
 // Cells is the number of cells.

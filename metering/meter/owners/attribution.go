@@ -4,12 +4,15 @@
 package owners
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +39,7 @@ type Service struct{ ID, Customer uuid.UUID }
 // Terms are what a cycle's thresholds are judged by, and when it is.
 type Terms struct {
 	ID         uuid.UUID
+	Place      int // in its view, from 0 to View.Cycles
 	Customer   uuid.UUID
 	from, to   int64 // hours since 1970, to exclusive
 	Quota      int64 // 0: none
@@ -52,17 +56,25 @@ type View struct {
 	Services    []Service
 	ExporterIDs []uuid.UUID
 	bound       map[int32][]ownership.Binding // by service
-	cycles      map[int32][]Terms             // by service, ascending
-	byID        map[uuid.UUID]*Terms
-	snapshot    string // pg_snapshot
+	terms       []Terms                       // those of a service together, ascending
+	ofService   []cycles
+	byID        map[uuid.UUID]int32 // in terms
+	ranks       []int32             // of services by their ids
+	snapshot    string              // pg_snapshot
 }
+
+// cycles are where a service's terms lie in a view.
+type cycles struct{ from, to int32 }
 
 // Attribution keeps the newest view, shared by all partitions of a process.
 type Attribution struct {
 	pool *pgxpool.Pool
 	now  func() time.Time
 
+	asked atomic.Uint64 // questions to the database that have begun
+
 	mu        sync.Mutex
+	answered  uint64 // the last question that current answers
 	current   *View
 	services  map[uuid.UUID]int32
 	exporters map[uuid.UUID]int32
@@ -74,27 +86,41 @@ func New(pool *pgxpool.Pool, now func() time.Time) *Attribution {
 }
 
 // Fresh gives a view that shows every change committed before the call. It costs one short query while nothing
-// has changed. What was received before a change was committed may still be attributed by the new view: it
-// holds the old intervals as well.
+// has changed, and calls at the same time share it. What was received before a change was committed may still be
+// attributed by the new view: it holds the old intervals as well.
 func (a *Attribution) Fresh(ctx context.Context) (*View, error) {
+	begun := a.asked.Load()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.answered > begun { // asked by another after this call
+		return a.current, nil
+	}
+	question := a.asked.Add(1)
+	if err := a.ask(ctx); err != nil {
+		return nil, err
+	}
+	a.answered = question
+	return a.current, nil
+}
+
+// ask makes current show what is there now.
+func (a *Attribution) ask(ctx context.Context) error {
 	if a.current != nil {
 		var changed bool
 		if err := a.pool.QueryRow(ctx, changedSQL, a.current.snapshot).Scan(&changed); err != nil {
-			return nil, fmt.Errorf("ask whether attribution has changed: %w", err)
+			return fmt.Errorf("ask whether attribution has changed: %w", err)
 		}
 		if !changed {
-			return a.current, nil
+			return nil
 		}
 	}
 	v, err := a.load(ctx)
 	if err != nil {
 		a.forget(v)
-		return nil, fmt.Errorf("load attribution: %w", err)
+		return fmt.Errorf("load attribution: %w", err)
 	}
 	a.current = v
-	return v, nil
+	return nil
 }
 
 // forget takes back the indexes that a view gave away which is not taken into use.
@@ -112,7 +138,7 @@ func (a *Attribution) forget(v *View) {
 }
 
 func (a *Attribution) load(ctx context.Context) (*View, error) {
-	v := &View{Version: 1, cycles: map[int32][]Terms{}, byID: map[uuid.UUID]*Terms{}}
+	v := &View{Version: 1, byID: map[uuid.UUID]int32{}}
 	if a.current != nil {
 		v.Version, v.Services, v.ExporterIDs = a.current.Version+1, a.current.Services, a.current.ExporterIDs
 	}
@@ -187,7 +213,21 @@ func (a *Attribution) loadServices(ctx context.Context, tx pgx.Tx, v *View) erro
 		}
 		return nil
 	})
+	v.rank()
 	return err
+}
+
+// rank orders services by their ids. New services have the latest ids as a rule, so that little is left to sort.
+func (v *View) rank() {
+	order := make([]int32, len(v.Services))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return bytes.Compare(v.Services[a].ID[:], v.Services[b].ID[:]) })
+	v.ranks = make([]int32, len(order))
+	for rank, service := range order {
+		v.ranks[service] = int32(rank)
+	}
 }
 
 func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error {
@@ -195,42 +235,59 @@ func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error 
 	if err != nil {
 		return err
 	}
+	v.ofService = make([]cycles, len(v.Services))
 	var t Terms
 	var owner uuid.UUID
 	var from, to time.Time
 	var basis string
-	_, err = pgx.ForEachRow(rows, []any{&t.ID, &owner, &from, &to, &t.Quota, &basis, &t.direction, &t.thresholds}, func() error {
-		one := t
-		one.from, one.to, one.l3 = hourOf(from), hourOf(to), basis == "l3"
+	var thresholds []int16
+	_, err = pgx.ForEachRow(rows, []any{&t.ID, &owner, &from, &to, &t.Quota, &basis, &t.direction, &thresholds}, func() error {
 		index := a.services[owner]
-		one.Customer = v.Services[index].Customer
-		v.cycles[index] = append(v.cycles[index], one)
-		t.thresholds = nil
+		t.from, t.to, t.l3, t.Customer = hourOf(from), hourOf(to), basis == "l3", v.Services[index].Customer
+		if !slices.Equal(t.thresholds, thresholds) { // nearly all have the same, which are kept once
+			t.thresholds = slices.Clone(thresholds)
+		}
+		v.add(index, t)
 		return nil
 	})
-	for _, all := range v.cycles {
-		for i := range all {
-			v.byID[all[i].ID] = &all[i]
-		}
-	}
 	return err
+}
+
+// add adds the next cycle of a service.
+func (v *View) add(service int32, t Terms) {
+	t.Place = len(v.terms)
+	all := &v.ofService[service]
+	if all.to == 0 {
+		all.from = int32(t.Place)
+	}
+	all.to = int32(t.Place + 1)
+	v.byID[t.ID] = int32(t.Place)
+	v.terms = append(v.terms, t)
 }
 
 // Cycle is the cycle of a service that covers an hour, if one is known.
 func (v *View) Cycle(service int32, hour int64) (*Terms, bool) {
-	all := v.cycles[service]
-	for i := len(all) - 1; i >= 0; i-- {
-		if hour >= all[i].from && hour < all[i].to {
-			return &all[i], true
+	all := v.ofService[service]
+	for i := all.to - 1; i >= all.from; i-- {
+		if t := &v.terms[i]; hour >= t.from && hour < t.to {
+			return t, true
 		}
 	}
 	return nil, false
 }
 
-// Terms finds a cycle by its id; false when it was closed long ago.
-func (v *View) Terms(cycle uuid.UUID) (*Terms, bool) {
-	t, ok := v.byID[cycle]
-	return t, ok
+// Terms finds a cycle by its id; nil when it was closed long ago.
+func (v *View) Terms(cycle uuid.UUID) *Terms {
+	if place, ok := v.byID[cycle]; ok {
+		return &v.terms[place]
+	}
+	return nil
 }
+
+// Cycles is the number of cycles.
+func (v *View) Cycles() int { return len(v.terms) }
+
+// Rank is a service's place in the order of all services' ids, in this view.
+func (v *View) Rank(service int32) int32 { return v.ranks[service] }
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }

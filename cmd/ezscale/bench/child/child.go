@@ -121,11 +121,15 @@ func (p *Process) Kill() {
 
 // Usage is what a process group has used up to now.
 type Usage struct {
-	CPU      time.Duration
-	Resident int64 // bytes, now
+	CPU     time.Duration
+	Private int64 // bytes that are resident now and its own
+	Shared  int64 // the same of files, its own program above all, which others may share
 }
 
-// Usage reads what the child's group has used.
+// Resident is what is in memory now.
+func (u Usage) Resident() int64 { return u.Private + u.Shared }
+
+// Usage reads what the child's group has used. Files are those of the process with the most of them.
 func (p *Process) Usage() (Usage, error) {
 	group, err := members(p.command.Process.Pid)
 	if err != nil {
@@ -134,7 +138,8 @@ func (p *Process) Usage() (Usage, error) {
 	var sum Usage
 	for _, s := range group {
 		sum.CPU += s.CPU
-		sum.Resident += s.Resident
+		sum.Private += s.Private
+		sum.Shared = max(sum.Shared, s.Shared)
 	}
 	return sum, nil
 }
@@ -150,15 +155,30 @@ func members(group int) ([]Usage, error) {
 		if e.Name()[0] < '0' || e.Name()[0] > '9' {
 			continue
 		}
-		text, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
 		if err != nil {
 			continue // it ended meanwhile
 		}
-		if of, usage, ok := parseStat(string(text)); ok && of == group {
-			all = append(all, usage)
+		of, usage, ok := parseStat(string(stat))
+		if !ok || of != group {
+			continue
 		}
+		if statm, err := os.ReadFile("/proc/" + e.Name() + "/statm"); err == nil {
+			usage.Private, usage.Shared = parseStatm(string(statm))
+		}
+		all = append(all, usage)
 	}
 	return all, nil
+}
+
+// parseStatm reads proc(5)'s statm: pages in all, resident, and resident of files.
+func parseStatm(text string) (private, shared int64) {
+	var all, resident int64
+	if _, err := fmt.Sscan(text, &all, &resident, &shared); err != nil {
+		return 0, 0
+	}
+	page := int64(os.Getpagesize())
+	return (resident - shared) * page, shared * page
 }
 
 // parseStat reads proc(5)'s stat: the fields behind the name in brackets.
@@ -168,12 +188,12 @@ func parseStat(text string) (group int, u Usage, ok bool) {
 		_, rest, _ = strings.Cut(rest, ") ")
 	}
 	fields := strings.Fields(rest)
-	const groupAt, userAt, kernelAt, residentAt = 2, 11, 12, 21
-	if len(fields) <= residentAt {
+	const groupAt, userAt, kernelAt = 2, 11, 12
+	if len(fields) <= kernelAt {
 		return 0, u, false
 	}
-	var numbers [4]int64
-	for i, at := range []int{groupAt, userAt, kernelAt, residentAt} {
+	var numbers [3]int64
+	for i, at := range []int{groupAt, userAt, kernelAt} {
 		n, err := strconv.ParseInt(fields[at], 10, 64)
 		if err != nil {
 			return 0, u, false
@@ -181,7 +201,6 @@ func parseStat(text string) (group int, u Usage, ok bool) {
 		numbers[i] = n
 	}
 	u.CPU = time.Duration(numbers[1]+numbers[2]) * time.Second / ticksASecond
-	u.Resident = numbers[3] * int64(os.Getpagesize())
 	return int(numbers[0]), u, true
 }
 

@@ -1,6 +1,7 @@
 // Package peer measures other collectors with the same datagrams on the same machine: goflow2, which is a library of
 // this build, pmacct's sfacctd and nfdump's sfcapd where they are installed. What they do with a sample differs and is
-// told with each; none of them stores counters in a database.
+// told with each; none of them stores counters in a database. Before them comes what the machine itself allows: the
+// receive alone.
 package peer
 
 import (
@@ -60,6 +61,7 @@ type kind struct {
 
 func kinds(cfg Config) []kind {
 	return []kind{
+		{name: "receive", does: "nothing: taken from the socket and thrown away", program: cfg.Program, arguments: receiveArguments},
 		{name: "goflow2", does: "JSON, thrown away", program: cfg.Program, arguments: goflow2Arguments},
 		{name: "sfacctd", does: "per-host counters in memory", program: "sfacctd", install: "apt-get install pmacct", arguments: sfacctdArguments},
 		{name: "sfcapd", does: "flow records in a file", program: "sfcapd", install: "apt-get install nfdump-sflow", arguments: sfcapdArguments},
@@ -82,6 +84,10 @@ func Run(ctx context.Context, cfg Config) ([]Result, error) {
 		all = append(all, result)
 	}
 	return all, nil
+}
+
+func receiveArguments(_ Config, listen netip.AddrPort) ([]string, error) {
+	return []string{"bench", "receive", "--listen", listen.String()}, nil
 }
 
 func goflow2Arguments(_ Config, listen netip.AddrPort) ([]string, error) {
@@ -132,7 +138,7 @@ func measure(ctx context.Context, cfg Config, k kind, program string) (Result, e
 	if err != nil {
 		return r, err
 	}
-	r.Offered, r.Lost, r.CPU, r.RSS = sent.Datagrams, drops, used.CPU.Seconds(), used.Resident
+	r.Offered, r.Lost, r.CPU, r.RSS = sent.Datagrams, drops, used.CPU.Seconds(), used.Resident()
 	if r.CPU > 0 {
 		r.SamplesPerCPUSecond = float64(load.SamplesEach*(r.Offered-r.Lost)) / r.CPU
 	}
@@ -176,7 +182,10 @@ func drained(ctx context.Context, p *child.Process) (last child.Usage, err error
 		} else {
 			idle = 0
 		}
-		last.CPU, last.Resident = now.CPU, max(now.Resident, last.Resident)
+		last.CPU = now.CPU
+		if now.Resident() > last.Resident() {
+			last = now
+		}
 		select {
 		case <-ctx.Done():
 			return last, ctx.Err()

@@ -38,22 +38,33 @@ func newSenderCommand() *cobra.Command {
 	return cmd
 }
 
-// newGoflow2Command is a peer's process; people never call it.
-func newGoflow2Command() *cobra.Command {
+// newPeerCommand is the process of a peer that is in this build; people never call it.
+func newPeerCommand(name string, run func(cmd *cobra.Command, listen netip.AddrPort) error) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
-		Use: "goflow2", Hidden: true, Args: cobra.NoArgs,
+		Use: name, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			address, err := netip.ParseAddrPort(listen)
 			if err != nil {
 				return fmt.Errorf("--listen: %w", err)
 			}
-			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-			return peer.RunGoflow2(cmd.Context(), address, os.Stdin, os.Stdout, log)
+			return run(cmd, address)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "`ADDRESS:PORT` on the loopback interface")
 	return cmd
+}
+
+func newGoflow2Command() *cobra.Command {
+	return newPeerCommand("goflow2", func(cmd *cobra.Command, listen netip.AddrPort) error {
+		return peer.RunGoflow2(cmd.Context(), listen, os.Stdin, os.Stdout, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	})
+}
+
+func newReceiveCommand() *cobra.Command {
+	return newPeerCommand("receive", func(cmd *cobra.Command, listen netip.AddrPort) error {
+		return peer.RunReceive(cmd.Context(), listen, os.Stdin, os.Stdout)
+	})
 }
 
 func join(err, other error) error { return errors.Join(err, other) }
