@@ -25,10 +25,16 @@ func (s *session) flushAfter() time.Duration {
 	switch {
 	case !s.counted:
 		return s.cfg.IdleInterval
-	case s.reader.HighWater() > s.position:
+	case s.behind():
 		return s.cfg.BehindFlush
 	}
 	return stretched(s.cfg.FlushInterval, s.cfg.FullFlush, flushPerCell, s.counter.Tally.Cells())
+}
+
+// behind tells whether there is more, and what was counted last is old. A busy partition always has more.
+func (s *session) behind() bool {
+	newest := s.counter.Tally.Newest
+	return s.reader.HighWater() > s.position && s.cfg.Now().Sub(books.NanoTime(newest)) > behindFrom
 }
 
 // rest is how long to leave Postgres alone after a flush that took long: with very many services flushes would else be all

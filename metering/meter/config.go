@@ -18,7 +18,8 @@ const (
 	firstRetryWait = 50 * time.Millisecond
 	finishBound    = 15 * time.Second     // for the last flush at Stop
 	flushPerCell   = 2 * time.Millisecond // that a flush waits longer for each cell it writes, up to FullFlush
-	restPerFlush   = 3                    // of its own time that a flush leaves to others, up to LongestRest
+	behindFrom     = 2 * time.Second      // old that what is counted must be, for the meter to be behind
+	restPerFlush   = 2                    // of its own time that a flush leaves to others, up to LongestRest
 	emitPerWindow  = 2 * time.Millisecond // the same of an emission, up to FullEmit
 )
 
