@@ -145,7 +145,7 @@ func (b *bench) compare(ctx context.Context) error {
 	var err error
 	b.report.Peers, err = peer.Run(ctx, peer.Config{
 		Program: b.program, Dir: b.dir, Exporters: b.o.exporters, Services: b.o.services,
-		Task: load.Task{Rate: b.o.peerRate, For: min(b.o.duration, peerFor)},
+		Task: load.Task{Rate: b.o.peerRate, For: min(b.o.duration, peerFor)}, ReceiveRate: b.o.rate,
 	})
 	return err
 }

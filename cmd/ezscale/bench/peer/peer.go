@@ -39,6 +39,7 @@ type Config struct {
 	Dir                 string // for what peers write
 	Exporters, Services int
 	Task                load.Task
+	ReceiveRate         int // datagrams a second for the receive alone
 }
 
 // Result is what one peer did.
@@ -56,15 +57,16 @@ type Result struct {
 // kind is how a peer is started.
 type kind struct {
 	name, does, program, install string
+	rate                         int // datagrams a second
 	arguments                    func(cfg Config, listen netip.AddrPort) ([]string, error)
 }
 
 func kinds(cfg Config) []kind {
 	return []kind{
-		{name: "receive", does: "nothing: taken from the socket and thrown away", program: cfg.Program, arguments: receiveArguments},
-		{name: "goflow2", does: "JSON, thrown away", program: cfg.Program, arguments: goflow2Arguments},
-		{name: "sfacctd", does: "per-host counters in memory", program: "sfacctd", install: "apt-get install pmacct", arguments: sfacctdArguments},
-		{name: "sfcapd", does: "flow records in a file", program: "sfcapd", install: "apt-get install nfdump-sflow", arguments: sfcapdArguments},
+		{name: "receive", does: "nothing: taken from the socket and thrown away", program: cfg.Program, rate: cfg.ReceiveRate, arguments: receiveArguments},
+		{name: "goflow2", does: "JSON, thrown away", program: cfg.Program, rate: cfg.Task.Rate, arguments: goflow2Arguments},
+		{name: "sfacctd", does: "per-host counters in memory", program: "sfacctd", rate: cfg.Task.Rate, install: "apt-get install pmacct", arguments: sfacctdArguments},
+		{name: "sfcapd", does: "flow records in a file", program: "sfcapd", rate: cfg.Task.Rate, install: "apt-get install nfdump-sflow", arguments: sfcapdArguments},
 	}
 }
 
@@ -114,6 +116,7 @@ func sfcapdArguments(cfg Config, listen netip.AddrPort) ([]string, error) {
 
 func measure(ctx context.Context, cfg Config, k kind, program string) (Result, error) {
 	r := Result{Name: k.name, Does: k.does}
+	cfg.Task.Rate = k.rate
 	listen, err := freePort()
 	if err != nil {
 		return r, err
