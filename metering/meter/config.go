@@ -19,7 +19,7 @@ const (
 	finishBound    = 15 * time.Second     // for the last flush at Stop
 	flushPerCell   = 2 * time.Millisecond // that a flush waits longer for each cell it writes, up to FullFlush
 	behindFrom     = 2 * time.Second      // old that what is counted must be, for the meter to be behind
-	restPerFlush   = 2                    // of its own time that a flush leaves to others, up to LongestRest
+	restPerFlush   = 4                    // of its own time that a flush leaves to others, up to LongestRest
 	emitPerWindow  = 2 * time.Millisecond // the same of an emission, up to FullEmit
 )
 
@@ -37,7 +37,7 @@ type Config struct {
 	IdleInterval  time.Duration // the same while only collectors' reports come; default 2 s
 	FullFlush     time.Duration // the longest between two flushes, for those that write many rows; default 3 s
 	BehindFlush   time.Duration // the same while the meter is behind: fewer, larger flushes; default 5 s
-	LongestRest   time.Duration // the longest that a meter leaves Postgres alone after a flush that took long; default 20 s
+	LongestRest   time.Duration // the longest that a meter leaves Postgres alone after a flush that took long; default 30 s
 	EmitInterval  time.Duration // between two emissions of usage windows; default 10 s, graphs read the newest minutes from Postgres
 	FullEmit      time.Duration // the longest between two emissions, for those of many windows; default 45 s
 	StateInterval time.Duration // between two snapshots of the trackers; default 10 s
@@ -64,7 +64,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.IdleInterval, 2*time.Second)
 	setDefault(&c.FullFlush, 3*time.Second)
 	setDefault(&c.BehindFlush, 5*time.Second)
-	setDefault(&c.LongestRest, 20*time.Second)
+	setDefault(&c.LongestRest, 30*time.Second)
 	setDefault(&c.EmitInterval, 10*time.Second)
 	setDefault(&c.FullEmit, 45*time.Second)
 	setDefault(&c.StateInterval, 10*time.Second)
