@@ -57,7 +57,7 @@ func runServers(ctx context.Context, o serversOptions, args []string) (err error
 		return err
 	}
 	defer remove()
-	servers, err := stack.New(ctx, data, throwaway, os.Stderr, log)
+	servers, err := stack.New(ctx, stack.Options{Data: data, Throwaway: throwaway}, os.Stderr, log)
 	if err != nil {
 		return err
 	}

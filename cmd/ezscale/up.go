@@ -17,14 +17,19 @@ import (
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/internal/config"
+	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/embedded"
 	"github.com/ezscale/platform/internal/observe"
 )
+
+// leastPostgresMemory is what Postgres works with at all.
+const leastPostgresMemory = 16 << 20
 
 // upOptions are the flags of `ezscale up`.
 type upOptions struct {
 	data, http          string
 	sflow, netflow      string
+	postgresMemory      string
 	logLevel, logFormat string
 	demo, production    bool
 	ready               func(url string) error // called once everything serves
@@ -52,11 +57,24 @@ and the clock can be advanced.`,
 	flags.StringVar(&o.http, "http", "127.0.0.1:8080", "address of the API and the pages")
 	flags.StringVar(&o.sflow, "sflow", "", "UDP address for sFlow (default 0.0.0.0:6343; with --demo 127.0.0.1:6343)")
 	flags.StringVar(&o.netflow, "netflow", "", "UDP addresses for NetFlow and IPFIX, or off (default 0.0.0.0:2055,0.0.0.0:4739; with --demo 127.0.0.1 instead)")
+	flags.StringVar(&o.postgresMemory, "postgres-memory", "", "page cache of Postgres; more for tens of thousands of services (default 64MiB)")
 	flags.BoolVar(&o.demo, "demo", false, "a small hosting company with a simulated switch and a mailbox that catches every mail")
 	flags.BoolVar(&o.production, "production", false, "no login without password, no clock but the machine's")
 	flags.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn, error")
 	flags.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	return command
+}
+
+// postgresBytes is 0 when nothing was asked for.
+func (o *upOptions) postgresBytes() (int64, error) {
+	if o.postgresMemory == "" {
+		return 0, nil
+	}
+	size, err := bytesize.Parse(o.postgresMemory)
+	if err != nil || size < leastPostgresMemory {
+		return 0, fmt.Errorf("--postgres-memory %s: want a size of at least 16MiB, such as 512MiB", o.postgresMemory)
+	}
+	return size, nil
 }
 
 // runUp runs the platform until ctx ends, which is an orderly end while it still starts, too.
@@ -75,6 +93,10 @@ func up(ctx context.Context, o upOptions) (err error) {
 	if o.demo && o.production {
 		return errors.New("--demo and --production exclude each other: the demo has a login without passwords")
 	}
+	memory, err := o.postgresBytes()
+	if err != nil {
+		return err
+	}
 	began := machineNow()
 	cfg, log, err := upConfig(&o)
 	if err != nil {
@@ -84,7 +106,7 @@ func up(ctx context.Context, o upOptions) (err error) {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ezscale %s: starting Postgres, Kafka and ClickHouse in %s\n", version, cfg.DataDir)
-	servers, err := stack.New(ctx, cfg.DataDir, false, os.Stderr, log)
+	servers, err := stack.New(ctx, stack.Options{Data: cfg.DataDir, PostgresMemory: memory}, os.Stderr, log)
 	if err != nil {
 		return err
 	}

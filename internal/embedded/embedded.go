@@ -48,6 +48,7 @@ type Config struct {
 	KafkaPort             int
 	ClickHousePort        int
 	PostgresMaxConns      int   // default 200
+	PostgresMemoryBytes   int64 // its page cache; default 64 MiB
 	ClickHouseMemoryBytes int64 // bound of the engine; default 384 MiB
 	Throwaway             bool  // Postgres and Kafka sync nothing to the disk: for tests, see postgres.Config
 	// ChildArgs make this program call RunChild; the part's name comes last. Default: "embedded".
@@ -188,7 +189,7 @@ func (s *Stack) startPostgres(ctx context.Context, store *parts.Store) error {
 	}
 	server := postgres.New(postgres.Config{
 		Dir: filepath.Join(s.cfg.Data, "postgres"), Part: dir, Port: s.cfg.PostgresPort,
-		MaxConns: s.cfg.PostgresMaxConns, Throwaway: s.cfg.Throwaway, Log: s.cfg.Log,
+		MaxConns: s.cfg.PostgresMaxConns, Memory: s.cfg.PostgresMemoryBytes, Throwaway: s.cfg.Throwaway, Log: s.cfg.Log,
 	})
 	s.keep(func() { s.postgres = server })
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)

@@ -33,15 +33,22 @@ func PartsDir() (string, error) {
 	return parts.DefaultDir()
 }
 
-// New prepares the embedded servers below a data directory, with progress of downloads on out. What is thrown
-// away at the end need not survive a power cut.
-func New(ctx context.Context, data string, throwaway bool, out *os.File, log *slog.Logger) (*embedded.Stack, error) {
+// Options of the embedded servers.
+type Options struct {
+	Data           string // directory
+	Throwaway      bool   // need not survive a power cut
+	PostgresMemory int64  // bytes of page cache; 0: the default
+}
+
+// New prepares the embedded servers below a data directory, with progress of downloads on out.
+func New(ctx context.Context, o Options, out *os.File, log *slog.Logger) (*embedded.Stack, error) {
 	dir, err := PartsDir()
 	if err != nil {
 		return nil, err
 	}
 	return embedded.New(embedded.Config{
-		Data: data, Parts: dir, Registry: registry(ctx), Progress: downloads(out), Throwaway: throwaway, Log: log,
+		Data: o.Data, Parts: dir, Registry: registry(ctx), Progress: downloads(out), Throwaway: o.Throwaway,
+		PostgresMemoryBytes: o.PostgresMemory, Log: log,
 	}), nil
 }
 

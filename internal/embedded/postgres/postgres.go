@@ -36,6 +36,8 @@ import (
 const (
 	superuser         = "ezscale" // of the server, and the name of the platform's database
 	defaultMaxConns   = 200
+	defaultMemory     = 64 << 20
+	leastWAL          = 1 << 30 // bytes between two checkpoints; with more memory eight times that, which dirties more
 	maxSocketDirBytes = 80 // a Unix socket's path has 107 bytes at most, file name included
 	initTimeout       = 2 * time.Minute
 	setupTimeout      = 30 * time.Second
@@ -47,6 +49,8 @@ type Config struct {
 	Part     string // the unpacked Postgres part
 	Port     int    // on 127.0.0.1
 	MaxConns int    // default 200
+	// Memory is its page cache in bytes; default 64 MiB. What many services write to should fit in.
+	Memory int64
 	// Throwaway leaves out the syncs to the disk: the data survives a kill, not a crash of the machine. For tests,
 	// whose databases come and go by the hundred.
 	Throwaway bool
@@ -65,6 +69,9 @@ type Server struct {
 func New(cfg Config) *Server {
 	if cfg.MaxConns <= 0 {
 		cfg.MaxConns = defaultMaxConns
+	}
+	if cfg.Memory <= 0 {
+		cfg.Memory = defaultMemory
 	}
 	s := &Server{cfg: cfg}
 	s.process = supervise.New(supervise.Spec{
@@ -183,14 +190,16 @@ func (s *Server) settings() []string {
 		"unix_socket_directories=" + socket, "unix_socket_permissions=0700",
 		"max_connections=" + strconv.Itoa(s.cfg.MaxConns), "superuser_reserved_connections=3",
 		sync, "synchronous_commit=on", "full_page_writes=on", "recovery_init_sync_method=syncfs", "password_encryption=scram-sha-256",
-		"shared_buffers=64MB", "work_mem=8MB", "maintenance_work_mem=64MB", "effective_cache_size=512MB",
-		"wal_level=replica", "max_wal_senders=0", "wal_buffers=4MB", "max_wal_size=1GB", "min_wal_size=80MB",
+		"shared_buffers=" + kilobytes(s.cfg.Memory), "work_mem=8MB", "maintenance_work_mem=64MB", "effective_cache_size=512MB",
+		"wal_level=replica", "max_wal_senders=0", "wal_buffers=4MB", "max_wal_size=" + kilobytes(max(leastWAL, 8*s.cfg.Memory)), "min_wal_size=80MB",
 		"checkpoint_timeout=5min", "io_workers=1", "max_worker_processes=4", "max_parallel_workers=2", "jit=off",
 		"autovacuum_max_workers=2", "autovacuum_naptime=30s", "timezone=UTC", "log_timezone=UTC",
 		"logging_collector=off", "log_destination=stderr", "log_min_messages=fatal", "log_min_error_statement=panic",
 		"log_error_verbosity=terse", "cluster_name=ezscale",
 	}
 }
+
+func kilobytes(n int64) string { return strconv.FormatInt(n>>10, 10) + "kB" }
 
 // probe asks for a session. A server that has none left is busy, not dead.
 func (s *Server) probe(ctx context.Context) error {
