@@ -37,6 +37,24 @@ test('the busiest services, and sorted otherwise', async () => {
   await close()
 })
 
+test('a table wider than its place keeps its first column, and explains its heads', async () => {
+  const { page, wrong, close } = await opened('/reports/ingest')
+  await page.getByTestId('report-row').first().waitFor()
+  const table = page.getByRole('region', { name: 'Ingest health' })
+  const hour = table.getByTestId('report-row').first().locator('td').first()
+  const place = () => hour.boundingBox().then((box) => Math.round(box.x))
+  const left = await place()
+  await page.getByTestId('beyond').first().waitFor()
+  await table.evaluate((e) => { e.scrollLeft = 400 })
+  assert.equal(await place(), left)
+  await table.evaluate((e) => { e.scrollLeft = e.scrollWidth })
+  await page.getByTestId('beyond').waitFor({ state: 'detached' })
+  await page.getByText('What the columns mean').click()
+  await page.getByText('Gaps in the datagram sequence').waitFor()
+  assert.deepEqual(wrong, [])
+  await close()
+})
+
 test('a range and a search stand in the address, and survive a reload', async () => {
   const { page, wrong, close } = await opened('/reports/top-services')
   await page.getByRole('radio', { name: '7 d' }).check({ force: true })
