@@ -6,6 +6,7 @@ import { must } from '@/lib/inject'
 export interface SessionStore {
   current: Readonly<Ref<Session | undefined>>
   isStaff: ComputedRef<boolean>
+  problem: Readonly<Ref<ApiProblem | undefined>> // why nobody can tell who is there
   load(): Promise<void>
   login(role: Role, customer?: string): Promise<void>
   logout(): Promise<void>
@@ -19,6 +20,7 @@ export const useSession = (): SessionStore => must(sessionKey)
 
 export function createSession(api: Api, serverTime: ServerTime): SessionStore {
   const current = shallowRef<Session>()
+  const problem = shallowRef<ApiProblem>()
   let known = false
   let react = () => {}
 
@@ -26,14 +28,16 @@ export function createSession(api: Api, serverTime: ServerTime): SessionStore {
     if (session.development && session.role === 'staff') await serverTime.sync().catch(() => {}) // graphs hear the time from their stream as well
     current.value = session
     known = true
+    problem.value = undefined
   }
   async function load() {
     if (known) return
+    problem.value = undefined
     try {
       await begin(await api.session())
-    } catch (problem) {
-      if (!(problem instanceof ApiProblem) || problem.status !== 401) return // ask again at the next page
-      known = true
+    } catch (error) {
+      if (error instanceof ApiProblem && error.status === 401) known = true
+      else problem.value = error instanceof ApiProblem ? error : new ApiProblem(0, String(error)) // ask again at the next page
     }
   }
   async function logout() {
@@ -47,6 +51,7 @@ export function createSession(api: Api, serverTime: ServerTime): SessionStore {
   return {
     current,
     isStaff: computed(() => current.value?.role === 'staff'),
+    problem,
     load,
     login: async (role, customer) => begin(await api.login(role, customer)),
     logout,

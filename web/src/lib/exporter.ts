@@ -1,4 +1,5 @@
 import type { Exporter, ExporterSettings } from '@/api'
+import { isRate, RATE_WORDS } from '@/lib/quarantine'
 
 /** What stands in the fields of the form; numbers are text there, and empty means: as usual. */
 export interface ExporterFields {
@@ -23,17 +24,24 @@ export const fieldsOf = (e: Exporter): ExporterFields => ({
   rateDefault: text(e.rate_default), rateOverride: text(e.rate_override), inside: [...e.inside],
 })
 
-const number = (value: string | number): number | undefined => {
-  const n = Number(String(value).trim())
-  return String(value).trim() === '' || !Number.isInteger(n) ? undefined : n
+type RateName = 'rate_min' | 'rate_max' | 'rate_default' | 'rate_override'
+const given = (f: ExporterFields): [RateName, string][] => ([['rate_min', f.rateMin], ['rate_max', f.rateMax], ['rate_default', f.rateDefault], ['rate_override', f.rateOverride]] as const)
+  .map(([name, value]): [RateName, string] => [name, value.trim()]).filter(([, value]) => value !== '')
+
+/** What is wrong with the rates, said before they are sent: text that is no number would not be. */
+export function wrongRates(f: ExporterFields): Partial<Record<RateName, string>> {
+  const wrong: Partial<Record<RateName, string>> = {}
+  for (const [name, value] of given(f)) if (!isRate(value)) wrong[name] = RATE_WORDS
+  const { rate_min: min = '1', rate_max: max } = Object.fromEntries(given(f)) as Partial<Record<RateName, string>>
+  if (max !== undefined && !wrong.rate_min && !wrong.rate_max && Number(max) < Number(min)) wrong.rate_max = 'Must not be below the lowest.'
+  return wrong
 }
 
 /** What is sent: only what is given. The server checks it and says what is wrong. */
 export function settingsOf(f: ExporterFields): ExporterSettings {
   const settings: ExporterSettings = { source: f.source.trim(), count_policy: f.policy as ExporterSettings['count_policy'] }
   if (f.agent.trim()) settings.agent = f.agent.trim()
-  const rates = { rate_min: number(f.rateMin), rate_max: number(f.rateMax), rate_default: number(f.rateDefault), rate_override: number(f.rateOverride) }
-  for (const [name, value] of Object.entries(rates)) if (value !== undefined) settings[name as keyof typeof rates] = value
+  for (const [name, value] of given(f)) settings[name] = Number(value)
   if (f.inside.length) settings.inside = [...f.inside] as ExporterSettings['inside']
   return settings
 }

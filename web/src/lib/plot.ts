@@ -57,7 +57,7 @@ export function timeLabels(splits: number[], step: number): string[] {
 }
 
 /** Both halves of a mirrored graph are positive rates. */
-export const rateLabels = (splits: number[]): string[] => splits.map((v) => bitRate(Math.abs(v)).replace('bit/s', 'b/s'))
+export const rateLabels = (splits: number[]): string[] => splits.map((v) => bitRate(Math.abs(v)))
 
 /** Room above and below for the largest value; an idle service still gets a scale. */
 export function rateRange(min: number | null, max: number | null): [number, number] {

@@ -1,4 +1,5 @@
 import type { Decision, QuarantineGroup } from '@/api'
+import { clock, date } from '@/lib/format'
 
 const HOUR = 3_600_000
 
@@ -9,6 +10,14 @@ export const decisionOf = (group: QuarantineGroup, reason: string): Decision => 
 })
 
 export const keyOf = (group: QuarantineGroup): string => `${group.exporter_id}/${group.service_id}/${group.rate}`
+
+/** From the beginning of the first hour to the end of the last; the day of the end only where it is another. */
+export function spanOf(group: Pick<QuarantineGroup, 'first_hour' | 'last_hour'>): string {
+  const end = Date.parse(group.last_hour) + HOUR
+  const day = (time: string | number) => date(time).slice(5)
+  const until = day(end) === day(group.first_hour) ? clock(end, false) : `${day(end)} ${clock(end, false)}`
+  return `${day(group.first_hour)} ${clock(group.first_hour, false)} – ${until}`
+}
 
 /** Lengths times a rate are bytes, as the meter scales them. */
 export function worth(groups: QuarantineGroup[], rate: number): { inL2: number; outL2: number; samples: number } {
@@ -23,4 +32,5 @@ export function proposed(groups: QuarantineGroup[]): string {
   return rates.size === 1 && rate ? String(rate) : ''
 }
 
+export const RATE_WORDS = 'A whole number from 1 to 4,294,967,295.'
 export const isRate = (text: string): boolean => /^[1-9]\d{0,9}$/.test(text) && Number(text) <= 4_294_967_295

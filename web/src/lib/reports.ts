@@ -30,7 +30,7 @@ export interface ReportView {
 
 const c = (key: string, label: string, kind: Kind, more: Partial<Column> = {}): Column => ({ key, label, kind, ...more })
 const s = (key: string, label: string, kind: Kind, more: Partial<Column> = {}): Column => ({ key, label, kind, sort: true, ...more })
-const all = { value: 'all', label: 'All' }
+const all = (what: string) => ({ value: 'all', label: `All ${what}` })
 
 export const REPORTS: ReportView[] = [
   {
@@ -69,7 +69,7 @@ export const REPORTS: ReportView[] = [
   {
     name: 'reconciliation', tab: 'Reconciliation', title: 'Reconciliation', span: '24h', exporter: true,
     lead: 'Every closed hour of every port: do its counters and the flow estimate agree?', empty: 'No hour was judged in this range.',
-    states: [all, { value: 'off', label: 'Off' }, { value: 'ok', label: 'OK' }, { value: 'unknown', label: 'Unknown' }],
+    states: [all('verdicts'), { value: 'off', label: 'Off' }, { value: 'ok', label: 'OK' }, { value: 'unknown', label: 'Unknown' }],
     columns: [
       s('hour', 'Hour (UTC)', 'hour'), s('verdict', 'Verdict', 'verdict'), c('port', 'Port', 'port'), s('exporter', 'Exporter', 'exporter'),
       s('ratio_in', 'Ratio in', 'ratio'), s('ratio_out', 'Ratio out', 'ratio'), s('deviation', 'Off by', 'ratio', { explain: 'The larger distance of the two from 1' }),
@@ -80,7 +80,7 @@ export const REPORTS: ReportView[] = [
   {
     name: 'sampling-rates', tab: 'Sampling rates', title: 'Sampling rates', span: '24h', exporter: true,
     lead: 'How often each sampling rate was seen at each port. A rate above the usual one is adaptive sampling: the switch samples fewer packets when it is busy.', empty: 'No sampling rate was seen in this range.',
-    states: [all, { value: 'above', label: 'Above the usual' }],
+    states: [all('rates'), { value: 'above', label: 'Above the usual' }],
     columns: [
       s('hour', 'Hour (UTC)', 'hour'), c('port', 'Port', 'port'), s('exporter', 'Exporter', 'exporter'), s('rate', 'Rate', 'rate'), c('usual_rate', 'Usual', 'rate'),
       s('samples', 'Samples', 'count'), s('share_percent', 'Share of the hour', 'percent'),
@@ -101,8 +101,8 @@ export const REPORTS: ReportView[] = [
   },
   {
     name: 'ingest', tab: 'Ingest health', title: 'Ingest health', span: '24h', exporter: true,
-    lead: 'The whole ledger of what was counted and what is known to be missing, by exporter and hour.', empty: 'No exporter was heard by then.',
-    states: [all, { value: 'trouble', label: 'With trouble' }],
+    lead: 'The whole ledger of what was counted and what is known to be missing, by exporter and hour.', empty: 'No exporter was heard in this range.',
+    states: [all('hours'), { value: 'trouble', label: 'With trouble' }],
     columns: [
       s('hour', 'Hour (UTC)', 'hour'), s('exporter', 'Exporter', 'exporter'), s('silent_minutes', 'Silent minutes', 'count', { alarming: true, explain: 'Without a datagram' }),
       s('datagrams', 'Datagrams', 'count', { explain: 'Counted' }), s('datagrams_lost', 'Lost', 'count', { alarming: true, explain: 'Gaps in the datagram sequence' }),
@@ -121,7 +121,7 @@ export const REPORTS: ReportView[] = [
   {
     name: 'evidence', tab: 'Evidence', title: 'Evidence', span: '24h', exporter: true,
     lead: 'Flows that were kept beside what is billed: of services whose port is bound, or seen by another exporter than the one their prefix is attached to.', empty: 'No evidence was kept in this range.',
-    states: [all, { value: 'bound', label: 'Bound ports' }, { value: 'attachment', label: 'Attachments' }],
+    states: [all('reasons'), { value: 'bound', label: 'Bound ports' }, { value: 'attachment', label: 'Attachments' }],
     columns: [
       s('hour', 'Hour (UTC)', 'hour'), s('service', 'Service', 'service'), s('exporter', 'Exporter', 'exporter'), c('reason', 'Because of', 'text'),
       s('bytes_in_l2', 'Seen in', 'bytes'), s('billed_in_l2', 'Billed in', 'bytes'), s('bytes_out_l2', 'Seen out', 'bytes'), s('billed_out_l2', 'Billed out', 'bytes'), c('samples_in', 'Samples in', 'count'), c('samples_out', 'Samples out', 'count'),
@@ -130,7 +130,7 @@ export const REPORTS: ReportView[] = [
   {
     name: 'corrections', tab: 'Corrections', title: 'Corrections', span: '30d', exporter: true,
     lead: 'Usage that a decision added or took away, by the time of the decision.', empty: 'Nothing was corrected in this range.',
-    states: [all, { value: 'waiting', label: 'Waiting' }, { value: 'applied', label: 'Applied' }],
+    states: [all('corrections'), { value: 'waiting', label: 'Waiting' }, { value: 'applied', label: 'Applied' }],
     columns: [
       s('created_at', 'Decided', 'time'), s('kind', 'Kind', 'text'), s('service', 'Service', 'service'), s('exporter', 'Exporter', 'exporter'), s('hour', 'Usage of hour', 'hour'),
       s('bytes_in_l2', 'In (L2)', 'bytes'), s('bytes_out_l2', 'Out (L2)', 'bytes'), c('reason', 'Reason', 'text'), s('applied_at', 'Applied', 'time'),

@@ -42,6 +42,33 @@ const pages = () => [
   ['staff-clock', '/dev/clock', staff],
 ]
 
+const NAME = 'edge-cache-frankfurt-rack-17-slot-04-production', WORD = 'HundredGigabitEthernet1/0/49.4094', ADDRESS = '2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff'
+const LONG = { name: NAME, service: NAME, exporter: NAME, port: WORD, host: `${WORD}.example/12345/abcdef`, source: `${ADDRESS}/128`, agent: ADDRESS, address: ADDRESS, email: `${WORD}@donaudampfschifffahrtsgesellschaft.example` }
+function lengthened(value, key) {
+  if (Array.isArray(value)) return value.map((v) => lengthened(v, key))
+  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, lengthened(v, k)]))
+  return typeof value === 'string' && value && LONG[key] ? LONG[key] : value
+}
+
+for (const size of [PHONE, WIDE]) {
+  test(`long names stay inside, ${size.width} pixels wide`, async (t) => {
+    const { page, close } = await open(browser, { size, cookies: staff.cookies })
+    await page.route(/\/api\/v1\/(?!session|dev\/)(?!.*\/live$)/, async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ response, json: lengthened(await response.json()) })
+    })
+    for (const [name, path] of pages().filter(([n]) => /^staff-(?!mailbox|clock)/.test(n))) {
+      await t.test(name, async () => {
+        await page.goto(path)
+        await settled(page)
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'wider than the window')
+      })
+    }
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
+    await close()
+  })
+}
+
 for (const look of LOOKS) {
   test(look.name, async (t) => {
     const tabs = new Map() // one for each session

@@ -69,6 +69,26 @@ test('a wrong span of the clock is explained', async () => {
   await close()
 })
 
+test('a platform that cannot be reached says so, and leads on when it is back', async () => {
+  const { page, close } = await open(browser, { cookies: staff.cookies })
+  let cut = true
+  await page.route('**/api/v1/**', (route) => (cut ? route.abort() : route.continue()))
+  await page.goto('/quarantine')
+  await page.getByRole('alert').getByText('cannot be reached').waitFor()
+  assert.equal(await page.getByRole('button', { name: 'Log in as staff' }).count(), 0, 'this is no login')
+  cut = false
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.waitForURL(/\/quarantine$/)
+  await settled(page)
+  cut = true
+  await page.getByRole('radio', { name: '7 d' }).check({ force: true })
+  const alert = page.getByRole('alert').first()
+  await alert.waitFor()
+  const [inner, card] = [await alert.boundingBox(), await page.locator('section').first().boundingBox()]
+  assert.ok(inner.x > card.x + 8 && inner.x + inner.width < card.x + card.width - 8, 'the message keeps away from the edges of its card')
+  await close()
+})
+
 test('logging out ends it', async () => {
   const mine = await session(browser, 'staff')
   const { page, close } = await open(browser, { cookies: mine.cookies })
