@@ -41,7 +41,7 @@ func (b *base) outboxWaker(ctx context.Context) (*outbox.Waker, error) {
 		return nil, err
 	}
 	b.waker = outbox.NewWaker(pool, b.log)
-	b.process.add("outbox waker", b.waker)
+	b.process.Add("outbox waker", b.waker)
 	return b.waker, nil
 }
 

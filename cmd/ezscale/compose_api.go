@@ -7,6 +7,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/observe"
@@ -49,7 +50,7 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	if err != nil {
 		return nil, fmt.Errorf("compose the API: %w", err)
 	}
-	b.process.add("api", server)
+	b.process.Add("api", server)
 	return server, nil
 }
 
@@ -65,7 +66,7 @@ func (b *base) clickHouse(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.process.add("pool of ClickHouse", closer(func() { _ = b.click.Close() }))
+	b.process.Add("pool of ClickHouse", process.Closer(func() { _ = b.click.Close() }))
 	b.check("clickhouse", "look whether ClickHouse runs; graphs need it, billing does not", b.click.Ping)
 	return b.click, nil
 }

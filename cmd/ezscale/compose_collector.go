@@ -26,7 +26,7 @@ func (b *base) addCollector(ctx context.Context) error {
 	}, collector.Dependencies{
 		Kafka: b.kafka, Exporters: source.load, Now: machineNow, Offset: b.clock.Offset, Log: b.log, Metrics: b.registry,
 	})
-	b.process.add("collector", one)
+	b.process.Add("collector", one)
 	b.collector = one
 	b.check("collector", "look whether Kafka takes messages and the sFlow and NetFlow ports are free", one.Health)
 	return nil

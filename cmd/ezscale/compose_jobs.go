@@ -40,7 +40,7 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 		return nil, err
 	}
 	deliverer.Register(runner)
-	b.process.add("jobs", runner)
+	b.process.Add("jobs", runner)
 	b.check("jobs", "look at the log of the jobs role for what fails", runner.Health)
 	return func(ctx context.Context) error {
 		_, err := sweeper.Settle(ctx, settleBound)

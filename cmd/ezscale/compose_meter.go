@@ -23,7 +23,7 @@ func (b *base) addMeter(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("compose the meter: %w", err)
 	}
-	b.process.add("meter", one)
+	b.process.Add("meter", one)
 	b.check("meter", "look at its lag and whether Postgres and Kafka answer", func(context.Context) error { return one.Health() })
 	return nil
 }

@@ -21,7 +21,7 @@ func (b *base) addPolicy(ctx context.Context) error {
 	}
 	rules := policy.NotifyRules(policy.NotifyConfig{Jobs: queue, Now: b.clock.Now, NewID: newID, Staff: b.cfg.Discord != ""})
 	runner := policy.NewRunner(b.consumerConfig(), pool, b.kafka, rules, b.log, b.registry)
-	b.process.add("policies", runner)
+	b.process.Add("policies", runner)
 	b.check("policies", "look whether Kafka answers; `ezscale parked list` shows what could not be handled", func(context.Context) error { return runner.Health() })
 	return nil
 }

@@ -19,7 +19,7 @@ func (b *base) addProjections(ctx context.Context) error {
 	}
 	for name, model := range tools.ReadModels(pool, b.kafka, click) {
 		runner := projections.NewRunner(b.consumerConfig(), pool, b.kafka, model, b.log, b.registry)
-		b.process.add("projection "+name, runner)
+		b.process.Add("projection "+name, runner)
 		b.check("projection "+name, "look whether Kafka and ClickHouse answer", func(context.Context) error { return runner.Health() })
 	}
 	return nil

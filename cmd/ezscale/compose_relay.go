@@ -13,7 +13,7 @@ func (b *base) addRelay(ctx context.Context) error {
 		return err
 	}
 	relay := outbox.NewRelay(outbox.Config{Instance: b.owner, Now: machineNow}, pool, b.kafka, b.log, b.registry)
-	b.process.add("relay", relay)
+	b.process.Add("relay", relay)
 	b.check("relay", "look whether Kafka takes messages; `ezscale doctor` names the part that does not", func(context.Context) error { return relay.Health() })
 	return nil
 }

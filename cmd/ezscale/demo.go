@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/internal/client"
 	"github.com/ezscale/platform/internal/devmail"
@@ -24,7 +25,7 @@ func (b *base) addMailbox(ctx context.Context) (func(context.Context) ([]api.Mes
 	if err := mailbox.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start the mailbox: %w", err)
 	}
-	b.process.add("mailbox", closer(func() { _ = mailbox.Stop(context.Background()) }))
+	b.process.Add("mailbox", process.Closer(func() { _ = mailbox.Stop(context.Background()) }))
 	b.cfg.Mail.SMTP, b.cfg.Mail.Insecure = "smtp://"+mailbox.SMTPAddr().String(), true
 	b.cfg.Discord = mailbox.DiscordURL()
 	return func(context.Context) ([]api.Message, error) { return shown(mailbox.List()), nil }, nil
@@ -63,7 +64,7 @@ func (b *base) startDemo(ctx context.Context, address runfile.API) error {
 	if err := player.Start(ctx); err != nil {
 		return fmt.Errorf("turn the demo's switches on: %w", err)
 	}
-	b.process.add("simulated switches", player)
+	b.process.Add("simulated switches", player)
 	return nil
 }
 

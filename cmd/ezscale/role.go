@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/outbox"
 	"github.com/ezscale/platform/internal/clickhouse"
@@ -36,7 +37,7 @@ type base struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 	health   *observe.Health
-	process  process
+	process  *process.Process
 	clock    *clock.Clock
 	kafka    *kafka.Client
 	pools    map[postgres.Role]*pgxpool.Pool
@@ -51,7 +52,7 @@ type base struct {
 // newBase connects to Postgres, waiting for it if it must, and starts nothing yet.
 func newBase(ctx context.Context, cfg config.Config, log *slog.Logger) (*base, error) {
 	b := &base{
-		cfg: cfg, log: log, registry: observe.NewRegistry(), health: &observe.Health{}, process: process{log: log},
+		cfg: cfg, log: log, registry: observe.NewRegistry(), health: &observe.Health{}, process: process.New(log),
 		pools: map[postgres.Role]*pgxpool.Pool{}, kafka: kafka.New(kafka.Config{Brokers: cfg.Kafka}),
 	}
 	host, err := os.Hostname()
@@ -59,7 +60,7 @@ func newBase(ctx context.Context, cfg config.Config, log *slog.Logger) (*base, e
 		return nil, fmt.Errorf("read the host name: %w", err)
 	}
 	b.owner = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString()[:8])
-	b.process.add("Kafka connections", closer(b.kafka.Close))
+	b.process.Add("Kafka connections", process.Closer(b.kafka.Close))
 	b.clock = clock.Real()
 	if cfg.Mode == config.Development {
 		pool, err := b.pool(ctx, postgres.RoleCommand)
@@ -68,7 +69,7 @@ func newBase(ctx context.Context, cfg config.Config, log *slog.Logger) (*base, e
 		}
 		b.clock = clock.NewDevelopment(pool, log)
 	}
-	b.process.add("clock", b.clock)
+	b.process.Add("clock", b.clock)
 	return b, nil
 }
 
@@ -90,7 +91,7 @@ func (b *base) pool(ctx context.Context, role postgres.Role) (*pgxpool.Pool, err
 		return nil, err
 	}
 	b.pools[role] = pool
-	b.process.add("pool "+string(role), closer(pool.Close))
+	b.process.Add("pool "+string(role), process.Closer(pool.Close))
 	b.health.Add(observe.Check{
 		Name: "postgres as " + string(role), Mend: "look whether Postgres runs and takes connections",
 		Run: pool.Ping,

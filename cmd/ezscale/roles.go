@@ -78,12 +78,12 @@ func runRole(ctx context.Context, spec roleSpec) error {
 		return err
 	}
 	if err := spec.add(b, ctx); err != nil {
-		return errors.Join(err, b.process.stop())
+		return errors.Join(err, b.process.Stop())
 	}
 	if !spec.ownEdge {
-		b.process.add("metrics", observe.NewServer(cfg.Metrics, b.registry, b.health, b.log))
+		b.process.Add("metrics", observe.NewServer(cfg.Metrics, b.registry, b.health, b.log))
 	}
-	return b.process.run(ctx, func() error {
+	return b.process.Run(ctx, func() error {
 		b.log.Info("serving")
 		return nil
 	})

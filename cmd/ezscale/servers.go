@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/internal/observe"
@@ -89,7 +90,7 @@ func onServers(ctx context.Context, env, args []string) error {
 func runCommand(ctx context.Context, args, env []string) error {
 	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
-	command.WaitDelay = stopBound
+	command.WaitDelay = process.StopBound
 	command.Env = append(os.Environ(), env...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := command.Run()

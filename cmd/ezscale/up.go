@@ -14,10 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ezscale/platform/cmd/ezscale/addresses"
+	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/cmd/ezscale/stack"
-	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/bytesize"
+	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/embedded"
 	"github.com/ezscale/platform/internal/observe"
 )
@@ -185,7 +186,7 @@ const (
 )
 
 func stopStack(servers *embedded.Stack) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*stopBound)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*process.StopBound)
 	defer cancel()
 	return servers.Stop(ctx)
 }

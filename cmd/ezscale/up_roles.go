@@ -30,13 +30,13 @@ func upRoles(ctx context.Context, o upOptions, cfg config.Config, stack *embedde
 		b.health.Add(childCheck(stack, h.Name))
 	}
 	if err := b.freeLeases(ctx); err != nil {
-		return errors.Join(err, b.process.stop())
+		return errors.Join(err, b.process.Stop())
 	}
 	server, err := b.addAllRoles(ctx, o.demo)
 	if err != nil {
-		return errors.Join(err, b.process.stop())
+		return errors.Join(err, b.process.Stop())
 	}
-	return b.process.run(ctx, func() error {
+	return b.process.Run(ctx, func() error {
 		address := runfile.API{URL: "http://" + server.Addr(), Token: cfg.Token}
 		if err := runfile.Write(filepath.Join(cfg.DataDir, runfile.APIFile), address); err != nil {
 			return err

@@ -39,6 +39,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/collector/buffer"
 	"github.com/ezscale/platform/metering/collector/sources"
 	"github.com/ezscale/platform/metering/collector/spool"
 	"github.com/ezscale/platform/metering/collector/udp"
@@ -120,7 +121,7 @@ type Collector struct {
 	self       identity
 	totals     totals
 	metrics    *metrics
-	buffers    *buffers
+	buffers    *buffer.Pool
 	unknown    *sources.Unknown
 	budget     *pendingBudget
 	exporters  exporterState
@@ -141,7 +142,7 @@ type Collector struct {
 func New(cfg Config, deps Dependencies) *Collector {
 	cfg = cfg.withDefaults()
 	c := &Collector{cfg: cfg, deps: deps, log: deps.Log.With("part", "collector")}
-	c.buffers = newBuffers()
+	c.buffers = buffer.NewPool()
 	c.unknown = sources.NewUnknown()
 	c.budget = &pendingBudget{}
 	c.spooled = &spool.Budget{}

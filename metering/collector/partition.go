@@ -58,7 +58,7 @@ func (p *partition) add(value []byte, datagrams int) {
 	p.mu.Lock()
 	if !p.place(item{value: value, datagrams: datagrams}) {
 		p.c.totals.dropped.Add(int64(datagrams))
-		p.c.buffers.put(value)
+		p.c.buffers.Put(value)
 	}
 	p.mu.Unlock()
 	p.signal()
@@ -85,11 +85,11 @@ func (p *partition) place(i item) bool {
 	envelope.SetSequence(i.value, p.sequence+1)
 	switch {
 	case p.spooling() && len(p.queue) == 0 && p.write(i):
-		p.c.buffers.put(i.value)
+		p.c.buffers.Put(i.value)
 	case p.reserve(len(i.value)):
 		p.queue = append(p.queue, i)
 	case p.spill() && p.write(i):
-		p.c.buffers.put(i.value)
+		p.c.buffers.Put(i.value)
 	default:
 		return false
 	}
@@ -222,7 +222,7 @@ func (p *partition) release(i item) {
 		return
 	}
 	p.c.totals.queued.Add(-int64(len(i.value)))
-	p.c.buffers.put(i.value)
+	p.c.buffers.Put(i.value)
 }
 
 // failed moves everything to the spool: memory would die with the process.

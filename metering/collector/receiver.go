@@ -182,7 +182,7 @@ func (r *receiver) pack(k *sources.Known, d envelope.Datagram) {
 // append adds a datagram, in a longer buffer when the one at hand is full: left to itself it would grow into garbage.
 func (r *receiver) append(p *packer, d envelope.Datagram) bool {
 	if need := p.writer.Needs(len(d.Payload)); need > 0 && need <= r.c.cfg.EnvelopeBytes {
-		r.c.buffers.put(p.writer.Move(r.c.buffers.get(need)))
+		r.c.buffers.Put(p.writer.Move(r.c.buffers.Get(need)))
 	}
 	return p.writer.Append(d)
 }
@@ -195,7 +195,7 @@ func (c *Collector) untilFlush() time.Duration {
 
 func (r *receiver) begin(p *packer) {
 	header := envelope.Header{Collector: r.c.self.ID, Boot: r.c.self.Boot, Exporter: p.known.ID}
-	p.writer.Reset(r.c.buffers.get(p.size+p.size/8), header, r.c.cfg.EnvelopeBytes)
+	p.writer.Reset(r.c.buffers.Get(p.size+p.size/8), header, r.c.cfg.EnvelopeBytes)
 	p.open = true
 }
 

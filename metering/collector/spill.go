@@ -19,7 +19,7 @@ func (p *partition) spill() bool {
 			break
 		}
 		p.c.totals.queued.Add(-int64(len(i.value)))
-		p.c.buffers.put(i.value)
+		p.c.buffers.Put(i.value)
 		moved++
 	}
 	p.queue = append(p.queue[:0], p.queue[moved:]...)
