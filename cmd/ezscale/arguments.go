@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// strict makes wrong arguments say how a command is used, and lets a command that only holds others refuse what it does not
+// hold: by itself cobra prints the help and calls that a success.
+func strict(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		strict(below)
+	}
+	if !cmd.HasParent() {
+		return
+	}
+	if !cmd.Runnable() {
+		cmd.FParseErrWhitelist.UnknownFlags = true // they are of the command that is not there
+		cmd.Args = cobra.NoArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, given []string) error {
+		if err := check(cmd, given); err != nil {
+			return fmt.Errorf("%w; usage: %s", err, usageOf(cmd))
+		}
+		return nil
+	}
+}
+
+func usageOf(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() && cmd.Args != nil && cmd.Run == nil {
+		return cmd.CommandPath() + " COMMAND (--help lists them)"
+	}
+	return cmd.UseLine()
+}
