@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,8 +25,6 @@ import (
 // version is set by the linker.
 var version = "development"
 
-const exitInterrupted = 130 // as shells have it
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
@@ -38,8 +35,7 @@ func main() {
 	case errors.As(err, &exit):
 		os.Exit(exit.Code)
 	case err != nil && interrupted:
-		fmt.Fprintln(os.Stderr, "ezscale: interrupted:", strings.TrimSuffix(err.Error(), ": "+context.Canceled.Error()))
-		os.Exit(exitInterrupted)
+		os.Exit(tools.TellInterrupted(os.Stderr, err))
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "ezscale:", err)
 		os.Exit(1)
@@ -81,6 +77,6 @@ func newRoot() *cobra.Command {
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())
-	strict(root)
+	tools.Strict(root)
 	return root
 }

@@ -1,16 +1,19 @@
-package main
+package tools
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-// strict makes wrong arguments say how a command is used, and lets a command that only holds others refuse what it does not
+// Strict makes wrong arguments say how a command is used, and lets a command that only holds others refuse what it does not
 // hold: by itself cobra prints the help and calls that a success.
-func strict(cmd *cobra.Command) {
+func Strict(cmd *cobra.Command) {
 	for _, below := range cmd.Commands() {
-		strict(below)
+		Strict(below)
 	}
 	if !cmd.HasParent() {
 		return
@@ -26,15 +29,21 @@ func strict(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, given []string) error {
 		if err := check(cmd, given); err != nil {
-			return fmt.Errorf("%w; usage: %s", err, usageOf(cmd))
+			return fmt.Errorf("%w; usage: %s", err, useOf(cmd))
 		}
 		return nil
 	}
 }
 
-func usageOf(cmd *cobra.Command) string {
+func useOf(cmd *cobra.Command) string {
 	if cmd.HasAvailableSubCommands() && cmd.Args != nil && cmd.Run == nil {
 		return cmd.CommandPath() + " COMMAND (--help lists them)"
 	}
 	return cmd.UseLine()
+}
+
+// TellInterrupted says where a command was when it was interrupted, and gives its exit code, as shells have it.
+func TellInterrupted(to io.Writer, err error) int {
+	fmt.Fprintln(to, "ezscale: interrupted:", strings.TrimSuffix(err.Error(), ": "+context.Canceled.Error()))
+	return 130
 }
