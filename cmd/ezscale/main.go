@@ -77,6 +77,5 @@ func newRoot() *cobra.Command {
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())
-	tools.Strict(root)
-	return root
+	return tools.Strict(root)
 }

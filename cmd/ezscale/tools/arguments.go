@@ -11,12 +11,12 @@ import (
 
 // Strict makes wrong arguments say how a command is used, and lets a command that only holds others refuse what it does not
 // hold: by itself cobra prints the help and calls that a success.
-func Strict(cmd *cobra.Command) {
+func Strict(cmd *cobra.Command) *cobra.Command {
 	for _, below := range cmd.Commands() {
 		Strict(below)
 	}
 	if !cmd.HasParent() {
-		return
+		return cmd
 	}
 	if !cmd.Runnable() {
 		cmd.FParseErrWhitelist.UnknownFlags = true // they are of the command that is not there
@@ -25,7 +25,7 @@ func Strict(cmd *cobra.Command) {
 	}
 	check := cmd.Args
 	if check == nil {
-		return
+		return cmd
 	}
 	cmd.Args = func(cmd *cobra.Command, given []string) error {
 		if err := check(cmd, given); err != nil {
@@ -33,6 +33,7 @@ func Strict(cmd *cobra.Command) {
 		}
 		return nil
 	}
+	return cmd
 }
 
 func useOf(cmd *cobra.Command) string {
