@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -57,9 +58,33 @@ type Input struct {
 	Exporter string    `query:"exporter" maxLength:"200" doc:"Id or name"`
 	Service  string    `query:"service" maxLength:"200" doc:"Id or name"`
 	Port     int64     `query:"if_index" minimum:"1" maximum:"4294967295" doc:"ifIndex of a port"`
-	Rate     int64     `query:"rate" minimum:"1" maximum:"4294967295" doc:"Sampling rate"`
+	Rate     given     `query:"rate" minimum:"0" maximum:"4294967295" doc:"Sampling rate; 0: of samples that state none"`
 	State    string    `query:"state" maxLength:"40" doc:"Absent: the report's first"`
 	Search   string    `query:"q" maxLength:"200" doc:"Part of a name; an address or prefix where the report is of addresses"`
+}
+
+// given is a number for which 0 is another thing than nothing.
+type given struct {
+	number int64
+	is     bool
+}
+
+// Schema is that of the number.
+func (given) Schema(r huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(r, reflect.TypeFor[int64]())
+}
+
+// Receiver takes the number.
+func (g *given) Receiver() reflect.Value { return reflect.ValueOf(&g.number).Elem() }
+
+// OnParamSet tells whether it was given.
+func (g *given) OnParamSet(is bool, _ any) { g.is = is }
+
+func (g given) orNull() *int64 {
+	if !g.is {
+		return nil
+	}
+	return &g.number
 }
 
 type pageInput struct {
@@ -76,7 +101,7 @@ type exportInput struct {
 
 func (in Input) request(page query.Page) reports.Request {
 	return reports.Request{From: in.From, To: in.To, Sort: in.Sort, Order: in.Order, Exporter: in.Exporter, Service: in.Service,
-		Port: in.Port, Rate: in.Rate, State: in.State, Search: in.Search, Page: page}
+		Port: in.Port, Rate: in.Rate.orNull(), State: in.State, Search: in.Search, Page: page}
 }
 
 // Register registers every report.

@@ -81,7 +81,8 @@ func notFoundAs(err error, field, value string) error {
 		return err
 	}
 	var fields fault.Fields
-	fields.Add(field, "there is no %s %q", field, value)
+	what := strings.TrimPrefix(strings.TrimPrefix(field, "from_"), "to_")
+	fields.Add(field, "there is no %s %q", what, value)
 	return fields.Err()
 }
 

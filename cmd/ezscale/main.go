@@ -28,11 +28,14 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil
 	stop()
 	var exit tools.ExitError
 	switch {
 	case errors.As(err, &exit):
 		os.Exit(exit.Code)
+	case err != nil && interrupted:
+		os.Exit(tools.TellInterrupted(os.Stderr, err))
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "ezscale:", err)
 		os.Exit(1)
@@ -74,5 +77,5 @@ func newRoot() *cobra.Command {
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())
-	return root
+	return tools.Strict(root)
 }

@@ -62,7 +62,7 @@ func (r Report[T]) plan(ctx context.Context, db query.Postgres, q Request, now t
 	p := plan{Range: span}
 	p.order, _ = r.order(q.Sort)
 	p.descending = q.Order == "desc" || q.Order == "" && !p.order.ascending
-	p.arguments = pgx.NamedArgs{"from": span.From, "to": span.To, "now": now.UTC(), "port": orNull(q.Port), "rate": orNull(q.Rate),
+	p.arguments = pgx.NamedArgs{"from": span.From, "to": span.To, "now": now.UTC(), "port": orNull(q.Port), "rate": q.Rate,
 		"state": r.state(q.State), "minutes_since": now.Add(-minutesKept).UTC(), "settled": now.Add(-settleAfter).UTC().Truncate(time.Minute)}
 	return p, r.filter(ctx, db, q, p.arguments)
 }

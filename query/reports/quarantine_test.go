@@ -31,7 +31,7 @@ func TestQuarantine(t *testing.T) {
 	same(t, []reports.QuarantineRow{row(2, 11, "in", 0, 3, 0)}, list(b, reports.Quarantine(), reports.Request{State: "all", Exporter: "e2"}))
 	same(t, []reports.QuarantineGroup{{ExporterID: exporter(1), Exporter: "e1", ServiceID: service(1), Service: "s1", Rate: 20000, RateMin: 1, RateMax: 10000, UsualRate: of(int64(512)),
 		Samples: 16, FrameLengthIn: 1000, FrameLengthOut: 600, IPLengthIn: 900, IPLengthOut: 540, Hours: 2, FirstHour: hour(10), LastHour: hour(12)}}, list(b, reports.QuarantineGroups(), reports.Request{}))
-	if got := list(b, reports.QuarantineGroups(), reports.Request{Rate: 512}); len(got) != 0 {
+	if got := list(b, reports.QuarantineGroups(), reports.Request{Rate: of(int64(512))}); len(got) != 0 {
 		t.Errorf("of another rate: %+v", got)
 	}
 	released := reports.QuarantineDecision{DecidedAt: hour(12), Decision: "released", ExporterID: exporter(1), Exporter: "e1", Hour: hour(10), ServiceID: service(1), Service: "s1", Direction: "in",

@@ -49,7 +49,7 @@ type Request struct {
 	Exporter string // id or name
 	Service  string // id or name
 	Port     int64  // ifIndex
-	Rate     int64  // sampling rate
+	Rate     *int64 // sampling rate; nil: any
 	State    string // one of the report's states
 	Search   string
 }
@@ -136,13 +136,13 @@ func rangeOf(r Request, span time.Duration, now time.Time) (Range, error) {
 // check refuses filters that the report does not take, and the lack of those it needs.
 func (r Report[T]) check(q Request) error {
 	var fields fault.Fields
-	given := map[string]bool{byExporter: q.Exporter != "", byService: q.Service != "", byPort: q.Port != 0, byRate: q.Rate != 0, bySearch: q.Search != ""}
+	given := map[string]bool{byExporter: q.Exporter != "", byService: q.Service != "", byPort: q.Port != 0, byRate: q.Rate != nil, bySearch: q.Search != ""}
 	for _, name := range []string{byExporter, byService, byPort, byRate, bySearch} {
 		fields.Check(!given[name] || slices.Contains(r.Filters, name), name, "is no filter of this report")
 		fields.Check(given[name] || !slices.Contains(r.needs, name), name, "must be given for this report")
 	}
 	fields.Check(q.Port >= 0 && q.Port <= 1<<32-1, byPort, "must be 1 to 4294967295")
-	fields.Check(q.Rate >= 0, byRate, "must not be negative")
+	fields.Check(q.Rate == nil || *q.Rate >= 0, byRate, "must not be negative")
 	fields.Check(q.State == "" || slices.Contains(r.States, q.State), "state", "is no state of this report")
 	fields.Check(slices.Contains([]string{"", "asc", "desc"}, q.Order), "order", "must be asc or desc")
 	if _, ok := r.order(q.Sort); !ok {

@@ -29,7 +29,8 @@ func NewExplainCommand() *cobra.Command {
 prefix and sampling rate, with the top peers. The sums stand next to those in the books and must be equal, but for
 what assignments were changed since. Corrections, evidence, quarantine and the known loss of the hour are listed.
 It reads the log from an hour before the hour to its end, since usage may have come late.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  ezscale meter explain vps-1 --hour 2026-11-25T03\n  ezscale meter explain vps-1 --hour 2026-11-25T03 --json",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := parseHour(hour)
 			if err != nil {

@@ -44,7 +44,10 @@ func NewPcapCommand() *cobra.Command {
 		Short: "Replay the datagrams of exporters that a capture file holds",
 		Long: `Reads UDP datagrams of registered exporters out of a pcap or pcapng file and gives them to the meter, as if a collector
 had received them. The same file counts once, however often it is replayed, also after an interruption: the meter knows
-what it has. With --at now it counts each time, at the time of now.
+what it has. What a collector has heard as well does not count again.
+
+With --at now the file is played into the present, anew each time: see "ezscale flows tail". Datagrams that the meter
+remembers, the last 4,096 of a sub-agent, are repeats then too and count no more.
 
 Addresses of source decide whose a datagram is, as for collectors; --exporter takes all for one. Datagrams of others are
 listed and left out.`,
@@ -112,27 +115,37 @@ func replayPcap(cmd *cobra.Command, o pcapOptions, file string) error {
 	if err != nil {
 		return err
 	}
-	return runPcap(ctx, cmd.OutOrStdout(), replay, exporters, info.Size(), o.dryRun)
+	return o.run(ctx, cmd.OutOrStdout(), replay, exporters, info.Size())
 }
 
-func runPcap(ctx context.Context, out io.Writer, replay *pcap.Replay, exporters []operator.Exporter, size int64, dryRun bool) error {
+func (o pcapOptions) run(ctx context.Context, out io.Writer, replay *pcap.Replay, exporters []operator.Exporter, size int64) error {
 	show := shower("reading", size)
 	survey, err := replay.Survey(ctx, show.each)
 	show.bar.Finish()
 	if err != nil {
 		return err
 	}
-	if err := tellSurvey(out, survey, exporters); err != nil || dryRun {
+	if err := tellSurvey(out, survey, exporters); err != nil || o.dryRun {
 		return err
 	}
 	show = shower("replaying", size)
 	progress, err := replay.Play(ctx, survey, show.each)
 	show.bar.Finish()
-	fmt.Fprintf(out, "%d datagrams in %d envelopes are in the raw log\n", progress.Datagrams, progress.Envelopes)
+	if err == nil {
+		fmt.Fprintf(out, "%d datagrams in %d envelopes are in the raw log\n", progress.Datagrams, progress.Envelopes)
+	}
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("interrupted after %d of %d datagrams; run it again, what is there already counts once: %w", progress.Datagrams, survey.Replayed(), err)
+		return fmt.Errorf("%d of %d datagrams were read, and %d envelopes are in the raw log; %s: %w", progress.Datagrams, survey.Replayed(), progress.Envelopes, o.again(), err)
 	}
 	return err
+}
+
+// again says what a second run does.
+func (o pcapOptions) again() string {
+	if o.at == "now" {
+		return "run again it begins anew"
+	}
+	return "run it again, what is there already counts once"
 }
 
 func known(exporters []operator.Exporter) []sources.Exporter {

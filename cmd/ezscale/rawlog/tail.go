@@ -83,6 +83,17 @@ func (o tailOptions) filter(ctx context.Context, platform *operator.Platform) (f
 	return f, nil
 }
 
+// check refuses what would print nothing, or all, without a word.
+func (o tailOptions) check() error {
+	if o.since < 0 {
+		return fmt.Errorf("--since: %s is not ago", o.since)
+	}
+	if o.lines < 0 {
+		return fmt.Errorf("--lines: %d is no number of lines", o.lines)
+	}
+	return nil
+}
+
 // parseAddress reads an address or a CIDR; empty is none.
 func parseAddress(text string) (netip.Prefix, error) {
 	if text == "" {
@@ -103,6 +114,9 @@ func parseAddress(text string) (netip.Prefix, error) {
 }
 
 func flowsTail(cmd *cobra.Command, o tailOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	platform, err := operator.Open(cmd, postgres.RoleQuery)
 	if err != nil {
 		return err

@@ -1,8 +1,10 @@
 package tools
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,4 +49,23 @@ func (f *clientFlags) connect() (*client.Client, error) {
 		return nil, fmt.Errorf("set EZSCALE_TOKEN to the operator's token of %s", cfg.URL)
 	}
 	return client.New(cfg)
+}
+
+// ByFlags names what a refusal is about as the command line does.
+func ByFlags(err error) error {
+	var problem *client.Problem
+	if !errors.As(err, &problem) {
+		return err
+	}
+	for i, field := range problem.Errors {
+		name, ok := strings.CutPrefix(field.Location, "query.")
+		if !ok {
+			continue
+		}
+		if flag, ok := map[string]string{"if_index": "port", "q": "search"}[name]; ok {
+			name = flag
+		}
+		problem.Errors[i].Location = "--" + name
+	}
+	return err
 }

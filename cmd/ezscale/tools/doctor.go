@@ -63,7 +63,7 @@ func NewDoctorCommand() *cobra.Command {
 		},
 	}
 	addDataFlag(command)
-	command.Flags().StringVar(&url, "url", "", "address of the API (default: what `ezscale up` wrote below --data)")
+	command.Flags().StringVar(&url, "url", "", "`address` of the API (default: what \"ezscale up\" wrote below --data)")
 	return command
 }
 

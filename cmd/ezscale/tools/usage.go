@@ -72,7 +72,7 @@ func HourRange(from, to string) (url.Values, error) {
 }
 
 func parseTime(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15", time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil
 		}
@@ -88,14 +88,14 @@ func usageOf(cmd *cobra.Command, flags clientFlags, names []string, query url.Va
 	}
 	totals := []client.UsageTotal{}
 	if len(names) == 0 {
-		return totals, platform.Get(cmd.Context(), "/usage", query, &totals)
+		return totals, ByFlags(platform.Get(cmd.Context(), "/usage", query, &totals))
 	}
 	for len(names) > 0 {
 		n := min(len(names), namesPerRequest)
 		query["service"], names = names[:n], names[n:]
 		var some []client.UsageTotal
 		if err := platform.Get(cmd.Context(), "/usage", query, &some); err != nil {
-			return nil, err
+			return nil, ByFlags(err)
 		}
 		totals = append(totals, some...)
 	}

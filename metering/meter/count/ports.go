@@ -3,7 +3,7 @@ package count
 import (
 	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/spread"
-	"github.com/ezscale/platform/metering/meter/track"
+	"github.com/ezscale/platform/metering/meter/track/counters"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
@@ -155,7 +155,7 @@ func (c *Counter) reading(s *sflow.CounterSample, restarted bool) {
 		c.Tally.Untracked++
 		return
 	}
-	d := port.Read(track.Reading{
+	d := port.Read(counters.Reading{
 		At: c.at, Sequence: s.Sequence, Uptime: c.decoder.Uptime, Speed: s.Speed, OctetsIn: s.OctetsIn, OctetsOut: s.OctetsOut,
 		PacketsIn: [3]uint32{s.UnicastIn, s.MulticastIn, s.BroadcastIn}, PacketsOut: [3]uint32{s.UnicastOut, s.MulticastOut, s.BroadcastOut},
 	}, restarted)
@@ -165,7 +165,7 @@ func (c *Counter) reading(s *sflow.CounterSample, restarted bool) {
 }
 
 // delta spreads what a port did over the time it took.
-func (c *Counter) delta(port PortKey, d *track.Delta) {
+func (c *Counter) delta(port PortKey, d *counters.Delta) {
 	if u := c.Tally.use(port.Exporter, port.Index, c.hour); u != nil {
 		if d.Reset {
 			u.Resets++
@@ -188,7 +188,7 @@ func (c *Counter) delta(port PortKey, d *track.Delta) {
 			c.bill(bindings, at, port, n)
 		}
 	})
-	if d.To-d.From > track.GapAfter {
+	if d.To-d.From > counters.GapAfter {
 		c.gap(port, d.From, d.To)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/metering/meter/track/counters"
 	"github.com/ezscale/platform/metering/netflow"
 )
 
@@ -29,6 +30,9 @@ func Decode(from []byte) (*Book, error) {
 	r := &reader{rest: body, version: written}
 	r.each(16+24, MaxProducers, func() { r.producer(b) })
 	r.each(16+40, MaxCollectors, func() { r.collector(b) })
+	if r.version > 2 {
+		b.forgotten = r.i64()
+	}
 	r.each(17, len(body), func() {
 		id := r.id()
 		if _, twice := b.exporters[id]; twice {
@@ -162,7 +166,7 @@ func (r *reader) ports(a *Agent) {
 func (r *reader) flowSource(e *Exporter) {
 	key := flowKey{address: netip.AddrFrom16([16]byte(r.take(16))).Unmap(), domain: r.u32(), version: uint16(r.u32())}
 	f := newFlowSource(key.version)
-	f.heardAt, f.feeder = r.i64(), r.u64()
+	f.heardAt, f.feeder, f.early = r.i64(), r.u64(), r.early()
 	f.first, f.next, f.begun, f.place = r.u32(), r.u32(), r.u32() == 1, int(r.u32())
 	r.each(8, maxGaps, func() { f.gaps = append(f.gaps, gap{r.u32(), r.u32()}) })
 	r.each(8, flowWindow, func() { f.ring = append(f.ring, flowDatagram{r.u32(), r.u32()}) })
@@ -178,6 +182,7 @@ func (r *reader) subAgent(e *Exporter, a *Agent, address netip.Addr) {
 	if s.tick, s.heardAt = r.u64(), r.i64(); r.version > 1 {
 		s.feeder = r.u64()
 	}
+	s.early = r.early()
 	if _, twice := a.subs[s.id]; twice || e.subAgents >= MaxSubAgents {
 		r.fail("too many sub-agents")
 		return
@@ -192,13 +197,20 @@ func (r *reader) subAgent(e *Exporter, a *Agent, address netip.Addr) {
 	if r.version > 1 {
 		r.each(4+2*readingBytes, MaxSources, func() {
 			index := r.u32()
-			s.ports[index] = &Port{first: r.reading(), last: r.reading()}
+			s.ports[index] = &counters.Port{First: r.reading(), Last: r.reading()}
 		})
 	}
 }
 
-func (r *reader) reading() Reading {
-	read := Reading{At: r.i64(), Speed: r.u64(), OctetsIn: r.u64(), OctetsOut: r.u64(), Sequence: r.u32(), Uptime: r.u32()}
+func (r *reader) early() early {
+	if r.version < 3 {
+		return early{}
+	}
+	return early{bornAt: r.i64(), ground: r.i64(), feeder: r.u64(), since: r.i64()}
+}
+
+func (r *reader) reading() counters.Reading {
+	read := counters.Reading{At: r.i64(), Speed: r.u64(), OctetsIn: r.u64(), OctetsOut: r.u64(), Sequence: r.u32(), Uptime: r.u32()}
 	for _, counters := range []*[3]uint32{&read.PacketsIn, &read.PacketsOut} {
 		for i := range counters {
 			counters[i] = r.u32()
@@ -221,6 +233,10 @@ func (r *reader) stream() *stream {
 		for ; word != 0; word &= word - 1 {
 			s.crc[w*64+bits.TrailingZeros64(word)] = r.u32()
 		}
+	}
+	if s.first = s.high - s.span + 1; r.version > 2 {
+		s.first, s.heardAt = r.u32(), r.i64()
+		r.each(24, maxMissing, func() { s.missing = append(s.missing, missing{r.u32(), r.u32(), r.i64(), r.i64()}) })
 	}
 	return s
 }

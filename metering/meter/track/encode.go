@@ -11,13 +11,15 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/metering/meter/track/counters"
 )
 
 // The encoded form: magic, version, the parts in the order below, and the CRC-32C of all before it. Little endian,
 // counts are uvarints, maps are sorted, so the same memory always gives the same bytes.
 const (
 	magic   = "EZMS"
-	version = 2 // 1 had no feeders, ports and flow sources
+	version = 3 // 1 had no feeders, ports and flow sources; 2 no gaps behind the window
 )
 
 // Encode appends the memory to b.
@@ -27,6 +29,7 @@ func (b *Book) Encode(to []byte) []byte {
 	to = append(to, version)
 	to = b.encodeProducers(to)
 	to = b.encodeCollectors(to)
+	to = appendUint64s(to, uint64(b.forgotten))
 	to = binary.AppendUvarint(to, uint64(len(b.exporters)))
 	for _, id := range sorted(b.exporters, compareID) {
 		to = append(to, id[:]...)
@@ -92,8 +95,12 @@ func (e *Exporter) encodeFlows(to []byte) []byte {
 }
 
 func (f *FlowSource) encode(to []byte) []byte {
-	to = appendUint64s(to, uint64(f.heardAt), f.feeder)
-	to = appendUint32s(to, f.first, f.next, uint32(boolInt(f.begun)), uint32(f.place))
+	var begun uint32
+	if f.begun {
+		begun = 1
+	}
+	to = f.early.encode(appendUint64s(to, uint64(f.heardAt), f.feeder))
+	to = appendUint32s(to, f.first, f.next, begun, uint32(f.place))
 	to = binary.AppendUvarint(to, uint64(len(f.gaps)))
 	for _, g := range f.gaps {
 		to = appendUint32s(to, g.from, g.count)
@@ -124,7 +131,7 @@ func (a *Agent) encode(to []byte) []byte {
 }
 
 func (s *SubAgent) encode(to []byte) []byte {
-	to = appendUint64s(to, s.tick, uint64(s.heardAt), s.feeder)
+	to = s.early.encode(appendUint64s(to, s.tick, uint64(s.heardAt), s.feeder))
 	to = binary.AppendUvarint(to, uint64(len(s.streams)))
 	for _, stream := range s.streams {
 		to = stream.encode(to)
@@ -138,12 +145,16 @@ func (s *SubAgent) encode(to []byte) []byte {
 	to = binary.AppendUvarint(to, uint64(len(s.ports)))
 	for _, index := range sorted(s.ports, cmp.Compare) {
 		p := s.ports[index]
-		to = p.last.encode(p.first.encode(appendUint32s(to, index)))
+		to = appendReading(appendReading(appendUint32s(to, index), &p.First), &p.Last)
 	}
 	return to
 }
 
-func (r *Reading) encode(to []byte) []byte {
+func (e *early) encode(to []byte) []byte {
+	return appendUint64s(to, uint64(e.bornAt), uint64(e.ground), e.feeder, uint64(e.since))
+}
+
+func appendReading(to []byte, r *counters.Reading) []byte {
 	to = appendUint64s(to, uint64(r.At), r.Speed, r.OctetsIn, r.OctetsOut)
 	to = appendUint32s(to, r.Sequence, r.Uptime)
 	to = appendUint32s(to, r.PacketsIn[:]...)
@@ -159,6 +170,16 @@ func (s *stream) encode(to []byte) []byte {
 		for ; word != 0; word &= word - 1 {
 			to = appendUint32s(to, s.crc[w*64+bits.TrailingZeros64(word)])
 		}
+	}
+	return s.encodeMissing(to)
+}
+
+func (s *stream) encodeMissing(to []byte) []byte {
+	to = appendUint64s(appendUint32s(to, s.first), uint64(s.heardAt))
+	to = binary.AppendUvarint(to, uint64(len(s.missing)))
+	for _, m := range s.missing {
+		to = appendUint32s(to, m.from, m.count)
+		to = appendUint64s(to, uint64(m.after), uint64(m.before))
 	}
 	return to
 }

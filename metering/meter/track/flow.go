@@ -1,6 +1,10 @@
 package track
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
 
 // Bounds of what is remembered of exporters of flow records.
 const (
@@ -24,6 +28,7 @@ type FlowSource struct {
 	begun   bool
 	heardAt int64
 	feeder  uint64
+	early   early
 	gaps    []gap
 	ring    []flowDatagram
 	place   int
@@ -48,6 +53,7 @@ func (e *Exporter) FlowSource(address netip.Addr, domain uint32, version uint16)
 			return nil, false
 		}
 		f = newFlowSource(version)
+		f.early.ground = e.book.forgotten
 		e.flows[key] = f
 	}
 	return f, true
@@ -85,7 +91,12 @@ func (f *FlowSource) Known(d FlowDatagram) bool {
 		}
 	}
 	behind := f.begun && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence > maxFlowReorder
-	return behind && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.missing(d.Sequence)
+	return behind && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.missing(d.Sequence) && (d.Sequence == f.first || !f.precedes(d.Sequence, &d))
+}
+
+// precedes tells whether a datagram up to a sequence was received before the first one, when nobody counted any.
+func (f *FlowSource) precedes(until uint32, d *FlowDatagram) bool {
+	return f.first-until <= maxFlowJump && f.early.uncovered(d.At, clocksDiffer, d.Feeder)
 }
 
 // Datagram judges one that is not known. Lost counts what the sequence counts.
@@ -108,7 +119,9 @@ func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 	ahead, after := d.Sequence-f.next, d.Sequence+d.Step
 	switch {
 	case !f.begun:
-		f.begun, f.first, f.next = true, d.Sequence, after
+		if f.begun, f.first, f.next = true, d.Sequence, after; f.early.bornAt == 0 {
+			f.early = early{bornAt: d.At, ground: max(f.early.ground, f.heardAt)}
+		}
 		return Verdict{}
 	case ahead <= maxFlowJump:
 		f.open(gap{f.next, ahead})
@@ -116,7 +129,8 @@ func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 		return Verdict{Lost: int64(ahead)}
 	case f.fill(gap{d.Sequence, d.Step}):
 		return Verdict{Lost: -int64(d.Step)}
-	case f.first-after < maxFlowReorder: // from before the first: what lies between is missing
+	case f.first-after < maxFlowReorder || f.precedes(after, d): // from before the first: what lies between is missing
+		f.early.note(d.At, d.Feeder)
 		between := gap{after, f.first - after}
 		f.open(between)
 		f.first = d.Sequence
@@ -128,15 +142,17 @@ func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 	return Verdict{Restart: true}
 }
 
-// open remembers a gap; the oldest is forgotten for it.
+// open remembers a gap; the smallest is forgotten for it.
 func (f *FlowSource) open(g gap) {
 	if g.count == 0 {
 		return
 	}
-	if len(f.gaps) >= maxGaps {
-		f.gaps = append(f.gaps[:0], f.gaps[1:]...)
+	if f.gaps = append(f.gaps, g); len(f.gaps) <= maxGaps {
+		return
 	}
-	f.gaps = append(f.gaps, g)
+	smallest := slices.MinFunc(f.gaps, func(a, b gap) int { return cmp.Compare(a.count, b.count) })
+	least := slices.Index(f.gaps, smallest)
+	f.gaps = slices.Delete(f.gaps, least, least+1)
 }
 
 // missing tells whether a sequence lies in a gap.

@@ -4,17 +4,19 @@ package track
 // what a port did while nothing was heard of it is counted in full afterwards.
 func (b *Book) Forget(at int64) {
 	for id, e := range b.exporters {
-		e.forget(at)
+		b.forgotten = max(b.forgotten, e.forget(at))
 		if len(e.agents) == 0 && len(e.flows) == 0 {
 			delete(b.exporters, id)
 		}
 	}
 }
 
-func (e *Exporter) forget(at int64) {
+// forget tells when the newest was received of what is forgotten.
+func (e *Exporter) forget(at int64) (newest int64) {
 	for address, a := range e.agents {
 		for id, s := range a.subs {
 			if s.forget(at) {
+				newest = max(newest, s.heardAt)
 				delete(a.subs, id)
 				e.subAgents--
 			}
@@ -25,10 +27,12 @@ func (e *Exporter) forget(at int64) {
 	}
 	for key, f := range e.flows {
 		if at-f.heardAt > forgetAfter {
+			newest = max(newest, f.heardAt)
 			delete(e.flows, key)
 		}
 	}
 	e.last = nil
+	return newest
 }
 
 // forget tells whether nothing of the sub-agent is worth keeping any more.

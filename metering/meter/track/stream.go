@@ -35,6 +35,7 @@ type stream struct {
 	span        uint32 // sequences from the first known one to high, both included, at most Window
 	floorUptime uint32 // the agent's uptime in the first known datagram, milliseconds
 	used        uint64 // tick of the last use
+	heardAt     int64  // receive time of the newest datagram; 0: not known
 
 	// Two devices behind one address look like a long jump forward and then a restart far behind. jump is what
 	// the last jump over the whole window added to the loss, before the sequence it left. The stream that
@@ -42,12 +43,15 @@ type stream struct {
 	before, jump uint32
 	claim, proof uint32
 
+	first   uint32    // lowest sequence ever; where the stream is one of a state that did not know it, the lowest known
+	missing []missing // what is left out between first and high
+
 	seen [Window / 64]uint64
 	crc  []uint32 // Window long
 }
 
-func newStream(seq, crc, uptime uint32) *stream {
-	s := &stream{high: seq, span: 1, floorUptime: uptime, crc: make([]uint32, Window)}
+func newStream(seq, crc, uptime uint32, at int64) *stream {
+	s := &stream{high: seq, first: seq, span: 1, floorUptime: uptime, heardAt: at, crc: make([]uint32, Window)}
 	s.mark(seq, crc)
 	return s
 }
@@ -71,16 +75,19 @@ func (s *stream) repeats(seq, crc uint32) bool {
 	return s.holds(seq) && s.has(seq) && s.crc[seq%Window] == crc
 }
 
-// distance says how well a datagram that is no repeat fits; false when it cannot be of this stream.
-func (s *stream) distance(seq, uptime uint32) (uint32, bool) {
+// distance says how well a datagram that is no repeat fits; false when it cannot be of this stream. A jump forward over
+// the window and back in time is of another boot.
+func (s *stream) distance(seq, uptime uint32, at int64) (uint32, bool) {
 	ahead, behind := seq-s.high, s.high-seq
 	switch {
 	case ahead != 0 && ahead <= MaxJump:
-		return ahead, true
+		return ahead, ahead < Window || at >= s.heardAt-clocksDiffer
 	case behind >= Window:
 		return 0, false
 	case behind < s.span:
 		return behind, !s.has(seq)
+	case seq-s.first < s.high-s.first: // stragglers came from before it
+		return behind, s.gapOf(seq) >= 0
 	}
 	return behind, s.lateBefore(seq, uptime)
 }
@@ -98,19 +105,30 @@ func (s *stream) lateBefore(seq, uptime uint32) bool {
 }
 
 // accept takes a datagram that fits and says by how much the count of lost ones changes: a jump forward adds
-// what it skips, a late one takes back its own, one before the first known adds what lies between.
-func (s *stream) accept(seq, crc, uptime uint32) (lost int64) {
+// what it skips, a late one takes back its own, one before the first known adds what lies between. It was received at at,
+// the newest before it at heard.
+func (s *stream) accept(seq, crc, uptime uint32, heard, at int64) (lost int64) {
 	ahead, behind := seq-s.high, s.high-seq
 	switch {
 	case ahead != 0 && ahead <= MaxJump:
+		if ahead > 1 {
+			s.miss(missing{s.high + 1, ahead - 1, heard, at})
+		}
 		s.forward(ahead)
 		lost = int64(ahead) - 1
 	case behind < s.span:
+		s.found(seq)
 		lost = -1
 	default:
-		lost = int64(behind - s.span)
+		if lost = -1; s.gapOf(seq) < 0 { // what lies between is not known to be lost yet
+			lost = int64(behind - s.span)
+			s.miss(missing{seq + 1, behind - s.span, at, heard})
+			s.first = seq
+		}
+		s.found(seq)
 		s.span, s.floorUptime = behind+1, uptime
 	}
+	s.heardAt = max(s.heardAt, at)
 	s.mark(seq, crc)
 	return lost - s.redeem()
 }

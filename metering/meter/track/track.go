@@ -19,10 +19,12 @@
 //
 // Two collectors that hear the same agent give each datagram twice; whichever comes first counts, the other is a repeat. A
 // collector that lags behind the window (its Kafka was away) brings datagrams that look like another boot's: they are
-// known by their receive time, which is older than what the collector in front has brought, and dropped as repeats.
+// known by their receive time, which is older than what the collector in front has brought, and dropped as repeats. But
+// for those that lie in a remembered gap of that time, or were received before the sub-agent was first heard: nobody
+// has counted them. A capture file that is replayed brings such, after an outage or of the time before a switch was registered.
 //
 // Flow records. NetFlow and IPFIX are tracked per (address, domain, version), see [FlowSource]; ports' counters per
-// sub-agent and ifIndex, see [Port].
+// sub-agent and ifIndex, see package counters.
 //
 // Samples. Sequences per (sub-agent, source id) show samples that are missing although their neighbours came,
 // those inside lost datagrams among them: what a lost datagram held cannot be known, so the two counts of loss
@@ -39,6 +41,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/metering/meter/track/counters"
 	"github.com/ezscale/platform/metering/netflow"
 )
 
@@ -73,6 +76,7 @@ type Book struct {
 	exporters  map[uuid.UUID]*Exporter
 	producers  map[producerKey]*producer
 	collectors map[uuid.UUID]*collector
+	forgotten  int64 // receive time of the newest datagram of all sub-agents that were forgotten
 }
 
 // NewBook is an empty memory.
@@ -88,7 +92,7 @@ func NewBook() *Book {
 func (b *Book) Exporter(id uuid.UUID) *Exporter {
 	e, ok := b.exporters[id]
 	if !ok {
-		e = newExporter()
+		e = newExporter(b)
 		b.exporters[id] = e
 	}
 	return e
@@ -96,6 +100,7 @@ func (b *Book) Exporter(id uuid.UUID) *Exporter {
 
 // Exporter is one configured exporter: the agents heard through it.
 type Exporter struct {
+	book      *Book
 	agents    map[netip.Addr]*Agent
 	subAgents int
 	last      *SubAgent // of the last datagram, which is mostly that of the next
@@ -111,8 +116,8 @@ func (e *Exporter) NetFlow() *netflow.Decoder {
 	return e.netflow
 }
 
-func newExporter() *Exporter {
-	return &Exporter{agents: map[netip.Addr]*Agent{}, flows: map[flowKey]*FlowSource{}}
+func newExporter(b *Book) *Exporter {
+	return &Exporter{book: b, agents: map[netip.Addr]*Agent{}, flows: map[flowKey]*FlowSource{}}
 }
 
 // Agent is one sFlow agent.
@@ -134,14 +139,15 @@ type SubAgent struct {
 	streams []*stream
 	sources map[uint64]*source
 	recent  [recentSources]*source // of sources, found without the map: samples come of few
-	ports   map[uint32]*Port
+	ports   map[uint32]*counters.Port
 	tick    uint64
 	heardAt int64  // receive time of the newest datagram
 	feeder  uint64 // the collector that brought it
+	early   early
 }
 
 func newSubAgent(a *Agent, address netip.Addr, id uint32) *SubAgent {
-	return &SubAgent{Agent: a, address: address, id: id, sources: map[uint64]*source{}, ports: map[uint32]*Port{}}
+	return &SubAgent{Agent: a, address: address, id: id, sources: map[uint64]*source{}, ports: map[uint32]*counters.Port{}}
 }
 
 // SubAgents is how many there are, over all agents.
@@ -172,6 +178,7 @@ func (e *Exporter) add(agent netip.Addr, id uint32) *SubAgent {
 	}
 	s := newSubAgent(a, agent, id)
 	a.subs[id] = s
+	s.early.ground = e.book.forgotten
 	e.subAgents++
 	e.last = s
 	return s
@@ -186,31 +193,36 @@ func (s *SubAgent) Datagram(seq, crc, uptime uint32, at int64, feeder uint64) Ve
 			return Verdict{Duplicate: true}
 		}
 	}
-	best := s.nearest(seq, uptime)
+	best := s.nearest(seq, uptime, at)
 	if best == nil && stale(at, s.heardAt, feeder, s.feeder) {
-		return Verdict{Duplicate: true}
+		return s.straggler(seq, crc, uptime, at, feeder)
 	}
+	heard := s.heardAt
 	if at >= s.heardAt {
 		s.heardAt, s.feeder = at, feeder
 	}
 	if best != nil {
 		best.used = s.tick
-		return Verdict{Lost: best.accept(seq, crc, uptime)}
+		return Verdict{Lost: best.accept(seq, crc, uptime, heard, at)}
 	}
-	return s.restart(seq, crc, uptime)
+	if len(s.streams) == 0 {
+		s.early = early{bornAt: at, ground: max(s.early.ground, heard)}
+	}
+	return s.restart(seq, crc, uptime, at)
 }
 
 // stale tells a datagram that fits nowhere because its collector lags behind the one in front, from one of another boot.
 func stale(at, heardAt int64, feeder, front uint64) bool { return feeder != front && at < heardAt }
 
 // restart begins another stream.
-func (s *SubAgent) restart(seq, crc, uptime uint32) Verdict {
-	fresh := newStream(seq, crc, uptime)
+func (s *SubAgent) restart(seq, crc, uptime uint32, at int64) Verdict {
+	fresh := newStream(seq, crc, uptime, at)
 	fresh.used = s.tick
 	restart := len(s.streams) > 0
 	for _, stream := range s.streams {
 		if stream.goesOn(seq) {
 			fresh.claim, stream.jump = stream.jump, 0
+			stream.unmiss(stream.before + 1)
 			break
 		}
 	}
@@ -218,9 +230,9 @@ func (s *SubAgent) restart(seq, crc, uptime uint32) Verdict {
 	return Verdict{Restart: restart}
 }
 
-func (s *SubAgent) nearest(seq, uptime uint32) *stream {
+func (s *SubAgent) nearest(seq, uptime uint32, at int64) *stream {
 	if len(s.streams) == 1 {
-		if _, ok := s.streams[0].distance(seq, uptime); !ok {
+		if _, ok := s.streams[0].distance(seq, uptime, at); !ok {
 			return nil
 		}
 		return s.streams[0]
@@ -229,7 +241,7 @@ func (s *SubAgent) nearest(seq, uptime uint32) *stream {
 	var least uint64
 	newest := s.newest()
 	for _, stream := range s.streams {
-		near, ok := stream.distance(seq, uptime)
+		near, ok := stream.distance(seq, uptime, at)
 		if !ok {
 			continue
 		}
@@ -313,4 +325,17 @@ func (a *Agent) NoteIngress(port uint32, at int64) {
 func (a *Agent) SamplesIngress(port uint32, at int64) bool {
 	last, ok := a.ingressAt[port]
 	return ok && at-last < ingressFresh
+}
+
+// Port finds or makes the memory of a port; false when the sub-agent has too many.
+func (s *SubAgent) Port(index uint32) (*counters.Port, bool) {
+	p, ok := s.ports[index]
+	if !ok {
+		if len(s.ports) >= MaxSources {
+			return nil, false
+		}
+		p = &counters.Port{}
+		s.ports[index] = p
+	}
+	return p, true
 }

@@ -11,7 +11,8 @@
 // takes over another source, its producer is another one; those of the others stay. A meter remembers 256
 // producers per partition: that many other replays later the same file would count again.
 //
-// With At now every run is a new producer: it is meant to be seen again.
+// With At now every run is a new producer: it is meant to be seen again. The meter still knows its newest datagrams by
+// sequence and content, and counts those no second time.
 package pcap
 
 import (

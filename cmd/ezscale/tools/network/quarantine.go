@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -78,7 +79,7 @@ func listGroups(cmd *cobra.Command, platform *client.Client, query url.Values) e
 		Next  string  `json:"next_cursor"`
 	}
 	if err := platform.Get(cmd.Context(), "/reports/quarantine-groups", query, &page); err != nil {
-		return err
+		return tools.ByFlags(err)
 	}
 	out := cmd.OutOrStdout()
 	if len(page.Items) == 0 {
@@ -145,7 +146,9 @@ func newQuarantineReleaseCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		order.RateGiven = given
+		if order.RateGiven = given; given < 1 || given > math.MaxUint32 {
+			return fmt.Errorf("--rate-given: %d is no sampling rate: 1 to %d", given, uint32(math.MaxUint32))
+		}
 		var done struct {
 			Rows       int   `json:"rows"`
 			Samples    int64 `json:"samples"`

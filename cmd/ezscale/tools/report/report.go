@@ -55,7 +55,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set := cmd.Flags()
 	set.StringVar(&f.from, "from", "", "first hour: 2026-01-01 or 2026-01-01T12:00:00Z")
 	set.StringVar(&f.to, "to", "", "hour to stop before")
-	set.StringVar(&f.format, "format", "", "table, csv or parquet (default: as the file's name ends, else table)")
+	set.StringVar(&f.format, "format", "", "table, csv or parquet (default: as the file's name ends; table without a file)")
 	set.StringVarP(&f.output, "output", "o", "", "file to write; without: standard output")
 	set.StringVar(&f.sort, "sort", "", "column to order by")
 	set.StringVar(&f.order, "order", "", "asc or desc")
@@ -95,7 +95,7 @@ func (f *flags) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	query, err := f.query(format)
+	query, err := f.query(format, cmd.Flags().Changed)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (f *flags) run(cmd *cobra.Command, name string) error {
 		return err
 	}
 	read := func(to io.Writer) error {
-		return platform.Download(cmd.Context(), "/reports/"+name+"/export", query, to)
+		return tools.ByFlags(platform.Download(cmd.Context(), "/reports/"+name+"/export", query, to))
 	}
 	if format == "table" {
 		return f.save(cmd.OutOrStdout(), func(to io.Writer) error { return printTable(to, read) })
@@ -118,6 +118,12 @@ func (f *flags) formatOf() (string, error) {
 	if !slices.Contains([]string{"csv", "parquet"}, ending) {
 		ending = ""
 	}
+	if f.output != "" && f.format == "" && ending == "" {
+		return "", fmt.Errorf("the name of %s ends neither in .csv nor in .parquet: say --format", f.output)
+	}
+	if info, err := os.Stat(f.output); err == nil && info.IsDir() {
+		return "", fmt.Errorf("%s is a directory: -o names a file", f.output)
+	}
 	format := cmp.Or(f.format, ending, "table")
 	if !slices.Contains([]string{"table", "csv", "parquet"}, format) {
 		return "", fmt.Errorf("--format is table, csv or parquet, not %q", format)
@@ -128,17 +134,19 @@ func (f *flags) formatOf() (string, error) {
 	return format, nil
 }
 
-func (f *flags) query(format string) (url.Values, error) {
+func (f *flags) query(format string, changed func(flag string) bool) (url.Values, error) {
 	query, err := tools.HourRange(f.from, f.to)
 	if err != nil {
 		return nil, err
 	}
 	limit := f.limit
 	if format == "table" {
-		limit, format = cmp.Or(limit, tableRows), "csv"
+		if format = "csv"; !changed("limit") {
+			limit = tableRows
+		}
 	}
 	for name, value := range map[string]string{"format": format, "sort": f.sort, "order": f.order, "exporter": f.exporter, "service": f.service, "state": f.state, "q": f.search,
-		"if_index": orNone(f.port), "rate": orNone(f.rate), "limit": orNone(limit)} {
+		"if_index": number(f.port, changed("port")), "rate": number(f.rate, changed("rate")), "limit": number(limit, limit != 0 || changed("limit"))} {
 		if value != "" {
 			query.Set(name, value)
 		}
@@ -146,8 +154,8 @@ func (f *flags) query(format string) (url.Values, error) {
 	return query, nil
 }
 
-func orNone(n int64) string {
-	if n == 0 {
+func number(n int64, given bool) string {
+	if !given {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)

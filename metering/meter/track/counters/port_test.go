@@ -1,11 +1,9 @@
-package track
+package counters
 
 import (
 	"math"
-	"net/netip"
 	"testing"
 
-	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
 
@@ -97,42 +95,25 @@ func TestPortReadingsInAnyOrder(t *testing.T) {
 	})
 }
 
-func TestPortsAreBounded(t *testing.T) {
+// Readings that a capture brings long after newer ones tell nothing, but for those from before the first of the same boot.
+func TestOldReadings(t *testing.T) {
 	t.Parallel()
-	s := subAgent()
-	for i := range uint32(MaxSources) {
-		if _, ok := s.Port(i); !ok {
-			t.Fatalf("port %d refused", i)
+	p := &Port{}
+	p.Read(reading(100_000, 5000, 9e9, 9e9), false)
+	p.Read(reading(200_000, 10_000, 20e9, 9e9), false)
+	other := reading(50_000, 70, 8e9, 8e9)
+	other.Uptime = 900_000
+	for name, r := range map[string]Reading{
+		"of between": reading(150_000, 7500, 15e9, 9e9), "of another boot": other, "of another boot, a higher sequence": {At: other.At, Uptime: 900_000, Sequence: 90_000, OctetsIn: 30e9, Speed: gigabit},
+	} {
+		if d := p.Read(r, false); d.Counted {
+			t.Errorf("%s: %+v", name, d)
 		}
 	}
-	if _, ok := s.Port(MaxSources); ok {
-		t.Error("one over the bound")
+	if d := p.Read(reading(90_000, 4500, 8e9, 7e9), false); d.OctetsIn != 1e9 || d.OctetsOut != 2e9 {
+		t.Errorf("from before the first: %+v", d)
 	}
-}
-
-// What a port did while nothing was heard of it counts afterwards: its readings outlive the rest.
-func TestPortsOutliveSilence(t *testing.T) {
-	t.Parallel()
-	b := NewBook()
-	s, _ := b.Exporter(uuid.Max).SubAgent(netip.MustParseAddr("192.0.2.1"), 0)
-	s.Datagram(1, 1, 1, 1e18, 1)
-	p, _ := s.Port(3)
-	p.Read(reading(0, 1, 100, 100), false)
-	b.Forget(1e18 + 3*forgetAfter)
-	back, err := Decode(b.Encode(nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, _ = back.Exporter(uuid.Max).SubAgent(netip.MustParseAddr("192.0.2.1"), 0)
-	if len(s.streams) != 0 {
-		t.Error("the streams are kept as well")
-	}
-	p, _ = s.Port(3)
-	if d := p.Read(reading(3*86_400, 2, 150, 100), false); d.OctetsIn != 50 {
-		t.Errorf("%+v", d)
-	}
-	b.Forget(1e18 + 2*forgetPortsAfter)
-	if len(b.exporters) != 0 {
-		t.Error("kept for ever")
+	if d := p.Read(reading(200_020, 10_001, 20e9+5, 9e9+6), false); d.OctetsIn != 5 || d.OctetsOut != 6 {
+		t.Errorf("and on from the newest: %+v", d)
 	}
 }

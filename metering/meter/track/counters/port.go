@@ -1,8 +1,16 @@
-package track
+// Package counters reads what the octet counters of switch ports say: how far they went between two readings, over gaps, wraps,
+// restarts, late readings and those that a capture brings long afterwards.
+package counters
 
 import "math/bits"
 
 const (
+	// reorderMillis is how far an agent's uptime may go back within one boot.
+	reorderMillis = 5 * 60 * 1000
+
+	// clocksDiffer is how far the clocks of those that note receive times may differ, in nanoseconds.
+	clocksDiffer = int64(60e9)
+
 	// lateReadings is how far behind the newest a reading's sequence may be to be late rather than of another boot.
 	lateReadings = 50
 
@@ -38,42 +46,57 @@ type Delta struct {
 
 // Port is the memory of one port's counters: the newest reading, and the oldest of its boot.
 type Port struct {
-	first, last Reading
+	First, Last Reading
 }
 
 // Read takes a reading. restarted says that its datagram was the first of another boot.
 //
 // Octets since the last reading are exact over any gap, and over a wrap, at 32 bits for agents that copy such a counter,
 // else at 64: see [octets]. Counters that began anew count from 0. A late reading tells nothing, unless it is older than
-// the oldest: then it adds what lay between the two.
+// the oldest: then it adds what lay between the two. One that was received long before the newest is late, whatever its sequence.
 func (p *Port) Read(r Reading, restarted bool) Delta {
-	if p.last.At == 0 {
-		p.first, p.last = r, r
+	if p.Last.At == 0 {
+		p.First, p.Last = r, r
 		return Delta{}
 	}
-	behind := int32(p.last.Sequence - r.Sequence)
-	rebooted := restarted || r.Uptime < p.last.Uptime && p.last.Uptime-r.Uptime > maxReorderMillis
+	if r.At < p.Last.At-clocksDiffer {
+		if !sameBoot(&r, &p.First) {
+			return Delta{}
+		}
+		return p.late(r)
+	}
+	behind := int32(p.Last.Sequence - r.Sequence)
+	rebooted := restarted || r.Uptime < p.Last.Uptime && p.Last.Uptime-r.Uptime > reorderMillis
 	if !rebooted && behind >= 0 && behind <= lateReadings {
 		return p.late(r)
 	}
-	d := between(&p.last, &r, rebooted)
+	d := between(&p.Last, &r, rebooted)
 	if d.Reset {
-		p.first = r
+		p.First = r
 	}
-	p.last = r
+	p.Last = r
 	return d
+}
+
+// sameBoot tells whether an agent's uptime went on from one reading to a later one as the clock did. A still one tells nothing.
+func sameBoot(from, to *Reading) bool {
+	if from.Uptime == to.Uptime {
+		return true
+	}
+	drift := (to.At-from.At)/1e6 - int64(int32(to.Uptime-from.Uptime))
+	return drift >= -reorderMillis && drift <= reorderMillis
 }
 
 // late takes a reading that others have overtaken.
 func (p *Port) late(r Reading) Delta {
-	if int32(p.first.Sequence-r.Sequence) <= 0 {
+	if int32(p.First.Sequence-r.Sequence) <= 0 {
 		return Delta{}
 	}
-	d := between(&r, &p.first, false)
+	d := between(&r, &p.First, false)
 	if d.Reset {
 		return Delta{}
 	}
-	p.first = r
+	p.First = r
 	return d
 }
 
@@ -152,17 +175,4 @@ func packets(from, to [3]uint32, reset bool) uint64 {
 		}
 	}
 	return sum
-}
-
-// Port finds or makes the memory of a port; false when the sub-agent has too many.
-func (s *SubAgent) Port(index uint32) (*Port, bool) {
-	p, ok := s.ports[index]
-	if !ok {
-		if len(s.ports) >= MaxSources {
-			return nil, false
-		}
-		p = &Port{}
-		s.ports[index] = p
-	}
-	return p, true
 }
