@@ -173,9 +173,9 @@ func TestNewHasherBounds(t *testing.T) {
 	}
 }
 
-// 200 logins at once take the memory of a few: without a bound these would take 1.6 GiB.
+// 200 logins at once take the memory of a few: without a bound these would take 400 MiB.
 func TestMemoryIsBounded(t *testing.T) { // not parallel: it watches the heap
-	const memory, atOnce, logins = 8 << 20, 4, 200
+	const memory, atOnce, logins = 2 << 20, 4, 200
 	h := newHasher(t, password.Params{Memory: memory >> 10, Time: 1, Threads: 1}, atOnce)
 	stored := hash(t, h, "a password")
 	done := make(chan struct{})

@@ -295,7 +295,7 @@ func Unwrap(wrapped []byte, keks ...*KEK) (ring *Ring, wrappedBy *KEK, err error
 	}
 	faults := []error{errors.New("no key-encryption key opens the ring")}
 	for _, kek := range keks {
-		handle, err := keyset.ReadWithAssociatedData(&keyset.MemReaderWriter{EncryptedKeyset: encrypted}, kek.aead, []byte(ringLabel))
+		handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), kek.aead, []byte(ringLabel))
 		if err == nil {
 			ring, err = newRing(handle)
 			return ring, kek, err
