@@ -13,7 +13,8 @@
 // different characters the same. Nothing else is changed, and nothing trimmed.
 //
 // For a name that nobody has, VerifyNobody costs what a wrong password costs. Accounts with bcrypt or with older
-// parameters can be told by their time until their next login; the limits on tries must bear that.
+// parameters can be told by their time until their next login, and so can wrapped ones when what is tried has an & or
+// the like in it, which is tried twice. The limits on tries must bear that; who waits for room is for them to bound, too.
 //
 // # Refusing
 //

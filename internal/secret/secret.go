@@ -10,11 +10,16 @@ package secret
 
 import (
 	"crypto/subtle"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 )
 
 // Redacted stands where a secret was.
 const Redacted = "[redacted]"
+
+// ErrNotStored is of a secret that was given to the database as it is.
+var ErrNotStored = errors.New("a secret is not stored as it is: seal it, hash it, or reveal it on purpose")
 
 // Text is a secret. The zero Text is the empty one. Texts cannot be compared with ==, which would compare where they
 // lie and would tell by its time how much was right: use Equal.
@@ -58,3 +63,6 @@ func (Text) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
 
 // UnmarshalText takes a secret from input.
 func (t *Text) UnmarshalText(b []byte) error { *t = New(string(b)); return nil }
+
+// Value refuses to be a query's argument. Drivers that ask no further would store String's "[redacted]" in its place.
+func (Text) Value() (driver.Value, error) { return nil, ErrNotStored }

@@ -3,10 +3,13 @@ package secret_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/ezscale/platform/internal/secret"
 )
@@ -84,5 +87,20 @@ func TestEqual(t *testing.T) {
 	}
 	if !(secret.Text{}).IsZero() || !secret.New("").IsZero() || secret.New("a").IsZero() {
 		t.Error("only the empty secret is zero")
+	}
+}
+
+// A secret that is given to a query by mistake must fail it: neither the secret nor "[redacted]" may get into a column.
+func TestNoDriverStoresASecret(t *testing.T) {
+	t.Parallel()
+	s := secret.New(canary)
+	for _, oid := range []uint32{pgtype.TextOID, pgtype.VarcharOID, pgtype.ByteaOID} {
+		for _, format := range []int16{pgtype.TextFormatCode, pgtype.BinaryFormatCode} {
+			for _, value := range []any{s, &s} {
+				if b, err := pgtype.NewMap().Encode(oid, format, value, nil); !errors.Is(err, secret.ErrNotStored) {
+					t.Errorf("type %d, format %d: %q, %v", oid, format, b, err)
+				}
+			}
+		}
 	}
 }
