@@ -1,7 +1,6 @@
 package password
 
 import (
-	"cmp"
 	_ "embed"
 	"fmt"
 	"slices"
@@ -42,7 +41,7 @@ var common string
 // 0 for o and the like, runs as 1234, abcd and aaaa, and repetition of a shorter text.
 type Policy struct {
 	minimum  int
-	words    []string // longest first
+	words    []string
 	breached *Breached
 }
 
@@ -57,7 +56,7 @@ func NewPolicy(minimum int, breached *Breached, house ...string) (*Policy, error
 			words = append(words, strings.Fields(line)...)
 		}
 	}
-	return &Policy{minimum: minimum, words: longestFirst(words), breached: breached}, nil
+	return &Policy{minimum: minimum, words: words, breached: breached}, nil
 }
 
 // Check says what is wrong with a new password, as a fault.Invalid, or nothing. about are e-mail address, name, company
@@ -94,10 +93,12 @@ func (p *Policy) tooShort() error {
 // own counts the characters that are nobody's words.
 func (p *Policy) own(text string, about []string) int {
 	text = strings.ToLower(text)
-	words := longestFirst(append(about, p.words...))
 	least := utf8.RuneCountInString(text)
 	for _, spelling := range []string{text, plain(text, "1i"), plain(text, "1l")} {
-		least = min(least, left(spelling, words))
+		least = min(least, left(spelling, p.words, about))
+		if unit := period(spelling); len(unit) < len(spelling) {
+			least = min(least, left(unit, p.words, about))
+		}
 	}
 	return least
 }
@@ -107,38 +108,54 @@ func plain(text, one string) string {
 	return strings.NewReplacer(one[:1], one[1:], "0", "o", "3", "e", "4", "a", "@", "a", "5", "s", "$", "s", "7", "t", "!", "i", "8", "b", "9", "g").Replace(text)
 }
 
-// left counts the characters that are left of a text without its words, runs and repetition.
-func left(text string, words []string) int {
-	text = period(text)
-	for _, word := range words {
-		text = strings.ReplaceAll(text, word, "\x00") // not nothing, which would make new words of what stood around it
-	}
-	runes := []rune(text)
-	count := 0
-	for i := 0; i < len(runes); {
-		length := run(runes[i:])
-		if length <= longestRun && runes[i] != 0 {
-			count, length = count+1, 1
+// left counts the characters of a text that lie in no word and in no run. Words may lie over each other.
+func left(text string, lists ...[]string) int {
+	covered := make([]bool, len(text))
+	for _, word := range slices.Concat(lists...) {
+		for from := 0; ; from++ {
+			at := strings.Index(text[from:], word)
+			if at < 0 {
+				break
+			}
+			from += at
+			cover(covered[from : from+len(word)])
 		}
-		i += length
+	}
+	count := 0
+	for at := 0; at < len(text); {
+		if length, characters := run(text[at:]); characters > longestRun {
+			cover(covered[at : at+length])
+		}
+		if !covered[at] {
+			count++
+		}
+		_, size := utf8.DecodeRuneInString(text[at:])
+		at += size
 	}
 	return count
 }
 
-// run is how many characters from the first on go up by one, down by one, or stay.
-func run(runes []rune) int {
-	if len(runes) < 2 {
-		return 1
+func cover(covered []bool) {
+	for i := range covered {
+		covered[i] = true
 	}
-	step := runes[1] - runes[0]
-	if step < -1 || step > 1 {
-		return 1
+}
+
+// run is how far the characters from the first on go up by one, down by one, or stay, in bytes and in characters.
+func run(text string) (length, characters int) {
+	last, length := utf8.DecodeRuneInString(text)
+	var step rune
+	for characters = 1; length < len(text); characters++ {
+		r, size := utf8.DecodeRuneInString(text[length:])
+		if characters == 1 {
+			step = r - last
+		}
+		if step < -1 || step > 1 || r-last != step {
+			break
+		}
+		last, length = r, length+size
 	}
-	n := 2
-	for n < len(runes) && runes[n]-runes[n-1] == step {
-		n++
-	}
-	return n
+	return length, characters
 }
 
 // period is the shortest text of which the whole is a repetition, the last time perhaps not to its end.
@@ -167,10 +184,4 @@ func wordsOf(texts []string) []string {
 		}
 	}
 	return words
-}
-
-func longestFirst(words []string) []string {
-	sorted := slices.Clone(words)
-	slices.SortFunc(sorted, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	return slices.Compact(sorted)
 }
