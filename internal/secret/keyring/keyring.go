@@ -2,7 +2,7 @@
 // has the database alone, a dump or a backup, has none of them.
 //
 // There are two levels. A Ring holds the keys that values are sealed with (AES-256-GCM, by tink); it lies in the
-// database too, but wrapped by a key-encryption key that does not: see Open and KEK. A new KEK therefore means one row
+// database too, but wrapped by a key-encryption key that does not: see Unwrap and KEK. A new KEK therefore means one row
 // written anew, and a KMS is asked once in a process's life.
 //
 // A sealed value says which key sealed it and is bound to its Place. Moved to another row or column it does not open,
