@@ -27,6 +27,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -68,25 +69,10 @@ type Audited interface {
 // Secret is a text that is written to the database by its handler and nowhere else: in the audit row, in logs and
 // in JSON it is "[redacted]". Reveal gives the text itself. Fields of other types are kept out of the audit row
 // with the tag `audit:"redact"`.
-type Secret string
+type Secret = secret.Text
 
 // Redacted stands where a secret was.
-const Redacted = "[redacted]"
-
-// Reveal gives the secret.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret from fmt and logs.
-func (Secret) String() string { return Redacted }
-
-// GoString hides the secret from %#v.
-func (Secret) GoString() string { return Redacted }
-
-// MarshalText hides the secret from JSON and slog.
-func (Secret) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
-
-// UnmarshalText takes a secret from input.
-func (s *Secret) UnmarshalText(b []byte) error { *s = Secret(b); return nil }
+const Redacted = secret.Redacted
 
 // KeyedIDs draws the ids of one run from its actor and key: a repeated request draws the same ids, is the same
 // input, and so finds its stored response. They are version 8 UUIDs (RFC 9562): 122 bits of SHA-256.

@@ -34,6 +34,7 @@ func (s *shapes) of(t reflect.Type) *shape {
 func (s *shape) explore(t reflect.Type, path []string, depth int) {
 	if t == reflect.TypeFor[Secret]() {
 		s.secrets = true
+		return
 	}
 	if depth > maxDepth {
 		return
@@ -124,8 +125,10 @@ func hashSecrets(h hash.Hash, v reflect.Value, depth int) {
 		return
 	}
 	if v.IsValid() && v.Type() == reflect.TypeFor[Secret]() {
-		sum := sha256.Sum256([]byte(v.String()))
-		h.Write(sum[:])
+		if v.CanInterface() { // an unexported field is not input
+			sum := sha256.Sum256([]byte(v.Interface().(Secret).Reveal()))
+			h.Write(sum[:])
+		}
 		return
 	}
 	switch v.Kind() {

@@ -23,6 +23,7 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/postgres/postgrestest"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -33,7 +34,7 @@ type tally struct {
 	ID       uuid.UUID      `json:"id"`
 	Label    string         `json:"label"`
 	Add      int            `json:"add"`
-	Password command.Secret `json:"password,omitempty"`
+	Password command.Secret `json:"password,omitzero"`
 	Card     string         `json:"card,omitempty" audit:"redact"`
 	also     func(ctx context.Context, tx pgx.Tx) error
 	events   func() []events.Event
@@ -187,7 +188,7 @@ func TestRunRefusesInvalidInputBeforeTheDatabase(t *testing.T) {
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	c := tally{ID: uuid.New(), Label: "a", Add: 3, Password: "p1"}
+	c := tally{ID: uuid.New(), Label: "a", Add: 3, Password: secret.New("p1")}
 	for range 3 {
 		got, err := command.Run(t.Context(), f.db, meta("k"), c)
 		if err != nil || got.Total != 3 {
@@ -196,9 +197,9 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 	other := c
 	other.Add = 4
-	secret := c
-	secret.Password = "p2"
-	for _, changed := range []tally{other, secret} {
+	guess := c
+	guess.Password = secret.New("p2")
+	for _, changed := range []tally{other, guess} {
 		if _, err := command.Run(t.Context(), f.db, meta("k"), changed); code(t, err) != "idempotency_key_reused" || !fault.Is(err, fault.Conflict) {
 			t.Errorf("got %v", err)
 		}
@@ -347,7 +348,7 @@ func TestRetriesHaveACap(t *testing.T) {
 func TestSecretsStayOut(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	_, err := command.Run(t.Context(), f.db, meta("k"), tally{ID: uuid.New(), Label: "a", Add: 1, Password: "hunter2", Card: "4242"})
+	_, err := command.Run(t.Context(), f.db, meta("k"), tally{ID: uuid.New(), Label: "a", Add: 1, Password: secret.New("hunter2"), Card: "4242"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,11 @@ type rule struct {
 }
 
 var (
-	pure   = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name", "internal/billable"}
-	edge   = []string{"net/http", "github.com/gin-gonic/gin", "github.com/danielgtaylor/huma"}
-	driver = []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "net/http", "github.com/gin-gonic/gin"}
+	pure = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name", "internal/billable", "internal/secret"}
+	edge = []string{"net/http", "github.com/gin-gonic/gin", "github.com/danielgtaylor/huma"}
+	// outside is what a leaf of identity must not reach for: it decides about what it is given.
+	outside = append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/", "github.com/segmentio/kafka-go"}, edge...)
+	driver  = []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "net/http", "github.com/gin-gonic/gin"}
 )
 
 func table() []rule {
@@ -31,6 +33,11 @@ func table() []rule {
 		{place: "internal/money", may: pure}, {place: "internal/prefix", may: pure}, {place: "internal/fault", may: pure},
 		{place: "internal/period", may: pure}, {place: "internal/bytesize", may: pure}, {place: "internal/name", may: pure},
 		{place: "internal/billable", may: pure},
+		{place: "internal/secret"}, // a type and nothing else: whoever may handle input may handle what must not be seen of it
+		{place: "internal/secret/keyring", may: []string{"internal/secret"}, never: outside},
+		{place: "internal/otp", may: []string{"internal/secret"}, never: outside},
+		{place: "internal/password", may: []string{"internal/secret", "internal/fault"}, never: outside},
+		{place: "internal/token", may: []string{"internal/secret"}, never: outside},
 		{place: "internal/house"},
 		{place: "internal/postgres", may: []string{"internal/postgres...", "schemas/postgres"}},
 		{place: "internal/clickhouse", may: []string{"internal/clickhouse...", "schemas/clickhouse"}},
