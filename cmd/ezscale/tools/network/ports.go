@@ -37,6 +37,9 @@ func newPortsListCommand() *cobra.Command {
 			return err
 		}
 		if len(ports) == 0 {
+			if err := known(cmd, platform, exporter); err != nil {
+				return err
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), "no port is bound")
 			return nil
 		}
@@ -50,6 +53,21 @@ func newPortsListCommand() *cobra.Command {
 			}
 		})
 	})
+}
+
+// known refuses the name of an exporter that there is not.
+func known(cmd *cobra.Command, platform *client.Client, exporter string) error {
+	if exporter == "" {
+		return nil
+	}
+	exporters, err := client.All[client.Exporter](cmd.Context(), platform, "/exporters")
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(exporters, func(e client.Exporter) bool { return e.Name == exporter }) {
+		return fmt.Errorf("--exporter %s: there is no exporter of this name", exporter)
+	}
+	return nil
 }
 
 func boundPorts(cmd *cobra.Command, platform *client.Client, exporter string) ([]bound, error) {
