@@ -38,7 +38,7 @@ const (
 	defaultMaxConns   = 200
 	defaultMemory     = 64 << 20
 	leastWAL          = 1 << 30 // bytes between two checkpoints; with more memory eight times that, which dirties more
-	maxSocketDirBytes = 80 // a Unix socket's path has 107 bytes at most, file name included
+	maxSocketDirBytes = 80      // a Unix socket's path has 107 bytes at most, file name included
 	initTimeout       = 2 * time.Minute
 	setupTimeout      = 30 * time.Second
 )
