@@ -122,6 +122,14 @@ func tellSums(w *tabwriter.Writer, e *explain.Explanation) {
 	}
 }
 
+// decided says what became of quarantined samples.
+func decided(q explain.Quarantined) string {
+	if q.Released == 0 && q.Rejected == 0 {
+		return ", not decided yet"
+	}
+	return fmt.Sprintf("; released %d, rejected %d, open %d", q.Released, q.Rejected, q.Samples-q.Released-q.Rejected)
+}
+
 func tellPeers(w *tabwriter.Writer, e *explain.Explanation) {
 	for i, p := range e.Peers {
 		if i == 0 {
@@ -144,7 +152,7 @@ func tellBesides(w *tabwriter.Writer, e *explain.Explanation) {
 		fmt.Fprintf(w, "evidence, %s at %s: in %d, out %d bytes L2 of %d samples\n", v.Reason, v.Exporter, v.BytesIn, v.BytesOut, v.Samples)
 	}
 	for _, q := range e.Quarantined {
-		fmt.Fprintf(w, "quarantined at %s, %s, rate %d: %d samples of %d bytes\n", q.Exporter, q.Direction, q.Rate, q.Samples, q.FrameLength)
+		fmt.Fprintf(w, "quarantined at %s, %s, rate %d: %d samples of %d bytes%s\n", q.Exporter, q.Direction, q.Rate, q.Samples, q.FrameLength, decided(q))
 	}
 	for _, l := range e.Losses {
 		fmt.Fprintf(w, "%s in this hour, all services: %d datagrams counted, %d lost, %d repeated, %d rejected; %d samples lost, %d dropped by the agent;"+

@@ -93,6 +93,8 @@ type Quarantined struct {
 	Rate        int64  `json:"rate"`
 	Samples     int64  `json:"samples"`
 	FrameLength int64  `json:"frame_length"` // unscaled
+	Released    int64  `json:"released"`     // samples of these that an operator has released since
+	Rejected    int64  `json:"rejected"`
 }
 
 // Loss is what is known to be missing of an exporter's hour.

@@ -23,6 +23,12 @@ func TestExplain(t *testing.T) {
 	w.Send(1, hour, w.Packet(1, hour, recounttest.Peer(5), recounttest.Peer(6), 200), w.Packet(1, hour, recounttest.Address(1), recounttest.Peer(6), 64))
 	w.Exec(`insert into usage_correction (id, kind, service_id, exporter_id, hour, bytes_in_l2, batch, reason, created_at)
 		values ($1, 'quarantine_release', $2, $3, $4, 7, $1, 'rate was 512', now())`, uuid.New(), w.Services[0], w.Exporters[1], hour)
+	w.Exec(`insert into quarantine_hourly (exporter_id, hour, service_id, direction, rate, samples, frame_length, ip_length) values ($1, $2, $3, 'in', 0, 9, 900, 800)`,
+		w.Exporters[1], hour, w.Services[0])
+	for decision, rate := range map[string]*int64{"released": new(int64(512)), "rejected": nil} {
+		w.Exec(`insert into quarantine_decision (id, exporter_id, hour, service_id, direction, rate, decision, rate_given, samples, frame_length, ip_length, reason, decided_at)
+			values ($1, $2, $3, $4, 'in', 0, $5, $6, 4, 400, 300, 'r', now())`, uuid.New(), w.Exporters[1], hour, w.Services[0], decision, rate)
+	}
 	w.Report(hour.Add(2 * time.Hour))
 	w.Meter()
 	e, err := explain.Explain(context.Background(), w.DB.Pool(postgres.RoleQuery), w.Recounter(0, nil), w.Services[0], hour, nil)
@@ -56,6 +62,10 @@ func TestExplain(t *testing.T) {
 	}
 	if len(e.Corrections) != 1 || e.Corrections[0].Exporter != "leaf-1" || e.Corrections[0].AppliedAt == nil {
 		t.Errorf("corrections %+v", e.Corrections)
+	}
+	quarantined := []explain.Quarantined{{Exporter: "leaf-1", Direction: "in", Samples: 9, FrameLength: 900, Released: 4, Rejected: 4}}
+	if diff := cmp.Diff(quarantined, e.Quarantined); diff != "" {
+		t.Error(diff)
 	}
 	w.Exec(`update usage_hourly set bytes_in_l2 = bytes_in_l2 + 3 where service_id = $1 and exporter_id = $2`, w.Services[0], w.Exporters[0])
 	e, err = explain.Explain(context.Background(), w.DB.Pool(postgres.RoleQuery), w.Recounter(0, nil), w.Services[0], hour, nil)
