@@ -24,6 +24,7 @@ func rows() map[string]string {
 		"change-attachment": "staff", "bind-port": "staff", "release-port": "staff", "move-port": "staff",
 		"release-quarantine": "staff", "reject-quarantine": "staff",
 		"get-clock": "staff", "advance-clock": "staff", "list-mailbox": "staff", "get-port": "staff",
+		"list-audit": "staff", "list-activity": "signed in",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {

@@ -121,6 +121,7 @@ func (e *edge) operations(api huma.API) (err error) {
 			return operation{method: http.MethodGet, path: path, id: id, tag: tag, summary: summary, access: guard.Staff}.huma(api)
 		}})
 	e.catalogOperations(api)
+	e.auditOperations(api)
 	e.writeOperations(api)
 	if e.config.Development {
 		e.developmentOperations(api)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net/netip"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -18,10 +19,11 @@ import (
 )
 
 const (
-	lockSQL     = `select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key`
-	storedSQL   = `select input_sha256, response from idempotency where actor = $1 and key = $2`
-	versionSQL  = `select coalesce((select version from aggregate where type = $1 and id = $2), 0)`
-	auditSQL    = `insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, outcome) values ($1, $2, $3, $4, $5, $6, $7, $8)`
+	lockSQL    = `select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key`
+	storedSQL  = `select input_sha256, response from idempotency where actor = $1 and key = $2`
+	versionSQL = `select coalesce((select version from aggregate where type = $1 and id = $2), 0)`
+	auditSQL   = `insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, outcome, before, after, ip, user_agent)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	rememberSQL = `insert into idempotency (actor, key, command, input_sha256, response, created_at) values ($1, $2, $3, $4, $5, $6)`
 )
 
@@ -116,12 +118,9 @@ func (o *order) finish(ctx context.Context, tx *transaction, result any, evs []e
 			return err
 		}
 	}
-	outcome, err := outcomeOf(result)
-	if err != nil {
-		return fmt.Errorf("write the outcome of %s as JSON: %w", o.name, err)
+	if err := o.queueAudit(&b, result); err != nil {
+		return err
 	}
-	main := o.aggregates[0]
-	b.Queue(auditSQL, o.meta.Now, o.meta.Actor, o.name, main.Type, main.ID, o.meta.RequestID, json.RawMessage(o.audit), outcome)
 	if o.meta.Key != "" {
 		response, err := json.Marshal(result)
 		if err != nil {
@@ -136,6 +135,29 @@ func (o *order) finish(ctx context.Context, tx *transaction, result any, evs []e
 		return err
 	}
 	return tx.sendAndCommit(ctx, &pgx.Batch{}, false)
+}
+
+// queueAudit adds the audit row, which the sealer chains to those before it once it is committed.
+func (o *order) queueAudit(b *pgx.Batch, result any) error {
+	outcome, err := outcomeOf(result)
+	if err != nil {
+		return fmt.Errorf("write the outcome of %s as JSON: %w", o.name, err)
+	}
+	before, after, err := changesOf(result, o.shapes)
+	if err != nil {
+		return fmt.Errorf("write the changes of %s as JSON: %w", o.name, err)
+	}
+	var ip *netip.Addr
+	if o.meta.IP.IsValid() {
+		ip = &o.meta.IP
+	}
+	var userAgent *string
+	if o.meta.UserAgent != "" {
+		userAgent = &o.meta.UserAgent
+	}
+	main := o.aggregates[0]
+	b.Queue(auditSQL, o.meta.Now, o.meta.Actor, o.name, main.Type, main.ID, o.meta.RequestID, json.RawMessage(o.audit), outcome, before, after, ip, userAgent)
+	return nil
 }
 
 // outcomeOf is what the audit row says of the answer; nil: nothing.

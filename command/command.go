@@ -21,6 +21,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,9 +34,11 @@ import (
 
 // Meta is what surrounds one run of a command.
 type Meta struct {
-	Actor           string           // who orders: "staff:…", "customer:…", "policy:…"
+	Actor           string           // who orders: "staff:…", "customer:…", "policy:…"; an id, never a name or mail address
 	Key             string           // idempotency key, at most 255 bytes; empty: none
 	RequestID       string           // for the log and the audit row
+	IP              netip.Addr       // where the request came from; the zero Addr: no request
+	UserAgent       string           // what sent it; empty: no request
 	Now             time.Time        // the business clock
 	NewID           func() uuid.UUID // with a Key, use KeyedIDs
 	ExpectedVersion *int64           // of the main aggregate; nil: any
@@ -64,6 +67,11 @@ type Constrained interface {
 // names its objects by a rule. Outcome must survive JSON and hold no secret.
 type Audited interface {
 	Outcome() any
+}
+
+// Changed is an answer that knows what of its object the command changed, for the audit row.
+type Changed interface {
+	Changed() Change
 }
 
 // Secret is a text that is written to the database by its handler and nowhere else: in the audit row, in logs and

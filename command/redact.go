@@ -51,6 +51,14 @@ func (s *shape) explore(t reflect.Type, path []string, depth int) {
 	}
 }
 
+// jsonName is a field's name in JSON.
+func jsonName(f reflect.StructField) string {
+	if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+		return name
+	}
+	return f.Name
+}
+
 func (s *shape) exploreField(f reflect.StructField, path []string, depth int) {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 	if !f.IsExported() && !f.Anonymous || name == "-" {

@@ -93,7 +93,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // with the same Key. All others are internal.
 func Run[R any](ctx context.Context, db *DB, meta Meta, c Command[R]) (R, error) {
 	var result R
-	o := order{name: c.Name(), meta: meta, command: c}
+	o := order{name: c.Name(), meta: meta, command: c, shapes: db.shapes}
 	o.restore = func(stored []byte) error { return json.Unmarshal(stored, &result) }
 	o.handle = func(ctx context.Context, tx pgx.Tx) (_ any, evs []events.Event, err error) {
 		var zero R
@@ -102,7 +102,7 @@ func Run[R any](ctx context.Context, db *DB, meta Meta, c Command[R]) (R, error)
 		return result, evs, err
 	}
 	timer := db.metrics.start(o.name)
-	err := o.prepare(c.Validate, c.Aggregates, db.shapes)
+	err := o.prepare(c.Validate, c.Aggregates)
 	if err == nil {
 		err = db.repeat(ctx, &o)
 	}
@@ -121,6 +121,7 @@ type order struct {
 	name       string
 	meta       Meta
 	command    any
+	shapes     *shapes
 	aggregates []events.Aggregate
 	input      []byte   // JSON, with the secrets left out
 	audit      []byte   // JSON, with all redacted fields left out
@@ -131,7 +132,7 @@ type order struct {
 	restore    func(stored []byte) error
 }
 
-func (o *order) prepare(validate func() error, aggregates func() []events.Aggregate, shapes *shapes) (err error) {
+func (o *order) prepare(validate func() error, aggregates func() []events.Aggregate) (err error) {
 	if err := validate(); err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (o *order) prepare(validate func() error, aggregates func() []events.Aggreg
 	if o.input, err = json.Marshal(o.command); err != nil {
 		return fmt.Errorf("write the input of %s as JSON: %w", o.name, err)
 	}
-	shape := shapes.of(reflect.TypeOf(o.command))
+	shape := o.shapes.of(reflect.TypeOf(o.command))
 	if o.audit, err = shape.redact(o.input); err != nil {
 		return fmt.Errorf("redact the input of %s: %w", o.name, err)
 	}

@@ -50,6 +50,18 @@ func TestIsPlain(t *testing.T) {
 	}
 }
 
+func TestUserAgentsAreCut(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "curl/8": "curl/8", "a\nb\x00c\x1bd": "abcd", "größer \xff ✓": "größer  ✓",
+		strings.Repeat("ö", 200): strings.Repeat("ö", 128), "x" + strings.Repeat("ö", 200): "x" + strings.Repeat("ö", 127),
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newSessions()

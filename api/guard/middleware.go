@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -21,6 +22,7 @@ const (
 	MaxBodyBytes    = 1 << 20
 	requestIDHeader = "X-Request-Id"
 	maxRequestID    = 64
+	maxUserAgent    = 256 // bytes
 	writeTimeout    = 60 * time.Second
 )
 
@@ -29,6 +31,8 @@ type request struct {
 	id     string
 	secure bool
 	local  bool
+	ip     netip.Addr
+	agent  string
 }
 
 func requestOf(ctx context.Context) request {
@@ -45,6 +49,12 @@ func IsSecure(ctx context.Context) bool { return requestOf(ctx).secure }
 // IsLocal tells whether the request of ctx was sent on this machine, and not through a proxy for somebody else.
 func IsLocal(ctx context.Context) bool { return requestOf(ctx).local }
 
+// IP is where the request of ctx came from: the connection's own address, also where that is a proxy's.
+func IP(ctx context.Context) netip.Addr { return requestOf(ctx).ip }
+
+// UserAgent is what says to have sent the request of ctx, cut to what a log can hold.
+func UserAgent(ctx context.Context) string { return requestOf(ctx).agent }
+
 // Middleware is what every request goes through, in order.
 func (g *Guard) Middleware() []gin.HandlerFunc {
 	return []gin.HandlerFunc{identify, g.observe, g.recover, protect, sameOrigin(), bound, g.authenticate}
@@ -52,7 +62,10 @@ func (g *Guard) Middleware() []gin.HandlerFunc {
 
 // identify gives the request an id: the caller's if it is short and plain, so that it can follow its own logs.
 func identify(c *gin.Context) {
-	r := request{id: c.GetHeader(requestIDHeader), secure: c.Request.TLS != nil, local: isLocal(c.Request)}
+	r := request{id: c.GetHeader(requestIDHeader), secure: c.Request.TLS != nil, local: isLocal(c.Request), agent: printable(c.Request.UserAgent())}
+	if peer, err := netip.ParseAddrPort(c.Request.RemoteAddr); err == nil {
+		r.ip = peer.Addr().Unmap().WithZone("")
+	}
 	if !isPlain(r.id) {
 		r.id = uuid.NewString()
 	}
@@ -66,6 +79,20 @@ func isLocal(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For") + r.Header.Get("X-Real-Ip") + r.Header.Get("Via")
 	return err == nil && peer.Addr().Unmap().IsLoopback() && forwarded == ""
+}
+
+// printable keeps what a log may hold of a text from outside: no control characters, no broken UTF-8, not too long.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	if len(text) > maxUserAgent {
+		text = strings.ToValidUTF8(text[:maxUserAgent], "")
+	}
+	return text
 }
 
 func isPlain(id string) bool {

@@ -42,7 +42,7 @@ type Write struct {
 
 // meta is what a command runs with. A key draws the same ids each time, so that a repeated request is the same input.
 func (o Orders) meta(ctx context.Context, w Write) (command.Meta, error) {
-	meta := command.Meta{Actor: guard.ActorOf(ctx), Key: w.Key, RequestID: guard.RequestID(ctx), Now: o.Now()}
+	meta := command.Meta{Actor: guard.ActorOf(ctx), Key: w.Key, RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: o.Now()}
 	if meta.Key == "" {
 		meta.Key = "fresh:" + uuid.NewString()
 	}

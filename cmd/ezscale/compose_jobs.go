@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ezscale/platform/cmd/ezscale/auditlog"
+	"github.com/ezscale/platform/command/audit"
 	"github.com/ezscale/platform/command/notify"
 	"github.com/ezscale/platform/command/policy"
 	"github.com/ezscale/platform/internal/config"
@@ -40,12 +42,32 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 		return nil, err
 	}
 	deliverer.Register(runner)
+	if err := b.addSealer(ctx); err != nil {
+		return nil, err
+	}
 	b.process.Add("jobs", runner)
 	b.check("jobs", "look at the log of the jobs role for what fails", runner.Health)
 	return func(ctx context.Context) error {
 		_, err := sweeper.Settle(ctx, settleBound)
 		return err
 	}, nil
+}
+
+// addSealer adds what chains the audit log. It lives with the jobs because they, alone of the roles that write, need
+// nothing but Postgres: what was ordered is sealed while Kafka is away, too.
+func (b *base) addSealer(ctx context.Context) error {
+	pool, err := b.pool(ctx, postgres.RoleAudit)
+	if err != nil {
+		return err
+	}
+	key, err := auditlog.SigningKey(b.cfg)
+	if err != nil {
+		return fmt.Errorf("compose the audit log: %w", err)
+	}
+	sealer := audit.NewSealer(audit.Config{Now: machineNow}, pool, key, b.log, b.registry)
+	b.process.Add("audit log", sealer)
+	b.check("audit log", "look for a transaction that stays open, and at the log of the jobs role", func(context.Context) error { return sealer.Health() })
+	return nil
 }
 
 func (b *base) deliverer() (*policy.Deliverer, error) {

@@ -100,8 +100,11 @@ func (b *base) pool(ctx context.Context, role postgres.Role) (*pgxpool.Pool, err
 }
 
 func maxConns(role postgres.Role) int32 {
-	if role == postgres.RoleMeter {
+	switch role {
+	case postgres.RoleMeter:
 		return 16 // one a partition, and a few
+	case postgres.RoleAudit:
+		return 2
 	}
 	return 20
 }

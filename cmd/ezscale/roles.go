@@ -36,7 +36,7 @@ func roleSpecs() []roleSpec {
 			add: func(b *base, ctx context.Context) error { _, err := b.addAPI(ctx, apiExtras{}); return err }},
 		{name: "relay", short: "Outbox to Kafka, in order", needs: []string{pg, kafka}, add: (*base).addRelay},
 		{name: "policy", short: "When an event, then a job", needs: []string{pg, kafka}, add: (*base).addPolicy},
-		{name: "jobs", short: "Mails, webhooks, and the closing of billing cycles", needs: []string{pg},
+		{name: "jobs", short: "Mails, webhooks, the closing of billing cycles, and the audit log's seals", needs: []string{pg},
 			add: func(b *base, ctx context.Context) error { _, err := b.addJobs(ctx); return err }},
 		{name: "projections", short: "Kafka to ClickHouse read models", needs: []string{pg, kafka, click}, add: (*base).addProjections},
 		{name: "collector", short: "UDP exports to Kafka", needs: []string{pg, kafka}, add: (*base).addCollector, memory: collectorMemory, garbage: meteringGarbage},

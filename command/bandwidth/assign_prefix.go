@@ -36,6 +36,7 @@ type Assigned struct {
 	From         time.Time  `json:"from"`
 	To           *time.Time `json:"to,omitempty"`
 	AttachmentID *uuid.UUID `json:"attachment_id,omitempty"`
+	command.Change
 }
 
 // Name is the command's name.

@@ -26,6 +26,11 @@ func TestExporters(t *testing.T) {
 	if got, want := worldtest.One[string](w, describeExporter, id), "leaf-1 2001:db8::/64 2001:db8::1 both 128 4096"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	const changes = `select before::text || ' ' || after::text from audit where command = 'bandwidth.ChangeExporter' order by id desc limit 1`
+	if got, want := worldtest.One[string](w, changes), `{"name": "leaf-0", "source": "127.1.0.1/32", "rate_max": 1000000, "rate_min": 1, "count_policy": "ingress"} `+
+		`{"name": "leaf-1", "agent": "2001:db8::1", "source": "2001:db8::/64", "rate_max": 4096, "rate_min": 128, "count_policy": "both"}`; got != want {
+		t.Errorf("audited\n%s, want\n%s", got, want)
+	}
 	settings.CountPolicy, settings.Inside, settings.RateDefault, settings.RateOverride = "bound", []string{"vxlan", "gre"}, 1000, 2000
 	worldtest.Must(w, bandwidth.ChangeExporter{ExporterID: id, Settings: settings})
 	if got, want := worldtest.One[string](w, describeExporter, id), "leaf-1 2001:db8::/64 2001:db8::1 bound 128 4096 {gre,vxlan} 1000 2000"; got != want {

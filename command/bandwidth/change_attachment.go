@@ -65,7 +65,13 @@ func (c ChangeAttachment) Handle(ctx context.Context, tx pgx.Tx, meta command.Me
 	if err != nil {
 		return Assigned{}, nil, err
 	}
+	answer.Change = command.Change{Before: attached{current.AttachmentID}, After: attached{c.AttachmentID}}
 	return answer, append([]events.Event{released.PrefixReleased}, assigned...), nil
+}
+
+// attached is what this command changes, for the audit row.
+type attached struct {
+	AttachmentID *uuid.UUID `json:"attachment_id"`
 }
 
 const selectAssignment = `

@@ -2,6 +2,7 @@ package bandwidth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -36,17 +37,20 @@ const updateExporter = `
 update exporter
 set name = $2, source = $3, agent = $4, count_policy = $5, rate_min = $6, rate_max = $7, inside = $8,
     rate_default = nullif($9, 0), rate_override = nullif($10, 0)
-where id = $1`
+where id = $1
+returning old.name, old.source::text, coalesce(host(old.agent), ''), old.count_policy, old.rate_min, old.rate_max, old.inside,
+    coalesce(old.rate_default, 0), coalesce(old.rate_override, 0)`
 
 // Handle changes the exporter.
 func (c ChangeExporter) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Exporter, []events.Event, error) {
 	settings := c.withDefaults()
-	tag, err := tx.Exec(ctx, updateExporter, append([]any{c.ExporterID}, settings.arguments()...)...)
+	var was Settings
+	err := tx.QueryRow(ctx, updateExporter, append([]any{c.ExporterID}, settings.arguments()...)...).Scan(was.scan()...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Exporter{}, nil, fault.New(fault.NotFound, "no_such_exporter", "there is no exporter %s", c.ExporterID)
+	}
 	if err != nil {
 		return Exporter{}, nil, fmt.Errorf("update exporter %s: %w", c.ExporterID, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return Exporter{}, nil, fault.New(fault.NotFound, "no_such_exporter", "there is no exporter %s", c.ExporterID)
-	}
-	return Exporter{ExporterID: c.ExporterID}, []events.Event{events.ExporterChanged(settings.event(c.ExporterID))}, nil
+	return Exporter{ExporterID: c.ExporterID, Change: command.Change{Before: was, After: settings.asStored()}}, []events.Event{events.ExporterChanged(settings.event(c.ExporterID))}, nil
 }

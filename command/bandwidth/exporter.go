@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
@@ -39,6 +40,7 @@ type Settings struct {
 // Exporter is the answer of the exporters' commands.
 type Exporter struct {
 	ExporterID uuid.UUID `json:"exporter_id"`
+	command.Change
 }
 
 func (s Settings) withDefaults() Settings {
@@ -97,6 +99,20 @@ func (s Settings) arguments() []any {
 	}
 	inside := append([]string{}, s.Inside...) // a null array is not an empty one
 	return []any{s.ExporterName, netip.MustParsePrefix(s.Source), agent, s.CountPolicy, s.RateMin, s.RateMax, inside, s.RateDefault, s.RateOverride}
+}
+
+// scan are the places for an exporter's columns, in the order of arguments; no agent and no rate are empty.
+func (s *Settings) scan() []any {
+	return []any{&s.ExporterName, &s.Source, &s.Agent, &s.CountPolicy, &s.RateMin, &s.RateMax, &s.Inside, &s.RateDefault, &s.RateOverride}
+}
+
+// asStored writes addresses as the database does, so that a comparison finds what was changed and nothing else.
+func (s Settings) asStored() Settings {
+	s.Source = netip.MustParsePrefix(s.Source).String()
+	if s.Agent != "" {
+		s.Agent = netip.MustParseAddr(s.Agent).String()
+	}
+	return s
 }
 
 func (s Settings) event(exporterID uuid.UUID) events.ExporterRegistered {

@@ -29,6 +29,11 @@ func TestPlans(t *testing.T) {
 	if got, want := worldtest.One[string](w, describePlan, id), "vps-s2 500 USD month 2000000000000 l2 sum {50} 1000000000 0.01 lower_bound"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	const changes = `select before::text || ' ' || after::text from audit where command = 'catalog.ChangePlan' and aggregate_id = $1`
+	if got, want := worldtest.One[string](w, changes, id), `{"name": "vps-s", "bill_at": "estimate", "thresholds": [75, 90, 100], "quota_bytes": 1000000000000} `+
+		`{"name": "vps-s2", "bill_at": "lower_bound", "thresholds": [50], "quota_bytes": 2000000000000}`; got != want {
+		t.Errorf("audited\n%s, want\n%s", got, want)
+	}
 	if got, want := w.Events(), []string{"catalog.PlanCreated 1", "catalog.PlanCreated 1", "catalog.PlanChanged 2", "catalog.PlanChanged 2"}; !slices.Equal(got, want) {
 		t.Errorf("got events %v, want %v", got, want)
 	}

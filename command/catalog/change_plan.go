@@ -41,23 +41,26 @@ update plan
 set name = $2, price_minor = $3, currency = $4, interval = $5, quota_bytes = $6, byte_basis = $7, direction = $8,
     thresholds = $9, overage_unit_bytes = $10, overage_unit_price = $11::numeric, bill_at = $12
 where id = $1
-returning old.currency`
+returning old.name, old.price_minor, old.currency, old.interval, coalesce(old.quota_bytes, 0), old.byte_basis, old.direction, old.thresholds,
+    coalesce(old.overage_unit_bytes, 0), coalesce(trim_scale(old.overage_unit_price)::text, ''), old.bill_at,
+    coalesce(trim_scale(new.overage_unit_price)::text, '')`
 
 // Handle changes the plan and the running cycles.
 func (c ChangePlan) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Plan, []events.Event, error) {
 	terms := c.withDefaults()
-	var currency string
-	err := tx.QueryRow(ctx, updatePlan, append([]any{c.PlanID}, terms.arguments()...)...).Scan(&currency)
+	is := terms
+	var was Terms
+	err := tx.QueryRow(ctx, updatePlan, append([]any{c.PlanID}, terms.arguments()...)...).Scan(append(was.scan(), &is.OverageUnitPrice)...)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return Plan{}, nil, fault.New(fault.NotFound, "no_such_plan", "there is no plan %s", c.PlanID)
 	case err != nil:
 		return Plan{}, nil, fmt.Errorf("update plan %s: %w", c.PlanID, err)
-	case currency != terms.Currency:
-		return Plan{}, nil, fault.New(fault.Conflict, "currency_fixed", "plan %s is sold in %s; make another plan for %s", terms.PlanName, currency, terms.Currency)
+	case was.Currency != terms.Currency:
+		return Plan{}, nil, fault.New(fault.Conflict, "currency_fixed", "plan %s is sold in %s; make another plan for %s", terms.PlanName, was.Currency, terms.Currency)
 	}
 	if err := cycles.RetermPlan(ctx, tx, c.PlanID, meta.Now); err != nil {
 		return Plan{}, nil, err
 	}
-	return Plan{PlanID: c.PlanID}, []events.Event{events.PlanChanged(terms.event(c.PlanID))}, nil
+	return Plan{PlanID: c.PlanID, Change: command.Change{Before: was, After: is}}, []events.Event{events.PlanChanged(terms.event(c.PlanID))}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/billable"
 	"github.com/ezscale/platform/internal/fault"
@@ -40,6 +41,7 @@ type Terms struct {
 // Plan is the answer of this context's commands.
 type Plan struct {
 	PlanID uuid.UUID `json:"plan_id"`
+	command.Change
 }
 
 func (t Terms) withDefaults() Terms {
@@ -101,6 +103,12 @@ func (t Terms) arguments() []any {
 	}
 	return []any{t.PlanName, t.PriceMinor, t.Currency, t.Interval, positive(t.QuotaBytes), t.ByteBasis, t.Direction, thresholds,
 		positive(t.OverageUnitBytes), filled(t.OverageUnitPrice), t.BillAt}
+}
+
+// scan are the places for a plan's columns, in the order of arguments.
+func (t *Terms) scan() []any {
+	return []any{&t.PlanName, &t.PriceMinor, &t.Currency, &t.Interval, &t.QuotaBytes, &t.ByteBasis, &t.Direction, &t.Thresholds,
+		&t.OverageUnitBytes, &t.OverageUnitPrice, &t.BillAt}
 }
 
 func (t Terms) event(planID uuid.UUID) events.PlanTerms {

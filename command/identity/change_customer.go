@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -35,16 +36,23 @@ func (c ChangeCustomer) Validate() error {
 	return fields.Err()
 }
 
-const updateCustomer = `update customer set name = $2 where id = $1`
+const updateCustomer = `update customer set name = $2 where id = $1 returning old.name`
+
+// customerFields are what can change of a customer, for the audit row.
+type customerFields struct {
+	Name string `json:"name" audit:"redact"`
+}
 
 // Handle changes the customer.
 func (c ChangeCustomer) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Customer, []events.Event, error) {
-	tag, err := tx.Exec(ctx, updateCustomer, c.CustomerID, c.CustomerName)
+	var was customerFields
+	err := tx.QueryRow(ctx, updateCustomer, c.CustomerID, c.CustomerName).Scan(&was.Name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Customer{}, nil, fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID)
+	}
 	if err != nil {
 		return Customer{}, nil, fmt.Errorf("update customer %s: %w", c.CustomerID, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return Customer{}, nil, fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID)
-	}
-	return Customer{CustomerID: c.CustomerID}, []events.Event{events.CustomerChanged{CustomerID: c.CustomerID}}, nil
+	change := command.Change{Before: was, After: customerFields{Name: c.CustomerName}}
+	return Customer{CustomerID: c.CustomerID, Change: change}, []events.Event{events.CustomerChanged{CustomerID: c.CustomerID}}, nil
 }

@@ -29,6 +29,7 @@ type RegisterCustomer struct {
 // Customer is the answer of this context's commands.
 type Customer struct {
 	CustomerID uuid.UUID `json:"customer_id"`
+	command.Change
 }
 
 // Name is the command's name.

@@ -26,6 +26,12 @@ type ChangeServicePlan struct {
 type ChangedService struct {
 	ServiceID uuid.UUID `json:"service_id"`
 	PlanID    uuid.UUID `json:"plan_id"`
+	command.Change
+}
+
+// serviceFields are what this command changes, for the audit row.
+type serviceFields struct {
+	PlanID uuid.UUID `json:"plan_id"`
 }
 
 // Name is the command's name.
@@ -46,7 +52,7 @@ func (c ChangeServicePlan) Validate() error {
 
 // The plan is locked against a change of its terms until the cycle has them.
 const selectPlans = `
-select s.customer_id, was.currency, p.name, p.currency
+select s.customer_id, s.plan_id, was.currency, p.name, p.currency
 from service s
 join plan was on was.id = s.plan_id
 left join plan p on p.id = $2
@@ -64,9 +70,10 @@ func (c ChangeServicePlan) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 		return ChangedService{}, nil, fmt.Errorf("lock plan %s: %w", c.PlanID, err)
 	}
 	var customerID uuid.UUID
+	var before serviceFields
 	var was string
 	var name, currency *string
-	err := tx.QueryRow(ctx, selectPlans, c.ServiceID, c.PlanID).Scan(&customerID, &was, &name, &currency)
+	err := tx.QueryRow(ctx, selectPlans, c.ServiceID, c.PlanID).Scan(&customerID, &before.PlanID, &was, &name, &currency)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return ChangedService{}, nil, fault.New(fault.NotFound, "no_such_service", "there is no service %s", c.ServiceID)
@@ -84,5 +91,6 @@ func (c ChangeServicePlan) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 		return ChangedService{}, nil, err
 	}
 	changed := events.ServicePlanChanged{ServiceID: c.ServiceID, CustomerID: customerID, PlanID: c.PlanID}
-	return ChangedService(c), []events.Event{changed}, nil
+	change := command.Change{Before: before, After: serviceFields{PlanID: c.PlanID}}
+	return ChangedService{ServiceID: c.ServiceID, PlanID: c.PlanID, Change: change}, []events.Event{changed}, nil
 }

@@ -32,6 +32,7 @@ const (
 	maxAnswerBytes = 64 << 20
 	prefix         = "/api/v1"
 	runFile        = "run/api.json"
+	userAgent      = "ezscale" // in the audit log
 )
 
 // Config says where the API is.
@@ -119,6 +120,7 @@ func (c *Client) once(ctx context.Context, method, path, key string, body []byte
 		return fmt.Errorf("make the request: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", userAgent)
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}

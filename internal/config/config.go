@@ -41,6 +41,7 @@ type Config struct {
 	Mail             Mail
 	Discord          string        // webhook URL for staff alerts; a secret
 	Sweep            time.Duration // how often due cycles are looked for
+	AuditKey         string        // file with the key that signs the audit log; empty: one below DataDir, made when missing
 	DataDir          string        // spool and caches of this process
 }
 
@@ -98,6 +99,7 @@ func Describe() []Setting {
 		{"EZSCALE_MAIL_FROM", "billing@localhost", "sender of mails"},
 		{"EZSCALE_DISCORD_WEBHOOK", "", "webhook URL for staff alerts (secret)"},
 		{"EZSCALE_SWEEP", "15s", "how often ended billing cycles are looked for"},
+		{"EZSCALE_AUDIT_KEY", "", "PEM file with the Ed25519 key that signs the audit log; empty: secrets/audit-key.pem below EZSCALE_DATA, made at the first start of jobs"},
 		{"EZSCALE_DATA", "./var", "directory for spools and caches"},
 	}
 }
@@ -119,6 +121,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Meter:   Meter{Decoder: r.text("EZSCALE_SFLOW_DECODER"), Flush: r.duration("EZSCALE_METER_FLUSH", 100*time.Millisecond)},
 		Mail:    Mail{SMTP: r.url("EZSCALE_SMTP"), From: r.text("EZSCALE_MAIL_FROM"), Insecure: r.flag("EZSCALE_SMTP_INSECURE")},
 		Discord: r.url("EZSCALE_DISCORD_WEBHOOK"), Sweep: r.duration("EZSCALE_SWEEP", time.Second), DataDir: r.text("EZSCALE_DATA"),
+		AuditKey: r.text("EZSCALE_AUDIT_KEY"),
 	}
 	if c.Query == "" || c.Query == "EZSCALE_POSTGRES" {
 		c.Query = c.Postgres

@@ -1,7 +1,7 @@
 // Package postgres opens pools on the platform's database and brings its schema up to date. It is the only
 // place that knows how: the code above sees a *pgxpool.Pool and writes SQL.
 //
-// A pool plays one of the roles that 00005_roles.sql makes. The login user of the DSN is a member of each of
+// A pool plays one of the roles that 00005_roles.sql and 00010_audit.sql make. The login user of the DSN is a member of each of
 // them, and the role is a startup parameter, so a statement can never run before it is set. The owner's role
 // is for migrations, for dropping partitions and for nothing else.
 //
@@ -26,12 +26,13 @@ var ErrDSN = errors.New("the Postgres DSN cannot be read")
 // Role is what the connections of a pool may do.
 type Role string
 
-// The roles of 00005_roles.sql.
+// The roles of 00005_roles.sql and 00010_audit.sql.
 const (
 	RoleOwner   Role = ""                // the login user itself
 	RoleCommand Role = "ezscale_command" // decides and writes: commands, policies, jobs, the relay
 	RoleQuery   Role = "ezscale_query"   // selects, and nothing else
 	RoleMeter   Role = "ezscale_meter"   // writes usage and its own books
+	RoleAudit   Role = "ezscale_audit"   // chains and signs the audit log, and orders nothing
 )
 
 // Bounds of every pool.

@@ -19,7 +19,7 @@ import (
 func TestOpenTakesTheRoleAndTheBounds(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	for _, role := range []postgres.Role{postgres.RoleCommand, postgres.RoleQuery, postgres.RoleMeter} {
+	for _, role := range []postgres.Role{postgres.RoleCommand, postgres.RoleQuery, postgres.RoleMeter, postgres.RoleAudit} {
 		var got [4]string
 		err := db.Pool(role).QueryRow(t.Context(), `select current_user, current_setting('timezone'),
 			current_setting('statement_timeout'), current_setting('application_name')`).Scan(&got[0], &got[1], &got[2], &got[3])
@@ -80,18 +80,20 @@ func TestMigrateIsIdempotentAndMayRunInManyProcessesAtOnce(t *testing.T) {
 	}
 }
 
+// right is a statement that a role may run, or not.
+type right struct {
+	role    postgres.Role
+	sql     string
+	allowed bool
+}
+
 // TestRoles holds the rights of each role: every refusal is checked to be one of rights, not of syntax.
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	db := postgrestest.New(t)
 	const insertJob = `insert into river_job (kind, max_attempts, args) values ('x', 1, '{}')`
 	const insertEvent = `insert into outbox (event_id, aggregate_type, aggregate_id, aggregate_version, type, schema_version, vshard, occurred_at, payload)
 		values (gen_random_uuid(), 'x', gen_random_uuid(), 1, 'X', 1, 0, now(), '{}')`
-	tests := []struct {
-		role    postgres.Role
-		sql     string
-		allowed bool
-	}{
+	holdRights(t, []right{
 		{postgres.RoleCommand, `insert into customer (id, email, name, created_at) values (gen_random_uuid(), 'a@b', 'A', now())`, true},
 		{postgres.RoleCommand, insertEvent, true},
 		{postgres.RoleCommand, insertJob, true},
@@ -131,8 +133,39 @@ func TestRoles(t *testing.T) {
 		{postgres.RoleQuery, `select from replay_job`, true},
 		{postgres.RoleQuery, `select from replay_outbox`, false},
 		{postgres.RoleCommand, `update replay_job set epoch = 0`, false},
-	}
-	for _, tt := range tests {
+	})
+}
+
+// The audit log is only added to, and what may order cannot seal.
+func TestRolesOfTheAuditLog(t *testing.T) {
+	t.Parallel()
+	const insertAudit = `insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input) `
+	holdRights(t, []right{
+		{postgres.RoleCommand, insertAudit + `values (now(), 'a', 'c', 't', gen_random_uuid(), 'r', '{}')`, true},
+		{postgres.RoleCommand, `insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, txid) values (now(), 'a', 'c', 't', gen_random_uuid(), 'r', '{}', '1')`, false},
+		{postgres.RoleCommand, `delete from audit`, false},
+		{postgres.RoleCommand, `truncate audit`, false},
+		{postgres.RoleCommand, `select audit_erase('{1}', 'a', now(), 't', gen_random_uuid())`, false},
+		{postgres.RoleCommand, `insert into audit_seal (seq, audit_id, personal, hash) values (1, 1, sha256(''), sha256(''))`, false},
+		{postgres.RoleCommand, `update audit_chain set seq = 1`, false},
+		{postgres.RoleCommand, `select from audit_head`, false},
+		{postgres.RoleAudit, `insert into audit_seal (seq, audit_id, personal, hash) values (1, 1, sha256(''), sha256(''))`, true},
+		{postgres.RoleAudit, `update audit_chain set seq = 1`, true},
+		{postgres.RoleAudit, `update audit_seal set seq = 1`, false},
+		{postgres.RoleAudit, `delete from audit_head`, false},
+		{postgres.RoleAudit, insertAudit + `values (now(), 'a', 'c', 't', gen_random_uuid(), 'r', '{}')`, false},
+		{postgres.RoleAudit, `update audit set actor = 'x'`, false},
+		{postgres.RoleAudit, `select from customer`, false},
+		{postgres.RoleMeter, insertAudit + `values (now(), 'a', 'c', 't', gen_random_uuid(), 'r', '{}')`, false},
+		{postgres.RoleMeter, `select from audit`, false},
+		{postgres.RoleQuery, `select from audit_seal, audit_chain, audit_head`, true},
+	})
+}
+
+func holdRights(t *testing.T, rights []right) {
+	t.Helper()
+	db := postgrestest.New(t)
+	for _, tt := range rights {
 		t.Run(string(tt.role)+"/"+tt.sql[:min(40, len(tt.sql))], func(t *testing.T) {
 			t.Parallel()
 			pool := db.Pool(tt.role)

@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/query/audit"
+)
+
+type auditInput struct {
+	PageInput
+	Actor   string    `query:"actor" maxLength:"200" doc:"Who ordered: customer:ID; or a kind with its colon, staff:"`
+	Command string    `query:"command" maxLength:"200" doc:"What was ordered: catalog.ChangePlan; or a context with its point, billing."`
+	Object  string    `query:"object" maxLength:"200" doc:"What it was about: its type, its id, or type:id"`
+	From    time.Time `query:"from"`
+	To      time.Time `query:"to" doc:"Exclusive"`
+}
+
+func (e *edge) auditOperations(api huma.API) {
+	const tag = "audit"
+	serve(e, api, operation{method: http.MethodGet, path: "/audit", id: "list-audit", tag: tag, summary: "What was ordered, by whom, from where, and what it changed; newest first", access: guard.Staff},
+		func(ctx context.Context, in *auditInput) (query.List[audit.Entry], error) {
+			filter := audit.Filter{Actor: in.Actor, Command: in.Command, Object: in.Object, From: in.From, To: in.To}
+			return audit.List(ctx, e.Postgres, filter, in.page())
+		})
+	serve(e, api, operation{method: http.MethodGet, path: "/activity", id: "list-activity", tag: tag, summary: "What you ordered, and what was done to what is yours; newest first", access: guard.SignedIn},
+		func(ctx context.Context, in *PageInput) (query.List[audit.Activity], error) {
+			who := guard.PrincipalOf(ctx)
+			var customer *uuid.UUID
+			if who.Role == guard.RoleCustomer {
+				customer = &who.Customer
+			}
+			return audit.Own(ctx, e.Postgres, who.Actor, customer, in.page())
+		})
+}
