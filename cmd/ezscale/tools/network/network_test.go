@@ -46,16 +46,22 @@ func TestCommands(t *testing.T) {
 		{"ports", network.NewPortsCommand(), `{"items":[{"name":"b","ports":[{"exporter":"leaf-1","if_index":1,"from":"2026-01-02T00:00:00Z"},{"exporter":"leaf-0","if_index":9,"from":"2026-01-02T00:00:00Z","to":"2026-01-03T00:00:00Z"}]},
 			{"name":"a","ports":[{"exporter":"leaf-0","if_index":2,"from":"2026-01-02T00:00:00Z"}]},{"name":"c"}]}`, "list", "GET /api/v1/services?limit=500",
 			"EXPORTER PORT SERVICE SINCE UNTIL leaf-0 2 a 2026-01-02T00:00:00Z – leaf-0 9 b 2026-01-02T00:00:00Z 2026-01-03T00:00:00Z leaf-1 1 b 2026-01-02T00:00:00Z –"},
-		{"no ports", network.NewPortsCommand(), `{"items":[{"name":"b","ports":[{"exporter":"leaf-1","if_index":1}]}]}`, "list --exporter leaf-0", "GET /api/v1/services?limit=500", "no port is bound"},
+		{"no ports", network.NewPortsCommand(), `{"items":[{"name":"leaf-0","ports":[{"exporter":"leaf-1","if_index":1}]}]}`, "list --exporter leaf-0", "GET /api/v1/exporters?limit=500", "no port is bound"},
 		{"quarantine", network.NewQuarantineCommand(), `{"items":[{"exporter":"leaf-0","service":"a","rate":0,"samples":3,"frame_length_in":3000,"frame_length_out":0,"first_hour":"2026-01-05T10:00:00Z","last_hour":"2026-01-05T11:00:00Z"}],"next_cursor":"x"}`,
 			"list --exporter leaf-0 --rate 0 --from 2026-01-05", "GET /api/v1/reports/quarantine-groups?exporter=leaf-0&from=2026-01-05T00%3A00%3A00Z&limit=500&rate=0",
 			"EXPORTER SERVICE RATE SAMPLES IN (UNSCALED) OUT (UNSCALED) FIRST HOUR LAST HOUR leaf-0 a 0 3 3 kB 0 B 2026-01-05 10:00 2026-01-05 11:00 and more; narrow the hours, or name an exporter"},
 		{"empty quarantine", network.NewQuarantineCommand(), `{"items":[]}`, "list", "GET /api/v1/reports/quarantine-groups?limit=500", "nothing waits for a decision"},
-		{"release quarantine", network.NewQuarantineCommand(), `{"rows":2,"samples":16,"bytes_in_l2":22500000,"bytes_out_l2":1000}`,
+		{"preview of a release", network.NewQuarantineCommand(), `{"items":[{"exporter":"leaf-0","service":"a","rate":0,"samples":3,"frame_length_in":3000,"frame_length_out":0,"first_hour":"2026-01-05T10:00:00Z","last_hour":"2026-01-05T11:00:00Z"}]}`,
 			"release --exporter leaf-0 --from 2026-01-05 --to 2026-01-06 --rate 0 --rate-given 2048 --reason ticket",
+			"GET /api/v1/reports/quarantine-groups?exporter=leaf-0&from=2026-01-05T00%3A00%3A00Z&limit=500&rate=0&to=2026-01-06T00%3A00%3A00Z",
+			"EXPORTER SERVICE RATE SAMPLES IN (UNSCALED) OUT (UNSCALED) FIRST HOUR LAST HOUR leaf-0 a 0 3 3 kB 0 B 2026-01-05 10:00 2026-01-05 11:00 each byte above would count 2048 times; nothing is changed yet, --apply does it"},
+		{"preview of nothing", network.NewQuarantineCommand(), `{"items":[]}`, "reject --exporter leaf-0 --from 2026-01-05 --to 2026-01-06 --reason ticket",
+			"GET /api/v1/reports/quarantine-groups?exporter=leaf-0&from=2026-01-05T00%3A00%3A00Z&limit=500&to=2026-01-06T00%3A00%3A00Z", "nothing like this waits for a decision"},
+		{"release quarantine", network.NewQuarantineCommand(), `{"rows":2,"samples":16,"bytes_in_l2":22500000,"bytes_out_l2":1000}`,
+			"release --exporter leaf-0 --from 2026-01-05 --to 2026-01-06 --rate 0 --rate-given 2048 --reason ticket --apply",
 			`POST /api/v1/quarantine/release {"exporter":"leaf-0","from":"2026-01-05T00:00:00Z","to":"2026-01-06T00:00:00Z","rate":0,"rate_given":2048,"reason":"ticket"}`,
 			"released 16 samples of 2 rows: 22.5 MB in, 1 kB out (L2); a meter adds them within seconds"},
-		{"reject quarantine", network.NewQuarantineCommand(), `{"rows":2,"samples":16}`, "reject --exporter leaf-0 --service a --from 2026-01-05 --to 2026-01-06 --reason ticket",
+		{"reject quarantine", network.NewQuarantineCommand(), `{"rows":2,"samples":16}`, "reject --exporter leaf-0 --service a --from 2026-01-05 --to 2026-01-06 --reason ticket --apply",
 			`POST /api/v1/quarantine/reject {"exporter":"leaf-0","from":"2026-01-05T00:00:00Z","to":"2026-01-06T00:00:00Z","service":"a","reason":"ticket"}`, "rejected 16 samples of 2 rows"},
 	}
 	for _, c := range cases {
@@ -63,6 +69,13 @@ func TestCommands(t *testing.T) {
 		if got := strings.Join(strings.Fields(out), " "); err != nil || asked != c.asked || got != c.printed {
 			t.Errorf("%s: %v\nasked   %s\nwant    %s\nprinted %s\nwant    %s", c.name, err, asked, c.asked, got, c.printed)
 		}
+	}
+}
+
+func TestAnUnknownExporterIsNamed(t *testing.T) {
+	t.Setenv("EZSCALE_TOKEN", "secret")
+	if _, _, err := run(t, network.NewPortsCommand(), `{"items":[]}`, "list", "--exporter", "leaf-9"); err == nil || !strings.Contains(err.Error(), "no exporter of this name") {
+		t.Error(err)
 	}
 }
 
