@@ -29,6 +29,8 @@ const routes: RouteRecordRaw[] = [
   { path: '/reports', redirect: '/reports/top-services', meta: { title: 'Reports' } },
   { path: '/reports/:name', name: 'report', component: () => import('@/pages/ReportPage.vue'), meta: { title: 'Report', ...staff }, beforeEnter: (to) => reportNames.includes(String(to.params.name)) || { name: 'missing', params: { path: to.path.slice(1).split('/') } } },
   { path: '/unattributed', redirect: '/reports/unattributed', meta: { title: 'Unattributed traffic' } },
+  { path: '/audit', name: 'audit', component: () => import('@/pages/AuditPage.vue'), meta: { title: 'Audit log', ...staff } },
+  { path: '/activity', name: 'activity', component: () => import('@/pages/ActivityPage.vue'), meta: { title: 'Activity' } },
   { path: '/dev/mailbox', name: 'mailbox', component: () => import('@/pages/MailboxPage.vue'), meta: { title: 'Mailbox', ...staff, development: true } },
   { path: '/dev/clock', name: 'clock', component: () => import('@/pages/ClockPage.vue'), meta: { title: 'Clock', ...staff, development: true } },
   { path: '/:path(.*)*', name: 'missing', component: () => import('@/pages/MissingPage.vue'), meta: { title: 'Page not found', open: true } },

@@ -1,6 +1,6 @@
 import { toURL, type Client, type RequestOptions } from './client'
 import type {
-  Alert, Basis, Clock, Collector, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, PortDetail, Report, Role, Service, Session,
+  Activity, Alert, AuditEntry, Basis, Clock, Collector, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, PortDetail, Report, Role, Service, Session,
   Step, Usage,
 } from './types'
 
@@ -45,6 +45,9 @@ export function createApi(client: Client) {
     exportURL: (name: string, query: Query) => toURL(`/reports/${name}/export`, query),
     releaseQuarantine: (body: Decision & { rate_given: number }) => client.request<Decided>('/quarantine/release', { method: 'POST', body }),
     rejectQuarantine: (body: Decision) => client.request<Decided>('/quarantine/reject', { method: 'POST', body }),
+
+    audit: (query: Query, signal?: Signal) => page<AuditEntry>('/audit', signal, query),
+    activity: (query: Query, signal?: Signal) => page<Activity>('/activity', signal, query),
 
     mailbox: (signal?: Signal) => page<Message>('/dev/mailbox', signal),
     clock: (signal?: Signal) => get<Clock>('/dev/clock', signal),

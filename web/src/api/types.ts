@@ -44,5 +44,8 @@ export type QuarantineDecision = Schemas['QuarantineDecision']
 export interface Decision { exporter: string; from: string; to: string; service?: string; rate?: number; reason: string }
 export interface Decided { rows: number; samples: number }
 
+export type AuditEntry = Schemas['Entry']
+export type Activity = Schemas['Activity']
+
 export type Clock = Schemas['ClockState']
 export type Message = Schemas['Message']

@@ -26,6 +26,7 @@ const pages = () => [
   ['customer-service', `/services/${busy.service.id}`, customer],
   ['customer-invoices', '/invoices', customer],
   ...(busy.invoice ? [['customer-invoice', `/invoices/${busy.invoice.id}`, customer]] : []),
+  ['customer-activity', '/activity', customer],
   ['missing', '/nothing/here', customer],
   ['staff-services', '/services', staff],
   ['staff-exporters', '/exporters', staff],
@@ -38,6 +39,7 @@ const pages = () => [
   ['staff-quarantine', '/quarantine', staff],
   ...(exporter?.ports.length ? [['staff-port', `/exporters/${exporter.id}/ports/${exporter.ports.at(-1).if_index}`, staff]] : []),
   ['staff-alerts', '/alerts', staff],
+  ['staff-audit', '/audit', staff],
   ['staff-mailbox', '/dev/mailbox', staff],
   ['staff-clock', '/dev/clock', staff],
 ]

@@ -49,6 +49,23 @@ test('collectors, unattributed traffic, mailbox and clock answer', async () => {
   await close()
 })
 
+test('the audit log is narrowed by order and says what changed', async () => {
+  const { page, wrong, close } = await open(browser, { cookies: staff.cookies })
+  await page.goto('/audit')
+  await page.getByTestId('audit-row').first().waitFor()
+  await page.getByLabel('Order').fill('catalog.CreatePlan')
+  await page.getByText('Create plan').first().waitFor()
+  await settled(page)
+  const names = await page.getByTestId('audit-row').locator('td:first-child .name').allTextContents()
+  assert.ok(names.length > 0 && names.every((n) => n === 'Create plan'), names.join())
+  await page.getByText('Details').first().click()
+  await page.getByText('Number in the chain').first().waitFor()
+  await page.getByLabel('Order').fill('no.SuchOrder')
+  await page.getByText('Nothing matches').waitFor()
+  assert.deepEqual(wrong, [])
+  await close()
+})
+
 test('searching narrows the services', async () => {
   const { page, close } = await open(browser, { cookies: staff.cookies })
   const [service] = (await staff.get('/services?limit=1')).items
