@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -73,18 +74,9 @@ func (r Retry) withDefaults() Retry {
 		r.Jitter = rand.Float64
 	}
 	if r.Sleep == nil {
-		r.Sleep = sleep
+		r.Sleep = background.Pause
 	}
 	return r
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // Run runs one command in one transaction. Errors: what Validate and Handle give; fault.Conflict

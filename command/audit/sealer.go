@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/internal/background"
 )
 
 // sealLock is the advisory lock that the one sealer at work holds, for one transaction ("audit" in ASCII).
@@ -64,8 +65,7 @@ type Sealer struct {
 	metrics *metrics
 	state   state
 
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	work background.Group
 }
 
 // NewSealer makes a sealer; the pool needs the audit role.
@@ -75,30 +75,21 @@ func NewSealer(cfg Config, pool *pgxpool.Pool, key ed25519.PrivateKey, log *slog
 
 // Start begins to seal. It returns at once.
 func (s *Sealer) Start(ctx context.Context) error {
-	if s.cancel != nil {
+	ctx, ok := s.work.Start(ctx)
+	if !ok {
 		return nil
 	}
-	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.state.reached(s.cfg.Now(), 0)
-	s.done.Go(func() { s.run(ctx) })
+	s.work.Go(func() { s.run(ctx) })
 	return nil
 }
 
 // Stop ends sealing. What is not sealed is found by the next sealer.
 func (s *Sealer) Stop(ctx context.Context) error {
-	if s.cancel == nil {
-		return nil
+	if err := s.work.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the audit sealer: %w", err)
 	}
-	s.cancel()
-	stopped := make(chan struct{})
-	go func() { s.done.Wait(); close(stopped) }()
-	select {
-	case <-stopped:
-		s.cancel = nil
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop the audit sealer: %w", ctx.Err())
-	}
+	return nil
 }
 
 // Health is nil while rows are sealed as they come, by this sealer or another.
@@ -120,7 +111,7 @@ func (s *Sealer) run(ctx context.Context) {
 			s.log.Error("the audit log is not sealed, again in a moment", "error", err)
 		}
 		s.measure(ctx)
-		pause(ctx, s.cfg.Poll)
+		_ = background.Pause(ctx, s.cfg.Poll) // the loop sees that ctx has ended
 	}
 }
 
@@ -243,13 +234,4 @@ func (s *Sealer) sign(ctx context.Context, tx pgx.Tx, is end) (int, error) {
 		return 0, nil
 	}
 	return 1, writeHead(ctx, tx, Sign(s.key, is.sequence, is.hash, now))
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

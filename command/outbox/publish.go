@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -94,7 +95,7 @@ func (l *leader) insist(ctx context.Context, partition int, messages []kafka.Mes
 		}
 		r.metrics.retries.Inc()
 		r.refused(partition, messages, err)
-		pause(ctx, r.backoff(failures))
+		_ = background.Pause(ctx, r.backoff(failures))
 		if err := l.renew(ctx); errors.Is(err, errFenced) {
 			return err
 		}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -85,9 +85,8 @@ type Relay struct {
 	metrics *metrics
 	state   state
 
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-	wake   chan struct{} // holds one
+	work background.Group
+	wake chan struct{} // holds one
 }
 
 // NewRelay makes a relay; the pool needs the command role.
@@ -102,31 +101,22 @@ func NewRelay(cfg Config, pool *pgxpool.Pool, client *kafka.Client, log *slog.Lo
 
 // Start begins to stand by, or to lead. It returns at once.
 func (r *Relay) Start(ctx context.Context) error {
-	if r.cancel != nil {
+	ctx, ok := r.work.Start(ctx)
+	if !ok {
 		return nil
 	}
-	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.state.reached(r.cfg.Now())
-	r.done.Go(func() { r.run(ctx) })
-	r.done.Go(func() { r.listen(ctx) })
+	r.work.Go(func() { r.run(ctx) })
+	r.work.Go(func() { r.listen(ctx) })
 	return nil
 }
 
 // Stop ends publishing and gives up the lease. What was on its way is published again by the next leader.
 func (r *Relay) Stop(ctx context.Context) error {
-	if r.cancel == nil {
-		return nil
+	if err := r.work.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the relay: %w", err)
 	}
-	r.cancel()
-	stopped := make(chan struct{})
-	go func() { r.done.Wait(); close(stopped) }()
-	select {
-	case <-stopped:
-		r.cancel = nil
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop the relay: %w", ctx.Err())
-	}
+	return nil
 }
 
 // Health is nil while events are published as they come, or another relay leads. Else it says what is stuck.
@@ -142,14 +132,14 @@ func (r *Relay) run(ctx context.Context) {
 		if errors.Is(err, errHeld) {
 			failures = 0
 			r.state.standby(r.cfg.Now())
-			pause(ctx, r.cfg.LeaseTTL/3)
+			_ = background.Pause(ctx, r.cfg.LeaseTTL/3)
 			continue
 		}
 		if r.cfg.Now().Sub(began) > r.cfg.LeaseTTL {
 			failures = 0
 		}
 		r.fail("the relay begins anew", err)
-		pause(ctx, r.backoff(failures))
+		_ = background.Pause(ctx, r.backoff(failures))
 	}
 }
 
@@ -213,7 +203,7 @@ func (r *Relay) listen(ctx context.Context) {
 		err := r.listenOnce(ctx)
 		if ctx.Err() == nil {
 			r.log.Warn("no notifications, the relay polls", "error", err)
-			pause(ctx, r.backoff(failures))
+			_ = background.Pause(ctx, r.backoff(failures))
 		}
 	}
 }
@@ -241,14 +231,5 @@ func (r *Relay) Wake() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }

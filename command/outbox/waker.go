@@ -3,10 +3,11 @@ package outbox
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ezscale/platform/internal/background"
 )
 
 // Channel is the Postgres notification channel that wakes the relay.
@@ -21,8 +22,7 @@ type Waker struct {
 	pool    *pgxpool.Pool
 	log     *slog.Logger
 	pending chan struct{} // holds one
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
+	work    background.Group
 }
 
 // NewWaker makes a waker; it sends nothing before Start.
@@ -40,23 +40,16 @@ func (w *Waker) Wake() {
 
 // Start begins to send.
 func (w *Waker) Start(ctx context.Context) error {
-	if w.cancel != nil {
+	ctx, ok := w.work.Start(ctx)
+	if !ok {
 		return nil
 	}
-	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	w.done.Go(func() { w.send(ctx) })
+	w.work.Go(func() { w.send(ctx) })
 	return nil
 }
 
 // Stop ends sending. A wake that is still pending is left to the relay's polling.
-func (w *Waker) Stop(context.Context) error {
-	if w.cancel != nil {
-		w.cancel()
-		w.done.Wait()
-		w.cancel = nil
-	}
-	return nil
-}
+func (w *Waker) Stop(ctx context.Context) error { return w.work.Stop(context.WithoutCancel(ctx)) }
 
 func (w *Waker) send(ctx context.Context) {
 	for {

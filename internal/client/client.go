@@ -22,6 +22,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/ezscale/platform/internal/background"
 )
 
 const (
@@ -76,7 +78,7 @@ func New(cfg Config) (*Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
 	return &Client{
-		base: strings.TrimSuffix(cfg.URL, "/") + prefix, token: cfg.Token, sleep: sleep,
+		base: strings.TrimSuffix(cfg.URL, "/") + prefix, token: cfg.Token, sleep: background.Pause,
 		http: &http.Client{Timeout: requestTimeout, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}, nil
 }
@@ -174,17 +176,6 @@ func pause(attempt int) time.Duration {
 		return span
 	}
 	return span/2 + time.Duration(part.Int64())
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // All reads every page of a list.

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/kafka"
 )
 
@@ -28,8 +29,7 @@ type Runner struct {
 	log     *slog.Logger
 	metrics *metrics
 
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	work background.Group
 
 	mu        sync.Mutex
 	workers   map[int]*worker
@@ -92,30 +92,21 @@ func orElse[T int | time.Duration](v, otherwise T) T {
 
 // Start begins to lease and to work. It returns at once.
 func (r *Runner) Start(ctx context.Context) error {
-	if r.cancel != nil {
+	ctx, ok := r.work.Start(ctx)
+	if !ok {
 		return nil
 	}
-	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.managedAt = r.cfg.Now()
-	r.done.Go(func() { r.manage(ctx) })
+	r.work.Go(func() { r.manage(ctx) })
 	return nil
 }
 
 // Stop lets each partition finish the batch it is committing, gives up the leases and returns, or with ctx.
 func (r *Runner) Stop(ctx context.Context) error {
-	if r.cancel == nil {
-		return nil
+	if err := r.work.Stop(ctx); err != nil {
+		return fmt.Errorf("stop consumer %s: %w", r.cfg.Name, err)
 	}
-	r.cancel()
-	stopped := make(chan struct{})
-	go func() { r.done.Wait(); close(stopped) }()
-	select {
-	case <-stopped:
-		r.cancel = nil
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop consumer %s: %w", r.cfg.Name, ctx.Err())
-	}
+	return nil
 }
 
 // Health is nil while this instance moves, or has nothing to do. Else it says what stands still and why.
@@ -153,7 +144,7 @@ func (r *Runner) manage(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			r.log.Error("leases cannot be balanced", "error", err)
 		}
-		pause(ctx, r.cfg.LeaseTTL/3)
+		_ = background.Pause(ctx, r.cfg.LeaseTTL/3)
 	}
 }
 
@@ -283,15 +274,6 @@ func (r *Runner) stopAll() {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseBound)
 	defer cancel()
 	r.retire(ctx)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 func inTransaction(ctx context.Context, pool *pgxpool.Pool, do func(pgx.Tx) error) error {

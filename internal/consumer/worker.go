@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/kafka"
 )
 
@@ -106,7 +107,7 @@ func (w *worker) run(ctx context.Context) {
 			failures = 0
 		}
 		w.trouble("the partition waits", err)
-		pause(ctx, w.runner.backoff(failures))
+		_ = background.Pause(ctx, w.runner.backoff(failures))
 		if err := w.renew(ctx); errors.Is(err, ErrFenced) {
 			return
 		}
@@ -266,7 +267,7 @@ func (w *worker) insist(ctx context.Context, do func() error) error {
 		}
 		w.runner.metrics.retries.Inc()
 		w.trouble("a batch failed and is repeated", err)
-		pause(ctx, w.runner.backoff(failures))
+		_ = background.Pause(ctx, w.runner.backoff(failures))
 		if err := w.renew(ctx); errors.Is(err, ErrFenced) {
 			return err
 		}

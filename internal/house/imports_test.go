@@ -21,7 +21,7 @@ type rule struct {
 }
 
 var (
-	pure = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name", "internal/billable", "internal/secret"}
+	pure = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name", "internal/billable", "internal/secret", "internal/background"}
 	edge = []string{"net/http", "github.com/gin-gonic/gin", "github.com/danielgtaylor/huma"}
 	// outside is what a leaf of identity must not reach for: it decides about what it is given.
 	outside = append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/", "github.com/segmentio/kafka-go"}, edge...)
@@ -38,7 +38,7 @@ func table() []rule {
 		{place: "internal/otp", may: []string{"internal/secret"}, never: outside},
 		{place: "internal/password", may: []string{"internal/secret", "internal/fault"}, never: outside},
 		{place: "internal/token", may: []string{"internal/secret"}, never: outside},
-		{place: "internal/house"},
+		{place: "internal/house"}, {place: "internal/background"},
 		{place: "internal/postgres", may: []string{"internal/postgres...", "schemas/postgres"}},
 		{place: "internal/clickhouse", may: []string{"internal/clickhouse...", "schemas/clickhouse"}},
 		{place: "internal/kafka", may: []string{"internal/kafka...", "internal/fault"}},
@@ -47,9 +47,9 @@ func table() []rule {
 		{place: "internal/observe"}, {place: "internal/config"},
 		{place: "internal/clock", may: []string{"internal/fault"}},
 		{place: "internal/embedded", may: []string{"internal/embedded..."}},
-		{place: "internal/consumer", may: []string{"internal/kafka", "internal/postgres", "internal/fault", "schemas/events"}},
+		{place: "internal/consumer", may: []string{"internal/background", "internal/kafka", "internal/postgres", "internal/fault", "schemas/events"}},
 		{place: "internal/devmail", may: []string{"internal/fault"}},
-		{place: "internal/client", may: []string{"internal/fault", "internal/money", "internal/bytesize"}},
+		{place: "internal/client", may: []string{"internal/background", "internal/fault", "internal/money", "internal/bytesize"}},
 		{place: "internal/manifest", may: append([]string{"internal/client", "internal/manifest/faults"}, pure...)},
 		{place: "internal/manifest/faults"},
 		{place: "internal/gateway", may: []string{"internal/money", "internal/fault", "internal/bytesize"}, never: []string{"github.com/jackc/pgx"}},
@@ -72,7 +72,7 @@ func table() []rule {
 		{place: "metering/replay/sender", may: []string{"metering/replay/journal", "schemas/events", "internal/kafka"},
 			never: append([]string{"github.com/jackc/pgx", "github.com/elastic/"}, driver...)},
 		{place: "metering/replay/elastiflow", may: []string{"metering/replay/document", "metering/replay/scale", "metering/replay/journal", "metering/replay/sender", "metering/envelope",
-			"metering/collector/sources", "schemas/events", "internal/elasticsearch"},
+			"metering/collector/sources", "schemas/events", "internal/elasticsearch", "internal/background"},
 			never: append([]string{"github.com/jackc/pgx", "github.com/elastic/", "github.com/ClickHouse/", "github.com/segmentio/kafka-go"}, edge...)},
 		{place: "api", may: append([]string{"api...", "command...", "query...", "web", "internal/clock", "internal/observe", "internal/devmail", "internal/jobs", "schemas/events"}, pure...),
 			never: []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "internal/gateway"}},

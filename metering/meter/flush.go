@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/ezscale/platform/command/outbox"
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/metering/meter/books"
 	"github.com/ezscale/platform/metering/meter/count"
@@ -55,7 +56,7 @@ func (s *session) flush(ctx context.Context) error {
 		s.metrics.retries.Inc()
 		s.progress.Failed(err)
 		s.log.Warn("flush failed, will be repeated", "partition", s.partition, "error", err, "wait", wait)
-		if err := pause(ctx, wait); err != nil {
+		if err := background.Pause(ctx, wait); err != nil {
 			return err
 		}
 		wait = min(2*wait, maxRetryWait)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/meter/books"
@@ -185,7 +186,7 @@ func (s *session) refresh(ctx context.Context) error {
 func (s *session) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if s.gathers() {
-			_ = pause(ctx, s.untilFetch()) // ctx has ended: so does the fetch
+			_ = background.Pause(ctx, s.untilFetch()) // ctx has ended: so does the fetch
 		}
 		s.viewed = false
 		_, err := s.reader.Fetch(ctx, s.fetchWait(), func(r kafka.Record) error { return s.record(ctx, r) })
@@ -215,7 +216,7 @@ func (s *session) afterFailure(ctx context.Context, err error) error {
 	}
 	s.log.Warn("not metering", "partition", s.partition, "error", err)
 	s.progress.Failed(err)
-	return pause(ctx, firstRetryWait)
+	return background.Pause(ctx, firstRetryWait)
 }
 
 func (s *session) noteProgress() {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/meter/progress"
@@ -36,7 +37,7 @@ func (w *worker) run(ctx context.Context) {
 		if w.cfg.Machine().Sub(began) > w.cfg.StallAfter {
 			wait = firstRetryWait
 		}
-		_ = pause(ctx, w.judge(err, wait)) // ctx has ended: so does the loop
+		_ = background.Pause(ctx, w.judge(err, wait)) // ctx has ended: so does the loop
 		wait = min(2*wait, maxRetryWait)
 	}
 	w.progress.Drop()
@@ -93,16 +94,4 @@ func (w *worker) show(newest time.Time, behind int64) {
 	label := strconv.Itoa(w.partition)
 	w.metrics.behind.WithLabelValues(label).Set(float64(behind))
 	w.metrics.behindSeconds.WithLabelValues(label).Set(w.progress.Lag(w.cfg.Now()).Time.Seconds())
-}
-
-// pause waits, or ends early with ctx's error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

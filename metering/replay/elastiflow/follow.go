@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/metering/envelope"
 	"github.com/ezscale/platform/metering/replay/journal"
 	"github.com/ezscale/platform/schemas/events"
@@ -43,7 +44,7 @@ func (r *Replay) followLoop(ctx context.Context, f *follower) error {
 		if r.cfg.DryRun {
 			return nil // one pass says it all
 		}
-		if err := pause(ctx, r.cfg.Every-min(r.deps.Now().Sub(begun), r.cfg.Every-time.Millisecond)); err != nil {
+		if err := background.Pause(ctx, r.cfg.Every-min(r.deps.Now().Sub(begun), r.cfg.Every-time.Millisecond)); err != nil {
 			return err
 		}
 	}
@@ -87,7 +88,7 @@ func (r *Replay) reportLoop(ctx context.Context, f *follower) error {
 		if err := r.report(ctx, f); err != nil {
 			return err
 		}
-		if err := pause(ctx, r.cfg.ReportEvery); err != nil {
+		if err := background.Pause(ctx, r.cfg.ReportEvery); err != nil {
 			return err
 		}
 	}

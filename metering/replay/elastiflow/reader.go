@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/elasticsearch"
 	"github.com/ezscale/platform/metering/replay/document"
 )
@@ -188,21 +189,10 @@ func (r *reader) retry(ctx context.Context, do func(context.Context) error) erro
 		if err == nil || !errors.Is(err, elasticsearch.ErrUnavailable) || ctx.Err() != nil || try == maxTries {
 			return err
 		}
-		if err := pause(ctx, wait/2+rand.N(wait/2)); err != nil {
+		if err := background.Pause(ctx, wait/2+rand.N(wait/2)); err != nil {
 			return err
 		}
 		wait *= 2
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 

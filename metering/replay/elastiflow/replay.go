@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/elasticsearch"
 	"github.com/ezscale/platform/metering/replay/journal"
 	"github.com/ezscale/platform/metering/replay/sender"
@@ -223,7 +224,7 @@ func (r *Replay) persist(ctx context.Context, do func(context.Context) error) er
 			wait = firstPause // nobody is busy: it only has to be done again
 		}
 		r.deps.Log.Warn("a slice is read anew", "in", wait, "error", err)
-		if err := pause(ctx, wait/2+rand.N(wait/2)); err != nil {
+		if err := background.Pause(ctx, wait/2+rand.N(wait/2)); err != nil {
 			return err
 		}
 	}
@@ -249,7 +250,7 @@ func (r *Replay) drain(ctx context.Context, most int64) error {
 		if err != nil {
 			r.deps.Log.Warn("what waits to be sent cannot be counted", "error", err)
 		}
-		if err := pause(ctx, outboxPoll); err != nil {
+		if err := background.Pause(ctx, outboxPoll); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/internal/background"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/collector/sources"
 	"github.com/ezscale/platform/metering/replay/pcap/capture"
@@ -75,20 +76,9 @@ func (c Config) withDefaults() Config {
 		c.Partitions = events.FlowPartitions
 	}
 	if c.Sleep == nil {
-		c.Sleep = sleep
+		c.Sleep = background.Pause
 	}
 	return c
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // Share is what a file holds of one exporter.
