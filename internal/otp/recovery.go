@@ -3,10 +3,8 @@ package otp
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base32"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/ezscale/platform/internal/secret"
@@ -48,16 +46,13 @@ func grouped(signs string) string {
 	return text.String()
 }
 
-// RecoveryHash is what is stored of a recovery code: SHA-256 of its 24 signs. 120 random bits need no salt and no slow
-// hash, and so a code is found by its hash; each works once, so its row goes in the statement that finds it.
-type RecoveryHash [sha256.Size]byte
-
 // HashRecoveryCode reads what somebody has typed off paper: in any case, with or without dashes and blanks, with O for
-// 0 and I or L for 1.
-func HashRecoveryCode(typed string) (RecoveryHash, error) {
+// 0 and I or L for 1. What is stored is the hash of its 24 signs: by it a code is found, and each works once, so its row goes
+// in the statement that finds it.
+func HashRecoveryCode(typed string) (secret.Hash, error) {
 	signs, err := canonical(typed)
 	if err != nil {
-		return RecoveryHash{}, err
+		return secret.Hash{}, err
 	}
 	return sha256.Sum256([]byte(signs)), nil
 }
@@ -88,17 +83,4 @@ func canonical(typed string) (string, error) {
 		return "", ErrRecoveryCode
 	}
 	return string(signs), nil
-}
-
-// RecoveryHashOf takes a stored hash from the database.
-func RecoveryHashOf(stored []byte) (RecoveryHash, error) {
-	if len(stored) != sha256.Size {
-		return RecoveryHash{}, fmt.Errorf("a stored hash has %d bytes, not %d", sha256.Size, len(stored))
-	}
-	return RecoveryHash(stored), nil
-}
-
-// Equal compares in constant time.
-func (h RecoveryHash) Equal(other RecoveryHash) bool {
-	return subtle.ConstantTimeCompare(h[:], other[:]) == 1
 }

@@ -9,12 +9,13 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ezscale/platform/internal/otp"
+	"github.com/ezscale/platform/internal/secret"
 )
 
 func TestNewRecoveryCodes(t *testing.T) {
 	t.Parallel()
 	shape := regexp.MustCompile(`^([0-9A-HJKMNP-TV-Z]{4}-){5}[0-9A-HJKMNP-TV-Z]{4}$`)
-	seen := map[otp.RecoveryHash]bool{}
+	seen := map[secret.Hash]bool{}
 	for range 100 {
 		codes := otp.NewRecoveryCodes()
 		if len(codes) != 10 {
@@ -52,7 +53,7 @@ func TestRecoveryCodesAreReadLeniently(t *testing.T) {
 		"0123_4567_89AB_CDEF_GHJK_1101", "0123-4567-89AB-CDEF-GHJK-110é", "0123-4567-89AB-CDEF-GHJK-110\xff", "ı123-4567-89AB-CDEF-GHJK-1101",
 		strings.Repeat("-", 100_000), strings.Repeat("0", 100_000),
 	} {
-		if got, err := otp.HashRecoveryCode(typed); !errors.Is(err, otp.ErrRecoveryCode) || got != (otp.RecoveryHash{}) {
+		if got, err := otp.HashRecoveryCode(typed); !errors.Is(err, otp.ErrRecoveryCode) || got != (secret.Hash{}) {
 			t.Errorf("%.40q: %v", typed, err)
 		}
 	}
@@ -70,11 +71,11 @@ func TestRecoveryHashIsOfTheSigns(t *testing.T) {
 		if errA != nil || errB != nil || hashA.Equal(hashB) != (a == b) {
 			t.Fatalf("%v, %v", errA, errB)
 		}
-		if stored, err := otp.RecoveryHashOf(hashA[:]); err != nil || !stored.Equal(hashA) {
+		if stored, err := secret.HashOf(hashA[:]); err != nil || !stored.Equal(hashA) {
 			t.Fatalf("from the database: %v", err)
 		}
 	})
-	if _, err := otp.RecoveryHashOf(nil); err == nil {
+	if _, err := secret.HashOf(nil); err == nil {
 		t.Error("nothing is no hash")
 	}
 }
@@ -85,7 +86,7 @@ func FuzzHashRecoveryCode(f *testing.F) {
 	f.Add("\xff\u2010")
 	f.Fuzz(func(t *testing.T, typed string) {
 		hash, err := otp.HashRecoveryCode(typed)
-		if err != nil && (hash != otp.RecoveryHash{} || !errors.Is(err, otp.ErrRecoveryCode)) {
+		if err != nil && (hash != secret.Hash{} || !errors.Is(err, otp.ErrRecoveryCode)) {
 			t.Fatalf("%q: %v", typed, err)
 		}
 		if again, err2 := otp.HashRecoveryCode("- " + strings.ToLower(typed)); len(typed) < 60 && err == nil && (err2 != nil || !again.Equal(hash)) {

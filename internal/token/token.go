@@ -16,8 +16,6 @@ package token
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -134,22 +132,5 @@ func (t Token) Reveal() string { return t.text.Reveal() }
 // String hides the token.
 func (Token) String() string { return secret.Redacted }
 
-// Hash is what is stored of a token. It is not secret, but is nobody's business either.
-type Hash [sha256.Size]byte
-
 // Hash is the stored form of the token.
-func (t Token) Hash() Hash { return sha256.Sum256([]byte(t.text.Reveal())) }
-
-// HashOf takes a stored hash from the database.
-func HashOf(stored []byte) (Hash, error) {
-	if len(stored) != sha256.Size {
-		return Hash{}, fmt.Errorf("a stored hash has %d bytes, not %d", sha256.Size, len(stored))
-	}
-	return Hash(stored), nil
-}
-
-// Equal compares in constant time. A look-up by index leaks nothing either: nobody can choose the hash of what they try.
-func (h Hash) Equal(other Hash) bool { return subtle.ConstantTimeCompare(h[:], other[:]) == 1 }
-
-// String is short, for logs: enough to tell two apart, not enough to look anything up.
-func (h Hash) String() string { return hex.EncodeToString(h[:4]) }
+func (t Token) Hash() secret.Hash { return sha256.Sum256([]byte(t.text.Reveal())) }

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
 )
 
@@ -155,10 +156,10 @@ func TestTokensDoNotPrint(t *testing.T) {
 func TestHashOf(t *testing.T) {
 	t.Parallel()
 	hash := token.New(token.Session).Hash()
-	if got, err := token.HashOf(hash[:]); err != nil || !got.Equal(hash) {
+	if got, err := secret.HashOf(hash[:]); err != nil || !got.Equal(hash) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := token.HashOf(hash[:31]); err == nil {
+	if _, err := secret.HashOf(hash[:31]); err == nil {
 		t.Error("31 bytes are no hash")
 	}
 }
