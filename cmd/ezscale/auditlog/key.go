@@ -24,21 +24,17 @@ const (
 // SigningKey is the key that signs the audit log's heads. The one in the data directory is made when it is missing,
 // readable by its owner alone; one that EZSCALE_AUDIT_KEY names must be there.
 func SigningKey(cfg config.Config) (ed25519.PrivateKey, error) {
-	if cfg.AuditKey != "" {
-		return readKey(cfg.AuditKey)
-	}
-	path := filepath.Join(cfg.DataDir, keyFile)
-	key, err := readKey(path)
-	if !errors.Is(err, fs.ErrNotExist) {
+	key, err := existingKey(cfg)
+	if key != nil || err != nil {
 		return key, err
 	}
-	if err := makeKey(path); err != nil {
+	if err := makeKey(filepath.Join(cfg.DataDir, keyFile)); err != nil {
 		return nil, err
 	}
-	return readKey(path)
+	return existingKey(cfg)
 }
 
-// existingKey is the key, if this machine has it.
+// existingKey is the key; nil: the data directory has none.
 func existingKey(cfg config.Config) (ed25519.PrivateKey, error) {
 	if cfg.AuditKey != "" {
 		return readKey(cfg.AuditKey)

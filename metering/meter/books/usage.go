@@ -39,8 +39,8 @@ type Pages struct {
 	queued int // rows
 }
 
-// Queue adds a statement about that many rows.
-func (p *Pages) Queue(rows int, sql string, arguments ...any) *pgx.QueuedQuery {
+// add adds a statement about that many rows.
+func (p *Pages) add(rows int, sql string, arguments ...any) *pgx.QueuedQuery {
 	p.queued += rows
 	return p.batch.Queue(sql, arguments...)
 }
@@ -103,7 +103,7 @@ type usage struct {
 }
 
 func (u usage) queue(rows int, sql string, keys []any, sums []count.Usage, more ...any) {
-	u.Queue(rows, sql, append(append(keys, countColumns(&u.arena, sums)...), more...)...)
+	u.add(rows, sql, append(append(keys, countColumns(&u.arena, sums)...), more...)...)
 }
 
 func (u usage) ids(keys []ServiceTime) Column {
@@ -142,7 +142,7 @@ func (p *Pages) Cycles(ctx context.Context, tx pgx.Tx, cycles *Table[CycleKey], 
 			idColumn(&p.arena, t.Keys, func(k *CycleKey) uuid.UUID { return k.Cycle }),
 			idColumn(&p.arena, t.Keys, func(k *CycleKey) uuid.UUID { return k.Service }),
 		}
-		p.Queue(len(t.Keys), usageCycleSQL, append(arguments, countColumns(&p.arena, t.Sums)...)...).
+		p.add(len(t.Keys), usageCycleSQL, append(arguments, countColumns(&p.arena, t.Sums)...)...).
 			Query(func(found pgx.Rows) error { return readCycles(found, &t, each) })
 	})
 }
