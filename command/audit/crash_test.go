@@ -1,17 +1,11 @@
 package audit_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +15,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/audit"
+	"github.com/ezscale/platform/command/internal/crashtest"
 	"github.com/ezscale/platform/internal/postgres"
 )
 
@@ -31,70 +26,29 @@ const holdBound = 300 * time.Millisecond
 
 // role is what a child process plays.
 type role struct {
-	DSN   string `json:"dsn"`
-	Key   []byte `json:"key"`
-	Step  string `json:"step"`  // where the signal strikes; empty: nowhere
-	After int64  `json:"after"` // at which passing of the step, from 1
-	Stop  bool   `json:"stop"`  // SIGSTOP instead of SIGKILL
+	crashtest.Strike
+	DSN string `json:"dsn"`
+	Key []byte `json:"key"`
 }
 
-func TestMain(m *testing.M) {
-	if text := os.Getenv(roleVariable); text != "" {
-		fmt.Fprintln(os.Stderr, play(text))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { crashtest.Main(m, roleVariable, play) }
 
-func play(text string) error {
-	var r role
-	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return err
-	}
+func play(r role) error {
 	ctx := context.Background()
 	pool, err := postgres.Open(ctx, postgres.Config{DSN: r.DSN, Role: postgres.RoleAudit, MaxConns: 2})
 	if err != nil {
 		return err
 	}
-	cfg := audit.Config{Now: time.Now, Poll: 2 * time.Millisecond, BatchRows: 9, HeadRows: 20, Hold: holdBound, Step: r.strike()}
+	cfg := audit.Config{Now: time.Now, Poll: 2 * time.Millisecond, BatchRows: 9, HeadRows: 20, Hold: holdBound, Step: r.Func()}
 	if err := audit.NewSealer(cfg, pool, r.Key, quiet(), prometheus.NewRegistry()).Start(ctx); err != nil {
 		return err
 	}
 	select {} // until the signal, or the parent's end
 }
 
-// strike counts the passings of a step and sends this very process the signal at the one that was asked for.
-func (r role) strike() func(string) {
-	var passed atomic.Int64
-	return func(step string) {
-		if step != r.Step || passed.Add(1) != r.After {
-			return
-		}
-		if r.Stop {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-			time.Sleep(100 * time.Millisecond) // so that the stop strikes here, and not after what follows
-			return
-		}
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {} // the signal is on its way
-	}
-}
-
-func (f *fixture) spawn(r role) *exec.Cmd {
+func (f *fixture) spawn(strike crashtest.Strike) *exec.Cmd {
 	f.Helper()
-	r.DSN, r.Key = f.dsn, f.key
-	text, err := json.Marshal(r)
-	if err != nil {
-		f.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"="+string(text))
-	cmd.Stderr = &bytes.Buffer{}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		f.Fatal(err)
-	}
-	return cmd
+	return crashtest.Spawn(f, roleVariable, role{Strike: strike, DSN: f.dsn, Key: f.key})
 }
 
 // writeMeanwhile runs commands until the function it gives is called.
@@ -135,20 +89,8 @@ func TestKilledBetweenEveryTwoSteps(t *testing.T) {
 	var kept []audit.Head
 	for round := range 2 {
 		for i, step := range strings.Fields("read written committed") {
-			cmd := f.spawn(role{Step: step, After: int64(1 + round*2 + i)})
-			ended := make(chan error, 1)
-			go func() { ended <- cmd.Wait() }()
-			select {
-			case err := <-ended:
-				var exit *exec.ExitError
-				if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !errors.As(err, &exit) || !ok || status.Signal() != syscall.SIGKILL {
-					t.Errorf("at %s the sealer ended with %v: %s", step, err, cmd.Stderr)
-				}
-			case <-time.After(waitBound):
-				_ = cmd.Process.Kill()
-				<-ended
-				t.Errorf("the sealer was not killed at %s", step)
-			}
+			cmd := f.spawn(crashtest.Strike{Step: step, After: int64(1 + round*2 + i)})
+			crashtest.AwaitKill(t, cmd, "the sealer at "+step, waitBound)
 			if kept = f.heads(); step == "committed" && len(kept) == 0 {
 				t.Error("no head was signed")
 			}
@@ -167,30 +109,19 @@ func TestFrozenSealer(t *testing.T) {
 	stop := f.writeMeanwhile(2)
 	defer func() { stop() }()
 	for _, step := range []string{"read", "written"} {
-		frozen := f.spawn(role{Step: step, After: 3, Stop: true})
-		f.await("the stop of the sealer", func() bool { return isStopped(frozen.Process.Pid) })
-		next := f.spawn(role{})
+		frozen := f.spawn(crashtest.Strike{Step: step, After: 3, Stop: true})
+		f.await("the stop of the sealer", func() bool { return crashtest.IsStopped(frozen) })
+		next := f.spawn(crashtest.Strike{})
 		mark := one[int](f, "select count(*) from audit_seal")
 		f.await("sealing by the next one", func() bool { return one[int](f, "select count(*) from audit_seal") > mark+20 })
 		if err := frozen.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * holdBound) // it finds out, and goes on as any other
-		for _, cmd := range []*exec.Cmd{frozen, next} {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		}
+		crashtest.End(frozen)
+		crashtest.End(next)
 	}
 	stop()
 	stop = func() {}
 	f.judge(nil)
-}
-
-func isStopped(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, ok := strings.Cut(string(stat), ") ")
-	return ok && strings.HasPrefix(rest, "T")
 }

@@ -2,13 +2,10 @@ package outbox_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/crashtest"
 	"github.com/ezscale/platform/command/outbox"
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/internal/kafka"
@@ -30,33 +28,18 @@ const roleVariable = "EZSCALE_TEST_CRASH_ROLE"
 
 // role is what a child process plays.
 type role struct {
+	crashtest.Strike
 	Part     string   `json:"part"` // relay, consumer, writer
 	DSN      string   `json:"dsn"`
 	Brokers  []string `json:"brokers"`
 	Topic    string   `json:"topic"`
 	Instance string   `json:"instance"`
-	Step     string   `json:"step"`  // where the signal strikes; empty: nowhere
-	After    int64    `json:"after"` // at which passing of the step, from 1
-	Stop     bool     `json:"stop"`  // SIGSTOP instead of SIGKILL
 	Seed     uint64   `json:"seed"`
 }
 
-func TestMain(m *testing.M) {
-	if text := os.Getenv(roleVariable); text != "" {
-		if err := play(text); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { crashtest.Main(m, roleVariable, play) }
 
-func play(text string) error {
-	var r role
-	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return err
-	}
+func play(r role) error {
 	ctx := context.Background()
 	pool, err := postgres.Open(ctx, postgres.Config{DSN: r.DSN, Role: postgres.RoleCommand, MaxConns: 6})
 	if err != nil {
@@ -67,11 +50,11 @@ func play(text string) error {
 	switch r.Part {
 	case "relay":
 		cfg := outbox.Config{Topic: r.Topic, Partitions: partitions, Instance: r.Instance, LeaseTTL: crashTTL, Poll: 20 * time.Millisecond,
-			BatchRows: 40, Now: time.Now, Step: r.strike()}
+			BatchRows: 40, Now: time.Now, Step: r.Func()}
 		err = outbox.NewRelay(cfg, pool, client, log, prometheus.NewRegistry()).Start(ctx)
 	case "consumer":
 		cfg := consumer.Config{Name: "crash", Topic: r.Topic, Partitions: partitions, Instance: r.Instance, LeaseTTL: crashTTL,
-			MaxWait: 20 * time.Millisecond, MaxRecords: 25, Step: r.strike()}
+			MaxWait: 20 * time.Millisecond, MaxRecords: 25, Step: r.Func()}
 		err = consumer.New(cfg, pool, client, consumer.HandlerFunc(noteEffects), log, prometheus.NewRegistry()).Start(ctx)
 	case "writer":
 		return r.write(ctx, pool)
@@ -82,25 +65,6 @@ func play(text string) error {
 		return err
 	}
 	select {} // until the signal, or the parent's end
-}
-
-// strike counts the passings of a step and sends this very process the signal at the one that was asked for.
-func (r role) strike() func(string) {
-	var passed atomic.Int64
-	return func(step string) {
-		if step != r.Step || passed.Add(1) != r.After {
-			return
-		}
-		signal := syscall.SIGKILL
-		if r.Stop {
-			signal = syscall.SIGSTOP
-		}
-		_ = syscall.Kill(os.Getpid(), signal)
-		if !r.Stop {
-			select {} // the signal is on its way
-		}
-		time.Sleep(100 * time.Millisecond) // so that the stop strikes here, and not after what follows
-	}
 }
 
 // noteEffects writes one row for each event, without any constraint: doubles and disorder would show.
@@ -163,7 +127,7 @@ func (r role) write(ctx context.Context, pool *pgxpool.Pool) error {
 	if err := waker.Start(ctx); err != nil {
 		return err
 	}
-	step := r.strike()
+	step := r.Func()
 	db := command.NewDB(pool, wakeStep{waker, step}, quiet, prometheus.NewRegistry())
 	return keepWriting(ctx, db, r.Seed, step)
 }

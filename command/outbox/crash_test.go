@@ -1,13 +1,10 @@
 package outbox_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -19,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/crashtest"
 	"github.com/ezscale/platform/command/outbox"
 	"github.com/ezscale/platform/internal/kafka/kafkatest"
 	"github.com/ezscale/platform/internal/postgres"
@@ -61,40 +59,7 @@ func (c *crash) spawn(r role) *exec.Cmd {
 	r.DSN, r.Brokers, r.Topic, r.Seed = c.dsn, c.brokers, c.topic, uint64(c.started)
 	r.Instance = fmt.Sprintf("%s-%d", r.Part, c.started)
 	c.mu.Unlock()
-	text, err := json.Marshal(r)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"="+string(text))
-	cmd.Stderr = &bytes.Buffer{}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	return cmd
-}
-
-// awaitKill waits for a process to strike itself, which needs work to come by at the step.
-func (c *crash) awaitKill(cmd *exec.Cmd, what string) {
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
-			c.t.Errorf("%s ended with %v: %s", what, err, cmd.Stderr)
-		}
-	case <-time.After(pollBound):
-		_ = cmd.Process.Kill()
-		<-ended
-		c.t.Errorf("%s was not killed at its step", what)
-	}
-}
-
-func end(cmd *exec.Cmd) {
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	return crashtest.Spawn(c.t, roleVariable, r)
 }
 
 func (c *crash) count(sql string) (n int) {
@@ -168,8 +133,8 @@ func TestKilledBetweenEveryTwoSteps(t *testing.T) {
 		group.Go(func() {
 			for round := range crashRounds {
 				for i, step := range strings.Fields(steps) {
-					cmd := c.spawn(role{Part: part, Step: step, After: int64(1 + round*3 + i)})
-					c.awaitKill(cmd, part+" at "+step)
+					cmd := c.spawn(role{Part: part, Strike: crashtest.Strike{Step: step, After: int64(1 + round*3 + i)}})
+					crashtest.AwaitKill(t, cmd, part+" at "+step, pollBound)
 				}
 			}
 		})
@@ -177,8 +142,8 @@ func TestKilledBetweenEveryTwoSteps(t *testing.T) {
 	group.Wait()
 	stop()
 	relay, consumer := c.spawn(role{Part: "relay"}), c.spawn(role{Part: "consumer"})
-	defer end(relay)
-	defer end(consumer)
+	defer crashtest.End(relay)
+	defer crashtest.End(consumer)
 	if duplicates := c.judge(); duplicates == 0 {
 		t.Error("no duplicates on the wire: the kills did not hit")
 	}
@@ -190,11 +155,11 @@ func TestZombieRelay(t *testing.T) {
 	t.Parallel()
 	c := newCrash(t)
 	consumer := c.spawn(role{Part: "consumer"})
-	defer end(consumer)
+	defer crashtest.End(consumer)
 	stop := c.writeMeanwhile(2)
 	for range crashRounds {
-		zombie := c.spawn(role{Part: "relay", Step: "produce", After: 4, Stop: true})
-		c.await("the stop of the relay", func() bool { return isStopped(zombie.Process.Pid) })
+		zombie := c.spawn(role{Part: "relay", Strike: crashtest.Strike{Step: "produce", After: 4, Stop: true}})
+		c.await("the stop of the relay", func() bool { return crashtest.IsStopped(zombie) })
 		before := c.count("select epoch::int from relay")
 		next := c.spawn(role{Part: "relay"})
 		mark := c.count("select count(*) from crash_effect")
@@ -205,12 +170,12 @@ func TestZombieRelay(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.await("a late message", func() bool { return c.late() > 0 })
-		end(next)
-		end(zombie)
+		crashtest.End(next)
+		crashtest.End(zombie)
 	}
 	stop()
 	relay := c.spawn(role{Part: "relay"})
-	defer end(relay)
+	defer crashtest.End(relay)
 	if c.judge() == 0 {
 		t.Error("the zombie published nothing")
 	}
@@ -226,13 +191,4 @@ func (c *crash) late() (n int) {
 		newest[e.partition] = max(newest[e.partition], e.Epoch)
 	}
 	return n
-}
-
-func isStopped(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, ok := strings.Cut(string(stat), ") ")
-	return ok && strings.HasPrefix(rest, "T")
 }
