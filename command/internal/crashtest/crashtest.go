@@ -91,8 +91,7 @@ func AwaitKill(t testing.TB, cmd *exec.Cmd, what string, bound time.Duration) {
 		}
 	case <-time.After(bound):
 		_ = cmd.Process.Kill()
-		_ = <-ended
-		t.Errorf("%s was not killed at its step", what)
+		t.Errorf("%s was not killed at its step, and ended with %v", what, <-ended)
 	}
 }
 
