@@ -4,31 +4,35 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/api/guard"
 )
 
-// who may call each operation. A new operation without a row fails the test.
-func rows() map[string]string {
+// needs says what each operation needs: "open", "self", or a permission; then "fresh" and "person" where a recent proof or
+// a person is wanted, and "own" or "own invoice" where the object in the path is somebody's. A new operation without a row
+// fails the test.
+func needs() map[string]string {
 	table := map[string]string{
-		"get-session": "signed in", "sign-in": "anyone", "sign-out": "anyone",
-		"list-services": "signed in", "get-service": "own", "get-service-usage": "own", "list-service-cycles": "own",
-		"list-service-alerts": "own", "watch-service": "own", "list-invoices": "signed in", "get-invoice": "own invoice",
-		"list-alerts": "signed in", "list-usage": "staff", "list-exporters": "staff", "get-exporter": "staff", "list-collectors": "staff",
-		"list-unattributed": "staff", "list-plans": "staff", "list-customers": "staff",
-		"register-exporter": "staff", "change-exporter": "staff", "create-plan": "staff", "change-plan": "staff",
-		"register-customer": "staff", "change-customer": "staff", "create-service": "staff", "change-service-plan": "staff",
-		"assign-prefix": "staff", "release-prefix": "staff", "move-prefix": "staff",
-		"change-attachment": "staff", "bind-port": "staff", "release-port": "staff", "move-port": "staff",
-		"release-quarantine": "staff", "reject-quarantine": "staff",
-		"get-clock": "staff", "advance-clock": "staff", "list-mailbox": "staff", "get-port": "staff",
-		"list-audit": "staff", "list-activity": "signed in",
+		"get-session": "self", "open-development-session": "open", "list-development-accounts": "open", "sign-out": "open",
+		"list-services": "services.read", "get-service": "services.read own", "get-service-usage": "services.read own", "list-service-cycles": "services.read own",
+		"list-service-alerts": "services.read own", "watch-service": "services.read own", "list-alerts": "services.read",
+		"list-invoices": "invoices.read", "get-invoice": "invoices.read own invoice",
+		"list-usage": "reports.read", "list-plans": "catalog.read", "list-customers": "customers.read",
+		"list-exporters": "network.read", "get-exporter": "network.read", "list-collectors": "network.read", "get-port": "network.read", "list-unattributed": "network.read",
+		"register-exporter": "network.write", "change-exporter": "network.write", "release-quarantine": "network.write", "reject-quarantine": "network.write",
+		"create-plan": "catalog.write", "change-plan": "catalog.write", "register-customer": "customers.write", "change-customer": "customers.write",
+		"create-service": "services.write", "change-service-plan": "services.write", "assign-prefix": "services.write", "release-prefix": "services.write",
+		"move-prefix": "services.write", "change-attachment": "services.write", "bind-port": "services.write", "release-port": "services.write", "move-port": "services.write",
+		"get-clock": "development", "advance-clock": "development", "list-mailbox": "development",
+		"list-audit": "audit.read", "list-activity": "self",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {
-		table["report-"+name], table["export-"+name] = "staff", "staff"
+		table["report-"+name], table["export-"+name] = "reports.read", "reports.read"
 	}
 	return table
 }
@@ -74,62 +78,105 @@ func (r route) body() string {
 	return "{}"
 }
 
+// caller is somebody of the matrix.
+type caller struct {
+	name        string
+	as          as
+	permissions string // that he has, each with a space around it
+	person      bool   // not a token
+	customer    bool
+	unknown     bool // counts as nobody
+	bad         bool // refused whatever he asks for
+}
+
+// callers are everybody who can ask. What each role gives is written down here once more, on purpose.
+func (e *env) callers() []caller {
+	const (
+		reading = " services.read invoices.read account.read members.read "
+		staffed = " customers.read services.read invoices.read catalog.read "
+		all     = staffed + "customers.write services.write catalog.write network.read network.write reports.read audit.read staff.read staff.write clients.write impersonate development "
+	)
+	member := func(rights string) as { return e.member("a@example.com", rights) }
+	stale := with("Cookie", guard.CookieName+"=stale")
+	return []caller{
+		{name: "nobody", as: on(accountHost), unknown: true},
+		{name: "nobody on the admin site", as: on(adminHost), unknown: true},
+		{name: "a stale session", as: both(on(accountHost), stale), unknown: true},
+		{name: "a wrong token", as: both(on(accountHost), with("Authorization", "Bearer wrong")), bad: true},
+		{name: "no token", as: both(on(adminHost), with("Authorization", "Bearer ")), bad: true},
+		{name: "the operator on the account site", as: both(operator, on(accountHost)), bad: true},
+		{name: "a member on the admin site", as: both(member("owner"), on(adminHost)), unknown: true},
+		{name: "staff on the account site", as: both(e.worker("admin"), on(accountHost)), unknown: true},
+		{name: "a member by another name", as: both(member("owner"), on("127.0.0.1")), unknown: true},
+		{name: "an owner", as: member("owner"), permissions: reading + "account.write members.write ", person: true, customer: true},
+		{name: "a billing contact", as: member("billing"), permissions: reading + "account.write ", person: true, customer: true},
+		{name: "a technical contact", as: member("technical"), permissions: " services.read account.read ", person: true, customer: true},
+		{name: "a reader", as: member("read_only"), permissions: " services.read invoices.read account.read ", person: true, customer: true},
+		{name: "a person of no account", as: e.member("a@example.com", ""), person: true, customer: true},
+		{name: "a member's token", as: e.tokenOf("a@example.com", "owner", "invoices.read", "members.write", "network.read"), permissions: " invoices.read members.write ", customer: true},
+		{name: "an impersonator", as: e.impersonator("a@example.com", false), permissions: reading, customer: true},
+		{name: "an impersonator who may write", as: e.impersonator("a@example.com", true), permissions: reading + "account.write members.write ", customer: true},
+		{name: "an administrator", as: e.worker("admin"), permissions: all, person: true},
+		{name: "support", as: e.worker("support"), permissions: staffed + "customers.write impersonate ", person: true},
+		{name: "accounting", as: e.worker("billing"), permissions: staffed + "customers.write catalog.write reports.read ", person: true},
+		{name: "a network operator", as: e.worker("network"), permissions: " customers.read services.read services.write catalog.read network.read network.write reports.read ", person: true},
+		{name: "staff without a role", as: e.worker(""), person: true},
+		{name: "staff without a second factor", as: e.weakWorker("admin"), person: true},
+		{name: "the operator", as: operator, permissions: all},
+		{name: "the operator on the admin site", as: both(operator, on(adminHost)), permissions: all},
+	}
+}
+
 func TestAccessOfEveryRoute(t *testing.T) {
 	t.Parallel()
 	e := company(t)
 	e.invoice("svc-a", "INV-A")
 	e.invoice("svc-b", "INV-B")
-	a := e.signIn(`{"role":"customer","customer":"a@example.com"}`)
-	staff := e.signIn(`{"role":"staff"}`)
-	table := rows()
+	table, callers := needs(), e.callers()
 	for _, r := range routes(t) {
-		access, ok := table[r.id]
+		need, ok := table[r.id]
 		if !ok {
 			t.Errorf("%s %s (%s) has no row: who may call it?", r.method, r.path, r.id)
 			continue
 		}
 		delete(table, r.id)
-		check := func(who string, as as, path string, allowed ...int) {
-			t.Helper()
-			got := e.call(r.method, path, r.body(), as)
-			for _, status := range allowed {
-				if got.status == status {
-					return
-				}
-			}
-			t.Errorf("%s %s as %s: status %d, want one of %v: %s", r.method, path, who, got.status, allowed, got.body)
+		if strings.HasPrefix(need, "open") {
+			continue // what strangers may do has tests of its own
 		}
-		own, other, missing := r.on("svc-a", "INV-A"), r.on("svc-b", "INV-B"), r.on("svc-c", "INV-C")
-		if access == "anyone" {
-			check("nobody", nobodyAtAll, own, 204, 422)
-			continue
-		}
-		check("nobody", nobodyAtAll, own, 401)
-		check("a wrong token", with("Authorization", "Bearer wrong"), own, 401)
-		check("no token", with("Authorization", "Bearer "), own, 401)
-		check("a stale session", with("Cookie", "ezscale_session=stale"), own, 401)
-		if access == "staff" {
-			check("customer", a, own, 403)
-			check("staff", staff, own, 200, 201, 404, 422)
-			check("operator", operator, own, 200, 201, 404, 422)
-			continue
-		}
-		if strings.HasPrefix(access, "own") {
-			check("customer of another", a, other, 404)
-			check("customer of nothing", a, missing, 404)
-			x, y := e.call(r.method, other, "", a), e.call(r.method, missing, "", a)
-			if withoutID(x.body) != withoutID(y.body) {
-				t.Errorf("%s tells another's from nobody's: %s against %s", r.id, x.body, y.body)
-			}
-		}
-		if r.id != "watch-service" { // does not end; see the tests of the stream
-			check("customer", a, own, 200)
-			check("staff", staff, other, 200)
-			check("operator", operator, own, 200)
+		for _, c := range callers {
+			e.checkAccess(r, need, c)
 		}
 	}
 	for id := range table {
 		t.Errorf("row %s is of no operation", id)
+	}
+}
+
+// checkAccess calls a route about what is the caller's own, another's, and nobody's.
+func (e *env) checkAccess(r route, need string, c caller) {
+	e.Helper()
+	permission, flags, _ := strings.Cut(need, " ")
+	own := e.call(r.method, r.on("svc-a", "INV-A"), r.body(), c.as)
+	want := ""
+	switch {
+	case c.unknown || c.bad:
+		want = "401"
+	case permission != "self" && !strings.Contains(c.permissions, " "+permission+" "):
+		want = "403"
+	case !c.person && (strings.Contains(flags, "person") || strings.Contains(flags, "fresh")):
+		want = "403"
+	default:
+		want = "200 201 204 404 422"
+	}
+	if !strings.Contains(want, strconv.Itoa(own.status)) {
+		e.Errorf("%s %s by %s: status %d, want %s: %s", r.method, r.path, c.name, own.status, want, own.body)
+	}
+	if !strings.Contains(flags, "own") || !c.customer || want == "403" {
+		return
+	}
+	other, missing := e.call(r.method, r.on("svc-b", "INV-B"), r.body(), c.as), e.call(r.method, r.on("svc-c", "INV-C"), r.body(), c.as)
+	if other.status != 404 || missing.status != 404 || withoutID(other.body) != withoutID(missing.body) {
+		e.Errorf("%s %s by %s: another's is %d %s, nobody's is %d %s", r.method, r.path, c.name, other.status, other.body, missing.status, missing.body)
 	}
 }
 
@@ -156,7 +203,7 @@ func TestListsHoldOnlyWhatIsOnesOwn(t *testing.T) {
 	e := company(t)
 	e.invoice("svc-a", "INV-A")
 	e.invoice("svc-b", "INV-B")
-	a := e.signIn(`{"role":"customer","customer":"a@example.com"}`)
+	a := e.customer("a@example.com")
 	e.exec(`insert into quota_alert (cycle_id, service_id, threshold, quota_bytes, billable_bytes, crossed_at, event_id)
 		select c.id, s.id, 75, 100, 80, $1, gen_random_uuid() from service s join cycle c on c.service_id = s.id`, start)
 	for _, path := range []string{"/api/v1/alerts", "/api/v1/services", "/api/v1/services?customer=b@example.com", "/api/v1/services?q=svc-b", "/api/v1/invoices", "/api/v1/invoices?customer=b@example.com", "/api/v1/invoices?service=svc-b"} {
@@ -186,7 +233,7 @@ func TestDevelopmentIsImpossibleInProduction(t *testing.T) {
 		t.Fatal("a development login in production must be refused")
 	}
 	e := newEnv(t, func(cfg *api.Config, _ *api.Dependencies) { cfg.Production, cfg.Development = true, false })
-	for _, r := range [][2]string{{"POST", "/api/v1/session"}, {"GET", "/api/v1/dev/clock"}, {"POST", "/api/v1/dev/clock"}, {"GET", "/api/v1/dev/mailbox"}} {
+	for _, r := range [][2]string{{"POST", "/api/v1/dev/session"}, {"GET", "/api/v1/dev/clock"}, {"POST", "/api/v1/dev/clock"}, {"GET", "/api/v1/dev/mailbox"}} {
 		if got := e.call(r[0], r[1], "", operator); got.status != 404 && got.status != 405 {
 			t.Errorf("%s %s: %d", r[0], r[1], got.status)
 		}
@@ -213,7 +260,7 @@ func TestTheLoginIsForThisMachine(t *testing.T) {
 		{peer: "127.0.0.1:4000", header: "X-Forwarded-For", status: 403},
 		{peer: "127.0.0.1:4000", header: "Forwarded", status: 403},
 	} {
-		request := httptest.NewRequest("POST", "/api/v1/session", strings.NewReader(`{"role":"staff"}`))
+		request := httptest.NewRequest("POST", "http://"+adminHost+"/api/v1/dev/session", strings.NewReader(`{}`))
 		request.Header.Set("Content-Type", "application/json")
 		request.RemoteAddr = c.peer
 		if c.header != "" {
@@ -233,14 +280,18 @@ func TestTheLoginIsForThisMachine(t *testing.T) {
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
 	e := company(t)
-	opened := e.call("POST", "/api/v1/session", `{"role":"customer"}`)
-	cookie := opened.header.Get("Set-Cookie")
-	for _, attribute := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
-		if !strings.Contains(cookie, attribute) {
-			t.Errorf("cookie %q lacks %s", cookie, attribute)
+	for host, sameSite := range map[string]string{accountHost: "Lax", adminHost: "Strict"} {
+		cookie := e.call("POST", "/api/v1/dev/session", `{}`, on(host)).header.Get("Set-Cookie")
+		for _, attribute := range []string{"__Host-session=", "HttpOnly", "Secure", "SameSite=" + sameSite, "Path=/"} {
+			if !strings.Contains(cookie, attribute) {
+				t.Errorf("cookie %q lacks %s", cookie, attribute)
+			}
+		}
+		if strings.Contains(cookie, "Domain") {
+			t.Errorf("cookie %q is for more than its host", cookie)
 		}
 	}
-	a := e.signIn(`{"role":"customer"}`)
+	a := e.customer("")
 	if got := decode[map[string]any](t, e.call("GET", "/api/v1/session", "", a)); got["role"] != "customer" || got["name"] != "A" || got["development"] != true {
 		t.Errorf("session %v", got)
 	}

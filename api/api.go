@@ -44,6 +44,7 @@ const (
 type Config struct {
 	Address     string // host:port; default 127.0.0.1:0
 	Token       string // the operator's bearer token; empty: none is accepted
+	Sites       guard.Sites
 	Production  bool
 	Development bool // development login, clock and mailbox; refused together with Production
 	MaxStreams  int  // live streams at a time; default 2000
@@ -60,8 +61,10 @@ type Clock interface {
 type Dependencies struct {
 	Commands   *command.DB
 	Postgres   query.Postgres       // a read-only pool
+	Door       guard.Door           // a pool with the role that reads what people prove themselves with
 	ClickHouse bandwidth.ClickHouse // optional
 	Clock      Clock
+	MachineNow func() time.Time // the machine's clock, by which sessions live
 	Log        *slog.Logger
 	Registry   prometheus.Registerer
 	Health     func(context.Context) []observe.Part // optional: always ready
@@ -99,6 +102,9 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	if cfg.Production && cfg.Development {
 		return nil, errors.New("the development login, clock and mailbox cannot be enabled in production")
 	}
+	if cfg.Sites.Account == nil || cfg.Sites.Admin == nil {
+		return nil, errors.New("the sites have no names")
+	}
 	if cfg.Address == "" {
 		cfg.Address = "127.0.0.1:0"
 	}
@@ -109,7 +115,7 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	deps.Registry.MustRegister(streams)
 	e := &edge{Dependencies: deps, config: cfg,
 		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
-		guard:    guard.New(cfg.Token, cfg.Development, deps.Log, deps.Registry),
+		guard:    guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Now: deps.MachineNow}, deps.Log, deps.Registry),
 		live:     live.New(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	handler, err := e.routes()
 	if err != nil {

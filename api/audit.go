@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/audit"
 )
@@ -24,16 +25,16 @@ type auditInput struct {
 
 func (e *edge) auditOperations(api huma.API) {
 	const tag = "audit"
-	serve(e, api, operation{method: http.MethodGet, path: "/audit", id: "list-audit", tag: tag, summary: "What was ordered, by whom, from where, and what it changed; newest first", access: guard.Staff},
+	serve(e, api, operation{method: http.MethodGet, path: "/audit", id: "list-audit", tag: tag, summary: "What was ordered, by whom, from where, and what it changed; newest first", access: guard.May(permission.AuditRead)},
 		func(ctx context.Context, in *auditInput) (query.List[audit.Entry], error) {
 			filter := audit.Filter{Actor: in.Actor, Command: in.Command, Object: in.Object, From: in.From, To: in.To}
 			return audit.List(ctx, e.Postgres, filter, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/activity", id: "list-activity", tag: tag, summary: "What you ordered, and what was done to what is yours; newest first", access: guard.SignedIn},
+	serve(e, api, operation{method: http.MethodGet, path: "/activity", id: "list-activity", tag: tag, summary: "What you ordered, and what was done to what is yours; newest first", access: guard.Self()},
 		func(ctx context.Context, in *PageInput) (query.List[audit.Activity], error) {
 			who := guard.PrincipalOf(ctx)
 			var customer *uuid.UUID
-			if who.Role == guard.RoleCustomer {
+			if !who.IsStaff() && who.Customer != uuid.Nil {
 				customer = &who.Customer
 			}
 			return audit.Own(ctx, e.Postgres, who.Actor, customer, in.page())

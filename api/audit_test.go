@@ -116,14 +116,14 @@ func TestTheAuditLogIsFilteredAndPaged(t *testing.T) {
 func TestCustomersSeeTheirOwnActivity(t *testing.T) {
 	t.Parallel()
 	e := company(t)
-	a := e.signIn(`{"role":"customer","customer":"a@example.com"}`)
+	a := e.customer("a@example.com")
 	e.clock.ahead.Add(int64(time.Minute))
 	e.must(200, "PUT", "/api/v1/customers/a@example.com", `{"name":"Ada"}`)
 	e.must(200, "PUT", "/api/v1/customers/b@example.com", `{"name":"Bob"}`)
 	e.exec(`insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, ip, user_agent)
-		select $1, 'customer:' || id, 'test.Own', 'ticket', gen_random_uuid(), 'r', '{"inner": 1}', '198.51.100.7', 'Firefox' from customer`, start.Add(time.Hour))
+		select $1, 'person:' || id, 'test.Own', 'ticket', gen_random_uuid(), 'r', '{"inner": 1}', '198.51.100.7', 'Firefox' from person`, start.Add(time.Hour))
 	e.exec(`insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, ip, user_agent)
-		select $1, 'customer:' || gen_random_uuid(), 'test.Foreign', 'customer', id, 'r', '{"inner": 1}', '198.51.100.8', 'Chrome' from customer`, start.Add(time.Hour))
+		select $1, 'person:' || gen_random_uuid(), 'test.Foreign', 'customer', id, 'r', '{"inner": 1}', '198.51.100.8', 'Chrome' from customer`, start.Add(time.Hour))
 	e.exec(`insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input)
 		select $1, 'policy:sweeper', 'test.Step', 'service', id, '', '{"inner": 1}' from service`, start.Add(2*time.Hour))
 	answer := e.call("GET", "/api/v1/activity?limit=500", "", a)
@@ -137,7 +137,7 @@ func TestCustomersSeeTheirOwnActivity(t *testing.T) {
 	for _, x := range whole {
 		told = append(told, x.By+" "+x.Command+" "+x.IP)
 	}
-	want := "system test.Step |other test.Foreign |you test.Own 198.51.100.7|staff identity.ChangeCustomer |staff provisioning.CreateService |staff identity.RegisterCustomer "
+	want := "system test.Step |other test.Foreign |you test.Own 198.51.100.7|staff identity.ChangeCustomer |system identity.ChangeMember |staff provisioning.CreateService |staff identity.RegisterCustomer "
 	if got := strings.Join(told, "|"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/billing"
 )
@@ -41,10 +42,14 @@ type AdvanceBody struct {
 
 func (e *edge) developmentOperations(api huma.API) {
 	const tag = "development"
-	serve(e, api, operation{method: http.MethodGet, path: "/dev/clock", id: "get-clock", tag: tag, summary: "The business clock", access: guard.Staff},
+	serveRaw(e, api, operation{method: http.MethodPost, path: "/dev/session", id: "open-development-session", tag: tag,
+		summary: "Sign in without any proof, on this machine", access: guard.Open()}, e.developmentSession)
+	serve(e, api, operation{method: http.MethodGet, path: "/dev/accounts", id: "list-development-accounts", tag: tag,
+		summary: "Accounts that one can sign in to without any proof, on this machine", access: guard.Open()}, e.developmentAccounts)
+	serve(e, api, operation{method: http.MethodGet, path: "/dev/clock", id: "get-clock", tag: tag, summary: "The business clock", access: guard.May(permission.Development)},
 		func(ctx context.Context, _ *struct{}) (ClockState, error) { return e.clockState(ctx) })
-	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward; what is then due closes behind the answer", access: guard.Staff}, e.advanceClock)
-	serve(e, api, operation{method: http.MethodGet, path: "/dev/mailbox", id: "list-mailbox", tag: tag, summary: "Captured mails and posts, newest first", access: guard.Staff},
+	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward; what is then due closes behind the answer", access: guard.May(permission.Development)}, e.advanceClock)
+	serve(e, api, operation{method: http.MethodGet, path: "/dev/mailbox", id: "list-mailbox", tag: tag, summary: "Captured mails and posts, newest first", access: guard.May(permission.Development)},
 		func(ctx context.Context, _ *struct{}) (query.List[Message], error) {
 			list := query.List[Message]{Items: []Message{}}
 			if e.Mailbox == nil {

@@ -17,12 +17,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/postgres/postgrestest"
 )
 
-const token = "test-operator-token"
+const operatorToken = "test-operator-token"
 
 // start is the business time at which every test begins.
 var start = time.Date(2026, 3, 10, 12, 30, 0, 0, time.UTC)
@@ -44,23 +45,28 @@ func (nobody) Wake() {}
 // env is a platform's HTTP edge on a database of its own.
 type env struct {
 	*testing.T
-	owner  *pgxpool.Pool
-	clock  *clock
-	server *httptest.Server
-	edge   *api.Server
-	logs   *bytes.Buffer
+	owner   *pgxpool.Pool
+	clock   *clock
+	machine *clock // by which sessions live
+	server  *httptest.Server
+	edge    *api.Server
+	logs    *bytes.Buffer
 }
 
 func newEnv(t *testing.T, change ...func(*api.Config, *api.Dependencies)) *env {
 	t.Helper()
 	db := postgrestest.New(t)
-	e := &env{T: t, owner: db.Pool(postgres.RoleOwner), clock: &clock{}, logs: &bytes.Buffer{}}
+	e := &env{T: t, owner: db.Pool(postgres.RoleOwner), clock: &clock{}, machine: &clock{}, logs: &bytes.Buffer{}}
 	log := slog.New(slog.NewJSONHandler(e.logs, nil))
 	reg := prometheus.NewRegistry()
-	cfg := api.Config{Token: token, Development: true}
+	sites, err := guard.ParseSites("http://"+accountHost, "http://"+adminHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := api.Config{Token: operatorToken, Development: true, Sites: sites}
 	deps := api.Dependencies{
 		Commands: command.NewDB(db.Pool(postgres.RoleCommand), nobody{}, slog.New(slog.DiscardHandler), reg),
-		Postgres: db.Pool(postgres.RoleQuery), Clock: e.clock, Log: log, Registry: reg,
+		Postgres: db.Pool(postgres.RoleQuery), Door: db.Pool(postgres.RoleDoor), Clock: e.clock, MachineNow: e.machine.Now, Log: log, Registry: reg,
 	}
 	for _, c := range change {
 		c(&cfg, &deps)
@@ -88,8 +94,16 @@ type answer struct {
 // as changes a request before it is sent.
 type as func(*http.Request)
 
-func operator(r *http.Request)  { r.Header.Set("Authorization", "Bearer "+token) }
+func operator(r *http.Request)  { r.Header.Set("Authorization", "Bearer "+operatorToken) }
 func nobodyAtAll(*http.Request) {}
+
+// Which site a request is sent to.
+const (
+	accountHost = "account.test"
+	adminHost   = "admin.test"
+)
+
+func on(host string) as { return func(r *http.Request) { r.Host = host } }
 
 func with(name, value string) as { return func(r *http.Request) { r.Header.Set(name, value) } }
 
@@ -110,6 +124,9 @@ func (e *env) call(method, path, body string, who ...as) answer {
 		e.Fatal(err)
 	}
 	defer response.Body.Close()
+	if response.Header.Get("Content-Type") == "text/event-stream" { // it does not end
+		return answer{status: response.StatusCode, header: response.Header}
+	}
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		e.Fatal(err)
@@ -127,15 +144,30 @@ func (e *env) must(status int, method, path, body string) answer {
 	return a
 }
 
-// signIn gives the session of a role.
-func (e *env) signIn(body string) as {
+// customer signs in on the account site as the owner of an account.
+func (e *env) customer(email string) as {
 	e.Helper()
-	a := e.call(http.MethodPost, "/api/v1/session", body)
+	return e.signIn(accountHost, `{"customer":"`+email+`"}`)
+}
+
+// staff signs in on the admin site.
+func (e *env) staff() as {
+	e.Helper()
+	return e.signIn(adminHost, `{}`)
+}
+
+// signIn gives the development session of a site.
+func (e *env) signIn(host, body string) as {
+	e.Helper()
+	a := e.call(http.MethodPost, "/api/v1/dev/session", body, on(host))
 	if a.status != http.StatusOK {
 		e.Fatalf("sign in: %d %s", a.status, a.body)
 	}
 	cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
-	return with("Cookie", cookie)
+	return func(r *http.Request) {
+		r.Host = host
+		r.Header.Set("Cookie", cookie)
+	}
 }
 
 func (e *env) exec(sql string, args ...any) {

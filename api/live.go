@@ -13,6 +13,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/live"
+	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query/bandwidth"
 )
 
@@ -26,7 +27,7 @@ const (
 // liveOperation registers the stream of a service. It is not behind the bound of time of other handlers.
 func (e *edge) liveOperation(api huma.API) {
 	op := operation{method: http.MethodGet, path: "/services/{id}/live", id: "watch-service", tag: "services",
-		summary: "Live traffic of a service (server-sent events)", access: guard.SignedIn}.huma(api)
+		summary: "Live traffic of a service (server-sent events)", access: guard.May(permission.ServicesRead)}.huma(api)
 	schemas := api.OpenAPI().Components.Schemas
 	op.Description = "Event `usage` carries LiveUsage: at first the last ten minutes, then each change, at least every five seconds. " +
 		"Event `alert` carries Alert when a quota threshold is crossed. A comment comes every 15 seconds. The stream ends with the session."
@@ -43,7 +44,9 @@ func (e *edge) liveOperation(api huma.API) {
 		}
 		return &huma.StreamResponse{Body: func(hctx huma.Context) {
 			defer e.live.Leave(service.ID, v)
-			newStream(hctx).run(hctx.Context(), e.live.Stopped(), v)
+			ended, leave := e.guard.Watch.Session(guard.PrincipalOf(ctx))
+			defer leave()
+			newStream(hctx).run(hctx.Context(), e.live.Stopped(), ended, v)
 		}}, nil
 	})
 }
@@ -64,11 +67,7 @@ func newStream(hctx huma.Context) *stream {
 }
 
 // run writes updates until the client, the session, the hub or the stream's time ends.
-func (s *stream) run(ctx context.Context, stopped <-chan struct{}, v *live.Viewer) {
-	var ended <-chan struct{}
-	if p := guard.PrincipalOf(ctx); p != nil {
-		ended = p.Ended
-	}
+func (s *stream) run(ctx context.Context, stopped, ended <-chan struct{}, v *live.Viewer) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	over := time.NewTimer(maxStreamTime)

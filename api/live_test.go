@@ -116,7 +116,7 @@ func TestTheStreamFollowsTheMeter(t *testing.T) {
 	e := company(t)
 	e.meter("svc-a", start.Add(-time.Minute), 100, 10)
 	e.meter("svc-b", start.Add(-time.Minute), 777, 77)
-	s, status := e.watch("svc-a", e.signIn(`{"role":"customer","customer":"a@example.com"}`))
+	s, status := e.watch("svc-a", e.customer("a@example.com"))
 	if status != 200 {
 		t.Fatalf("status %d", status)
 	}
@@ -140,7 +140,7 @@ func TestTheStreamFollowsTheMeter(t *testing.T) {
 func TestTheStreamEndsWithTheSession(t *testing.T) {
 	t.Parallel()
 	e := company(t)
-	a := e.signIn(`{"role":"customer"}`)
+	a := e.customer("")
 	s, _ := e.watch("svc-a", a)
 	s.untilUsage(func(usage) bool { return true })
 	if got := e.call("DELETE", "/api/v1/session", "", a); got.status != 204 {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/internal/clock"
 )
 
@@ -20,7 +21,11 @@ var update = flag.Bool("update", false, "write openapi.json anew")
 // /dev and the login.
 func TestOpenAPIIsCommitted(t *testing.T) {
 	t.Parallel()
-	server, err := New(Config{Development: true}, Dependencies{Clock: clock.Real(), Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
+	sites, err := guard.ParseSites("http://account.localhost", "http://admin.localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := New(Config{Development: true, Sites: sites}, Dependencies{Clock: clock.Real(), Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

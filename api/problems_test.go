@@ -116,7 +116,7 @@ func TestPrefixesMoveInTime(t *testing.T) {
 func TestOtherOriginsMayNotWrite(t *testing.T) {
 	t.Parallel()
 	e := company(t)
-	staff := e.signIn(`{"role":"staff"}`)
+	staff := e.staff()
 	for _, r := range routes(t) {
 		for _, site := range []string{"cross-site", "same-site"} {
 			if r.method == "GET" {
@@ -133,7 +133,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	for _, path := range []string{"/api/v1/services", "/openapi.json", "/health/live", "/nothing", "/api/v1/nothing"} {
-		h := e.call("GET", path, "").header
+		h := e.call("GET", path, "", on(accountHost)).header
 		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
 			"Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"} {
 			if h.Get(name) != want {
@@ -166,7 +166,7 @@ func TestInternalsStayInside(t *testing.T) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 		e.server.Close() // waits for the log line
-		if logs := e.logs.String(); !strings.Contains(logs, "canary") || strings.Contains(logs, token) {
+		if logs := e.logs.String(); !strings.Contains(logs, "canary") || strings.Contains(logs, operatorToken) {
 			t.Errorf("the log must know the cause, and not the token: %s", logs)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/internal/observe"
+	"github.com/ezscale/platform/internal/permission"
 )
 
 const prefix = "/api/v1"
@@ -68,12 +69,10 @@ func (op operation) huma(api huma.API) huma.Operation {
 		Responses: map[string]*huma.Response{"default": {Description: "A problem",
 			Content: map[string]*huma.MediaType{guard.ProblemType: {Schema: schema}}}},
 	}
-	if op.access != guard.Anyone {
+	if !op.access.IsOpen() {
 		o.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
-	if op.access == guard.Staff {
-		o.Description = "For staff."
-	}
+	o.Description = op.access.String()
 	return o
 }
 
@@ -103,8 +102,8 @@ func openAPIConfig() huma.Config {
 	config.CreateHooks = nil                                             // no $schema in answers
 	config.Transformers = []huma.Transformer{guard.AsProblem}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token":   {Type: "http", Scheme: "bearer", Description: "The operator's token"},
-		"session": {Type: "apiKey", In: "cookie", Name: guard.SessionCookie, Description: "Development login"},
+		"token":   {Type: "http", Scheme: "bearer", Description: "An API token, or the operator's"},
+		"session": {Type: "apiKey", In: "cookie", Name: guard.CookieName, Description: "A session"},
 	}
 	return config
 }
@@ -118,7 +117,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.networkOperations(api)
 	report.Register(api, report.Desk{Postgres: e.Postgres, Now: e.Clock.Now, Log: e.Log, Problem: e.guard.Problem,
 		Operation: func(path, id, tag, summary string) huma.Operation {
-			return operation{method: http.MethodGet, path: path, id: id, tag: tag, summary: summary, access: guard.Staff}.huma(api)
+			return operation{method: http.MethodGet, path: path, id: id, tag: tag, summary: summary, access: guard.May(permission.ReportsRead)}.huma(api)
 		}})
 	e.catalogOperations(api)
 	e.auditOperations(api)

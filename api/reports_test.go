@@ -152,7 +152,7 @@ func TestAnExportEndsWithItsReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := connection.Write([]byte("GET /api/v1/reports/unattributed/export?" + march + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n")); err != nil {
+		if _, err := connection.Write([]byte("GET /api/v1/reports/unattributed/export?" + march + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + operatorToken + "\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
 		line := make([]byte, 15)

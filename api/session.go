@@ -5,26 +5,31 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
-	"github.com/ezscale/platform/internal/fault"
-	"github.com/ezscale/platform/query"
-	"github.com/ezscale/platform/query/identity"
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/internal/permission"
 )
 
-// Session is who is signed in.
+// Session is who is signed in, and what he may do.
 type Session struct {
-	Role        string     `json:"role" enum:"customer,staff"`
-	CustomerID  *uuid.UUID `json:"customer_id,omitempty" format:"uuid"`
-	Name        string     `json:"name"`
-	Development bool       `json:"development" doc:"The development login, clock and mailbox are there"`
-}
-
-// LoginBody chooses a role of the development login.
-type LoginBody struct {
-	Role     string `json:"role" enum:"customer,staff"`
-	Customer string `json:"customer,omitempty" maxLength:"254" doc:"Id or mail address; absent: the first one by mail address"`
+	Role         string                  `json:"role" enum:"customer,staff"`
+	PersonID     *uuid.UUID              `json:"person_id,omitempty" format:"uuid" doc:"Absent: the operator's token"`
+	Name         string                  `json:"name"`
+	Email        string                  `json:"email,omitempty"`
+	CustomerID   *uuid.UUID              `json:"customer_id,omitempty" format:"uuid" doc:"The account that is looked at"`
+	Account      string                  `json:"account,omitempty" doc:"Its name"`
+	Rights       string                  `json:"rights,omitempty" doc:"In that account: owner, billing, technical, read_only"`
+	Permissions  []permission.Permission `json:"permissions" nullable:"false"`
+	Restricted   string                  `json:"restricted,omitempty" doc:"Why there are no permissions: second_factor_required, no_account"`
+	Factors      []string                `json:"factors,omitempty" doc:"What the session was opened with"`
+	SecondFactor bool                    `json:"second_factor" doc:"A passkey or an authenticator is set up"`
+	ExpiresAt    *time.Time              `json:"expires_at,omitempty"`
+	Impersonated string                  `json:"impersonated,omitempty" doc:"Staff look at the account as this person: the reason they gave"`
+	Development  bool                    `json:"development" doc:"The development login, clock and mailbox are there"`
 }
 
 type sessionOutput struct {
@@ -36,10 +41,30 @@ type endedOutput struct {
 	SetCookie http.Cookie `header:"Set-Cookie"`
 }
 
+func (e *edge) sessionOperations(api huma.API) {
+	const tag = "session"
+	serve(e, api, operation{method: http.MethodGet, path: "/session", id: "get-session", tag: tag, summary: "Who is signed in", access: guard.Self()}, e.getSession)
+	serveRaw(e, api, operation{method: http.MethodDelete, path: "/session", id: "sign-out", tag: tag, summary: "Sign out; live streams of the session end",
+		access: guard.Open(), status: http.StatusNoContent}, e.signOut)
+}
+
 func (e *edge) session(p *guard.Principal) Session {
-	s := Session{Role: p.Role, Name: p.Name, Development: e.config.Development}
-	if p.Role == guard.RoleCustomer {
+	s := Session{Role: "customer", Name: p.Name, Email: p.Email, Account: p.Account, Rights: p.Rights, Permissions: p.Permissions.List(), Restricted: p.Restricted,
+		Factors: p.Factors, SecondFactor: p.SecondFactor, Development: e.config.Development}
+	if p.IsStaff() {
+		s.Role = "staff"
+	}
+	if p.Person != uuid.Nil {
+		s.PersonID = &p.Person
+	}
+	if p.Customer != uuid.Nil {
 		s.CustomerID = &p.Customer
+	}
+	if p.InPerson() {
+		s.ExpiresAt = &p.ExpiresAt
+	}
+	if p.Impersonator != nil {
+		s.Impersonated = p.Reason
 	}
 	return s
 }
@@ -48,51 +73,18 @@ func (e *edge) getSession(ctx context.Context, _ *struct{}) (Session, error) {
 	return e.session(guard.PrincipalOf(ctx)), nil
 }
 
-// signIn opens a development session, for this machine only: the login has no password. The session that the
-// browser had ends: a session never changes its role.
-func (e *edge) signIn(ctx context.Context, in *struct{ Body LoginBody }) (*sessionOutput, error) {
-	if !guard.IsLocal(ctx) {
-		return nil, guard.NewProblem(ctx, http.StatusForbidden, "not_local",
-			"the development login has no password and is only for a browser on the machine that serves it; come through a tunnel (ssh -L)")
-	}
-	p := guard.Principal{Role: guard.RoleStaff, Name: "Staff", Actor: "staff:development"}
-	if in.Body.Role == guard.RoleCustomer {
-		customer, err := e.loginCustomer(ctx, in.Body.Customer)
-		if err != nil {
+// signOut ends the session, if there is one, and takes the cookie.
+func (e *edge) signOut(ctx context.Context, _ *struct{}) (*endedOutput, error) {
+	if p := guard.PrincipalOf(ctx); p != nil && p.InPerson() {
+		end := access.EndSession{SessionID: p.Session, PersonID: p.Person, At: e.MachineNow()}
+		if _, err := command.Run(ctx, e.Commands, e.meta(ctx), end); err != nil {
 			return nil, err
 		}
-		p = guard.Principal{Role: guard.RoleCustomer, Customer: customer.ID, Name: customer.Name, Actor: "customer:" + customer.ID.String()}
 	}
-	e.endSession(ctx)
-	return &sessionOutput{SetCookie: e.cookie(ctx, e.guard.Sessions.Open(p), int(guard.SessionLength/time.Second)), Body: e.session(&p)}, nil
+	return &endedOutput{SetCookie: guard.Cookie(guard.SiteOf(ctx), "")}, nil
 }
 
-func (e *edge) loginCustomer(ctx context.Context, reference string) (identity.Customer, error) {
-	if reference != "" {
-		return identity.FindCustomer(ctx, e.Postgres, query.Staff(), reference)
-	}
-	first, err := identity.ListCustomers(ctx, e.Postgres, query.Staff(), "", query.Page{Limit: 1})
-	if err != nil {
-		return identity.Customer{}, err
-	}
-	if len(first.Items) == 0 {
-		return identity.Customer{}, fault.New(fault.NotFound, "customer_not_found", "there is no customer yet")
-	}
-	return first.Items[0], nil
-}
-
-func (e *edge) signOut(ctx context.Context, _ *struct{}) (*endedOutput, error) {
-	e.endSession(ctx)
-	return &endedOutput{SetCookie: e.cookie(ctx, "", -1)}, nil
-}
-
-func (e *edge) endSession(ctx context.Context) {
-	if p := guard.PrincipalOf(ctx); p != nil && p.Session != "" {
-		e.guard.Sessions.Close(p.Session)
-	}
-}
-
-func (e *edge) cookie(ctx context.Context, value string, maxAge int) http.Cookie {
-	return http.Cookie{Name: guard.SessionCookie, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
-		Secure: guard.IsSecure(ctx), SameSite: http.SameSiteStrictMode}
+// meta is what a command runs with that no key repeats.
+func (e *edge) meta(ctx context.Context) command.Meta {
+	return command.Meta{Actor: guard.ActorOf(ctx), RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: e.Clock.Now(), NewID: uuid.New}
 }

@@ -49,7 +49,7 @@ func TestCustomersSeeNoDevices(t *testing.T) {
 	e := company(t)
 	e.must(201, "POST", "/api/v1/services/svc-a/ports", `{"exporter":"leaf-0","if_index":513}`)
 	e.must(201, "POST", "/api/v1/services/svc-a/prefixes", `{"prefix":"10.40.0.0/24","attachment":"leaf-0"}`)
-	a := e.signIn(`{"role":"customer","customer":"a@example.com"}`)
+	a := e.customer("a@example.com")
 	for _, path := range []string{"/api/v1/services/svc-a", "/api/v1/services"} {
 		if got := e.call("GET", path, "", a); got.status != 200 || strings.Contains(got.body, "leaf-0") || strings.Contains(got.body, "513") || !strings.Contains(got.body, "10.40.0.0/24") {
 			t.Errorf("%s as the customer: %d %s", path, got.status, got.body)

@@ -1,21 +1,40 @@
-// Package guard is what stands between a request and its handler: who asks, whether he may, what every answer
-// carries, and what a stranger is told when something fails.
+// Package guard is what stands between a request and its handler: to which site it came, who asks, whether he may, what
+// every answer carries, and what a stranger is told when something fails.
 //
-// Access is decided in Authorise alone: every operation names who may call it, and one that does not is refused to
-// everybody. The operator's token is compared by hash in constant time. Development sessions live in memory, hashed
-// and bounded. Problems (RFC 9457) hold a code, a sentence and the request's id, never an internal error's text.
+// Who asks is found by a session's cookie or a bearer token; both are random, and the database knows their hashes alone.
+// Nothing is kept here: a session that is ended, a person who is suspended, a right that is taken away counts from the
+// next request on, in every process; streams, which have no next request, are asked about every two seconds. Access is
+// decided in one place (Access.decide): every operation names what it needs, and one that names nothing is refused to
+// everybody.
+//
+// The sites for customers and for staff are told apart by the host name. Who is signed in on one is nobody on the other.
+//
+// Problems (RFC 9457) hold a code, a sentence and the request's id, never an internal error's text.
 package guard
 
 import (
 	"crypto/sha256"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// Config says what the guard guards.
+type Config struct {
+	Token       string // the operator's bearer token; empty: none is accepted
+	Sites       Sites
+	Development bool
+	Door        Door
+	Now         func() time.Time // the machine's clock: sessions live by it
+}
+
 // Guard holds what the checks need.
 type Guard struct {
-	Sessions    *Sessions
+	Watch       *Watch
+	sites       Sites
+	door        Door
+	now         func() time.Time
 	token       [sha256.Size]byte
 	hasToken    bool
 	development bool
@@ -23,7 +42,11 @@ type Guard struct {
 	metrics     *metrics
 }
 
-// New makes a guard that accepts the operator's token (empty: none) and, in development, sessions.
-func New(token string, development bool, log *slog.Logger, reg prometheus.Registerer) *Guard {
-	return &Guard{Sessions: newSessions(), token: sha256.Sum256([]byte(token)), hasToken: token != "", development: development, log: log, metrics: newMetrics(reg)}
+// New makes a guard.
+func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Guard {
+	return &Guard{
+		Watch: newWatch(cfg.Door, cfg.Now, log), sites: cfg.Sites, door: cfg.Door, now: cfg.Now,
+		token: sha256.Sum256([]byte(cfg.Token)), hasToken: cfg.Token != "",
+		development: cfg.Development, log: log, metrics: newMetrics(reg),
+	}
 }

@@ -33,6 +33,7 @@ type request struct {
 	local  bool
 	ip     netip.Addr
 	agent  string
+	site   Site
 }
 
 func requestOf(ctx context.Context) request {
@@ -43,7 +44,7 @@ func requestOf(ctx context.Context) request {
 // RequestID is the id under which the log knows the request of ctx.
 func RequestID(ctx context.Context) string { return requestOf(ctx).id }
 
-// IsSecure tells whether the request of ctx came over TLS.
+// IsSecure tells whether the request of ctx came over TLS, here or to the proxy that the site's address says is there.
 func IsSecure(ctx context.Context) bool { return requestOf(ctx).secure }
 
 // IsLocal tells whether the request of ctx was sent on this machine, and not through a proxy for somebody else.
@@ -57,12 +58,13 @@ func UserAgent(ctx context.Context) string { return requestOf(ctx).agent }
 
 // Middleware is what every request goes through, in order.
 func (g *Guard) Middleware() []gin.HandlerFunc {
-	return []gin.HandlerFunc{identify, g.observe, g.recover, protect, sameOrigin(), bound, g.authenticate}
+	return []gin.HandlerFunc{g.identify, g.observe, g.recover, protect, g.guide, sameOrigin(), bound, g.authenticate}
 }
 
 // identify gives the request an id: the caller's if it is short and plain, so that it can follow its own logs.
-func identify(c *gin.Context) {
-	r := request{id: c.GetHeader(requestIDHeader), secure: c.Request.TLS != nil, local: isLocal(c.Request), agent: printable(c.Request.UserAgent())}
+func (g *Guard) identify(c *gin.Context) {
+	r := request{id: c.GetHeader(requestIDHeader), local: isLocal(c.Request), agent: printable(c.Request.UserAgent()), site: g.sites.of(c.Request.Host)}
+	r.secure = c.Request.TLS != nil || r.site != NoSite && g.sites.URL(r.site).Scheme == "https"
 	if peer, err := netip.ParseAddrPort(c.Request.RemoteAddr); err == nil {
 		r.ip = peer.Addr().Unmap().WithZone("")
 	}
@@ -132,14 +134,6 @@ func levelOf(route string, status int) slog.Level {
 	default:
 		return slog.LevelInfo
 	}
-}
-
-// ActorOf is who asks, as the audit log has it.
-func ActorOf(ctx context.Context) string {
-	if p := PrincipalOf(ctx); p != nil {
-		return p.Actor
-	}
-	return "nobody"
 }
 
 // recover answers a panic with a problem that tells nothing, and logs everything.

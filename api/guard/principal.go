@@ -2,59 +2,125 @@ package guard
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"net/http"
-	"strings"
+	"slices"
+	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/query/access"
 )
 
-// Access is who may call an operation. The zero value is nobody.
-type Access int
-
-// Who may call an operation.
+// What somebody has proved himself with.
 const (
-	Nobody   Access = iota
-	Anyone          // without signing in
-	SignedIn        // customers, for what is theirs, and staff
-	Staff
+	FactorPassword     = "password"
+	FactorPasskey      = "passkey" // with the device's own check of the person: two factors at once
+	FactorTOTP         = "totp"
+	FactorRecoveryCode = "recovery_code"
+	FactorDevelopment  = "development" // nothing: the login of a development machine
 )
 
-const accessKey = "access"
-
-// Metadata marks an operation with who may call it.
-func (a Access) Metadata() map[string]any { return map[string]any{accessKey: a} }
-
-// Roles of a principal.
+// Why somebody who is signed in may do nothing yet.
 const (
-	RoleCustomer = "customer"
-	RoleStaff    = "staff"
+	NeedsSecondFactor = "second_factor_required" // staff without one
+	NeedsAccount      = "no_account"             // a person who is in no account, or has chosen none
 )
 
-// SessionCookie is the cookie of the development login.
-const SessionCookie = "ezscale_session"
+func restriction(why string) string {
+	if why == NeedsAccount {
+		return "choose an account first: you are not, or no longer, in this one"
+	}
+	return "staff need a second factor: set one up, or sign in with it"
+}
 
 // Principal is who a request comes from.
 type Principal struct {
-	Role     string
-	Customer uuid.UUID // of a customer
-	Name     string
-	Actor    string        // as the audit log has it
-	Session  string        // its hash; empty for a token
-	Ended    chan struct{} // closed when the session ends; nil for a token
+	Site         Site
+	Person       uuid.UUID // nil UUID: the operator's token
+	Customer     uuid.UUID // the account that is looked at, of the account site
+	Account      string    // its name
+	Rights       string    // in that account
+	Name         string
+	Email        string
+	Actor        string // as the audit log has it
+	Permissions  permission.Set
+	Restricted   string    // why there are no permissions; empty: nothing is in the way
+	Session      uuid.UUID // nil UUID: a token
+	Factors      []string
+	ProvedAt     time.Time // of the session
+	ExpiresAt    time.Time
+	SecondFactor bool       // the person has one, used or not
+	Impersonator *uuid.UUID // staff who look at the account as the person
+	Reason       string     // why they do
 }
+
+// IsStaff tells staff from customers.
+func (p *Principal) IsStaff() bool { return p.Site == SiteAdmin }
+
+// InPerson tells a person with a session from a program with a token.
+func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
 
 // Scope is what the principal may see.
 func (p *Principal) Scope() query.Scope {
-	if p.Role == RoleStaff {
+	if p.IsStaff() {
 		return query.Staff()
 	}
 	return query.Customer(p.Customer)
+}
+
+// operator is who has the token of the configuration: whoever runs the machine.
+func operator() *Principal {
+	return &Principal{Site: SiteAdmin, Name: "operator", Actor: "staff:token", Permissions: permission.OfRoles([]string{permission.All})}
+}
+
+// ofPerson is what a session and a token have in common.
+func ofPerson(site Site, person access.Person) *Principal {
+	p := &Principal{Site: site, Person: person.PersonID, Name: person.Name, Email: person.Email, SecondFactor: person.TOTP || person.Passkeys > 0}
+	if site == SiteAdmin {
+		p.Actor, p.Permissions = "staff:"+person.PersonID.String(), permission.OfRoles(person.Granted)
+		return p
+	}
+	p.Actor, p.Permissions = "person:"+person.PersonID.String(), permission.OfRights(person.Rights)
+	if person.CustomerID == nil {
+		p.Restricted = NeedsAccount
+	} else {
+		p.Customer, p.Account, p.Rights = *person.CustomerID, person.CustomerName, person.Rights
+	}
+	return p
+}
+
+func ofSession(site Site, s access.Session) *Principal {
+	p := ofPerson(site, s.Person)
+	p.Session, p.Factors, p.ProvedAt, p.ExpiresAt = s.ID, s.Factors, s.ProvedAt, s.ExpiresAt
+	if site == SiteAdmin && !twoFactors(s.Factors) {
+		p.Permissions, p.Restricted = permission.Set{}, NeedsSecondFactor
+	}
+	if s.Impersonator != nil {
+		p.Impersonator, p.Reason = s.Impersonator, s.Reason
+		p.Actor = "staff:" + s.Impersonator.String() + " as " + p.Actor
+		if !s.Widened {
+			p.Permissions = p.Permissions.Reading()
+		}
+	}
+	return p
+}
+
+// twoFactors tells whether a session was opened with more than a password.
+func twoFactors(factors []string) bool {
+	return slices.ContainsFunc(factors, func(f string) bool { return f != FactorPassword })
+}
+
+// ofToken is at most what its owner may do now. That staff need a second factor, its owner had to show when he made it.
+func ofToken(site Site, t access.Token) *Principal {
+	p := ofPerson(site, t.Person)
+	scopes := make([]permission.Permission, len(t.Scopes))
+	for i, s := range t.Scopes {
+		scopes[i] = permission.Permission(s)
+	}
+	p.Permissions = p.Permissions.And(permission.Of(scopes...))
+	p.Actor += " by token:" + t.ID.String()
+	return p
 }
 
 type contextKey int
@@ -78,57 +144,10 @@ func ScopeOf(ctx context.Context) query.Scope {
 	return query.Scope{}
 }
 
-// authenticate finds out who asks. A wrong token is refused at once, whatever the operation; a stale cookie
-// counts as nobody.
-func (g *Guard) authenticate(c *gin.Context) {
-	if header := c.GetHeader("Authorization"); header != "" {
-		if !g.isToken(header) {
-			c.Header("WWW-Authenticate", `Bearer realm="ezscale"`)
-			NewProblem(c.Request.Context(), http.StatusUnauthorized, "bad_token", "the bearer token is not valid").Write(c.Writer)
-			c.Abort()
-			return
-		}
-		g.setPrincipal(c, &Principal{Role: RoleStaff, Name: "operator", Actor: "staff:token"})
-		return
+// ActorOf is who asks, as the audit log has it.
+func ActorOf(ctx context.Context) string {
+	if p := PrincipalOf(ctx); p != nil {
+		return p.Actor
 	}
-	if !g.development {
-		return
-	}
-	if cookie, err := c.Cookie(SessionCookie); err == nil {
-		if p := g.Sessions.find(cookie); p != nil {
-			g.setPrincipal(c, p)
-		}
-	}
-}
-
-func (g *Guard) setPrincipal(c *gin.Context, p *Principal) {
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), principalKey, p))
-}
-
-// isToken compares hashes in constant time, so that neither length nor content of the token leaks.
-func (g *Guard) isToken(header string) bool {
-	scheme, token, _ := strings.Cut(header, " ")
-	sum := sha256.Sum256([]byte(token))
-	equal := subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1
-	return equal && g.hasToken && strings.EqualFold(scheme, "Bearer")
-}
-
-// Authorise is huma's middleware: it holds each operation's access, and refuses an operation that names none.
-func (g *Guard) Authorise(ctx huma.Context, next func(huma.Context)) {
-	who := PrincipalOf(ctx.Context())
-	allowed, _ := ctx.Operation().Metadata[accessKey].(Access)
-	var p *Problem
-	switch {
-	case allowed == Anyone, who != nil && allowed == SignedIn, who != nil && allowed == Staff && who.Role == RoleStaff:
-		next(ctx)
-		return
-	case who == nil && allowed != Nobody:
-		ctx.SetHeader("WWW-Authenticate", `Bearer realm="ezscale"`)
-		p = NewProblem(ctx.Context(), http.StatusUnauthorized, "not_signed_in", "sign in, or send the operator's bearer token")
-	default:
-		p = NewProblem(ctx.Context(), http.StatusForbidden, "not_allowed", "this is not yours to do")
-	}
-	ctx.SetHeader("Content-Type", ProblemType)
-	ctx.SetStatus(p.Status)
-	_, _ = ctx.BodyWriter().Write(p.encode())
+	return "nobody"
 }

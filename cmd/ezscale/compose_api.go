@@ -7,6 +7,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/config"
@@ -30,6 +31,14 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	if err != nil {
 		return nil, err
 	}
+	door, err := b.pool(ctx, postgres.RoleDoor)
+	if err != nil {
+		return nil, err
+	}
+	sites, err := guard.ParseSites(b.cfg.AccountURL, b.cfg.AdminURL)
+	if err != nil {
+		return nil, fmt.Errorf("EZSCALE_ACCOUNT_URL, EZSCALE_ADMIN_URL: %w", err)
+	}
 	click, err := b.clickHouse(ctx)
 	if err != nil {
 		return nil, err
@@ -40,9 +49,9 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	}
 	development := b.cfg.Mode == config.Development
 	server, err := api.New(api.Config{
-		Address: b.cfg.HTTP, Token: b.cfg.Token, Production: !development, Development: development,
+		Address: b.cfg.HTTP, Token: b.cfg.Token, Sites: sites, Production: !development, Development: development,
 	}, api.Dependencies{
-		Commands: db, Postgres: read, ClickHouse: click, Clock: b.clock, Log: b.log, Registry: b.registry,
+		Commands: db, Postgres: read, Door: door, ClickHouse: click, Clock: b.clock, MachineNow: machineNow, Log: b.log, Registry: b.registry,
 		Health: b.health.Parts, Metrics: observe.MetricsHandler(b.registry),
 		Web:     site,
 		Mailbox: extras.mailbox, Sweep: extras.sweep,

@@ -71,7 +71,7 @@ func (b *base) addSealer(ctx context.Context) error {
 }
 
 func (b *base) deliverer() (*policy.Deliverer, error) {
-	renderer, err := notify.NewRenderer(notify.Brand{Name: b.cfg.Brand, URL: b.cfg.BaseURL})
+	renderer, err := notify.NewRenderer(notify.Brand{Name: b.cfg.Brand, URL: b.cfg.AccountURL})
 	if err != nil {
 		return nil, fmt.Errorf("compose the notices: %w", err)
 	}

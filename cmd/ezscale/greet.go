@@ -15,16 +15,15 @@ func (b *base) listening() string {
 }
 
 // greet says where to look, once everything serves.
-func greet(o upOptions, url string) error {
+func greet(o upOptions, at serving) error {
 	out, data := os.Stdout, shellWord(o.data)
-	fmt.Fprintf(out, "\n  Pages and API   %s\n", url)
+	fmt.Fprintf(out, "\n  Customers       %s\n  Staff           %s\n", at.account, at.admin)
 	switch {
 	case o.demo:
-		fmt.Fprintf(out, "                  log in as a customer and watch a service, or as staff and watch the exporters\n")
-		fmt.Fprintf(out, "  Mailbox         %s/dev/mailbox (every mail and Discord post of the demo lands there)\n", url)
+		fmt.Fprintf(out, "  Mailbox         %s/dev/mailbox (every mail and Discord post of the demo lands there)\n", at.admin)
 		fmt.Fprintf(out, "  A month's end   bin/ezscale clock advance 31d --data %s\n", data)
 	case o.production:
-		fmt.Fprintf(out, "                  with the operator token in %s/%s\n", o.data, runfile.TokenFile)
+		fmt.Fprintf(out, "  API             %s, with the operator token in %s/%s\n", at.url, o.data, runfile.TokenFile)
 		fallthrough
 	default:
 		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches and routers at the sFlow or NetFlow port\n", data)

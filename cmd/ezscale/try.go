@@ -13,7 +13,7 @@ var errTried = errors.New("tried")
 func newTryCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "try -- COMMAND…",
-		Short:   "Start the demo on free ports with new data, run a command against it (BASE_URL), stop",
+		Short:   "Start the demo on free ports with new data, run a command against it (BASE_URL, ACCOUNT_URL, ADMIN_URL), stop",
 		Example: "  ezscale try -- npm --prefix web run test:browser",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -25,8 +25,8 @@ func newTryCommand() *cobra.Command {
 			var result error
 			err = runUp(cmd.Context(), upOptions{
 				data: data, http: "127.0.0.1:0", sflow: "127.0.0.1:0", netflow: "127.0.0.1:0", demo: true, logLevel: "error", logFormat: "text",
-				ready: func(url string) error {
-					result = runCommand(context.WithoutCancel(cmd.Context()), args, []string{"BASE_URL=" + url, "EZSCALE_TRY_DATA=" + data})
+				ready: func(at serving) error {
+					result = runCommand(context.WithoutCancel(cmd.Context()), args, []string{"BASE_URL=" + at.url, "ACCOUNT_URL=" + at.account, "ADMIN_URL=" + at.admin, "EZSCALE_TRY_DATA=" + data})
 					return errTried
 				},
 			})

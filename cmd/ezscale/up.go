@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -33,8 +32,11 @@ type upOptions struct {
 	postgresMemory      string
 	logLevel, logFormat string
 	demo, production    bool
-	ready               func(url string) error // called once everything serves
+	ready               func(at serving) error // called once everything serves
 }
+
+// serving is where a platform serves.
+type serving struct{ url, account, admin string }
 
 func newUpCommand() *cobra.Command {
 	var o upOptions
@@ -49,7 +51,7 @@ and the clock can be advanced.`,
 		Example: "  ezscale up --demo\n  ezscale up --data /srv/ezscale --http 127.0.0.1:8080 --sflow 0.0.0.0:6343",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.ready = func(url string) error { return greet(o, url) }
+			o.ready = func(at serving) error { return greet(o, at) }
 			return runUp(cmd.Context(), o)
 		},
 	}
@@ -150,9 +152,6 @@ func upConfig(o *upOptions) (config.Config, *slog.Logger, error) {
 	if os.Getenv("EZSCALE_RAW_RETENTION") == "" {
 		cfg.Collector.RawRetention = upRawRetention
 	}
-	if os.Getenv("EZSCALE_BASE_URL") == "" {
-		cfg.BaseURL = "http://" + o.http
-	}
 	if cfg.Token == "" {
 		cfg.Token, err = runfile.Token(cfg.DataDir)
 	}
@@ -164,9 +163,8 @@ func upAddresses(o *upOptions, cfg *config.Config) (err error) {
 	host := map[bool]string{true: "127.0.0.1", false: "0.0.0.0"}[o.demo]
 	o.sflow = cmp.Or(o.sflow, host+":6343")
 	o.netflow = cmp.Or(o.netflow, host+":2055,"+host+":4739")
-	cfg.HTTP = o.http
-	if _, _, err := net.SplitHostPort(cfg.HTTP); err != nil {
-		return fmt.Errorf("--http wants host:port: %w", err)
+	if err := addresses.NameSites(o.http, os.Getenv, cfg); err != nil {
+		return err
 	}
 	if cfg.Collector.Listen, err = config.ListenAddresses(o.sflow); err != nil {
 		return fmt.Errorf("--sflow: %w", err)

@@ -50,7 +50,7 @@ func upRoles(ctx context.Context, o upOptions, cfg config.Config, stack *embedde
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "ready after %.1f s; %s\n", machineNow().Sub(began).Seconds(), b.listening())
-		return o.ready(address.URL)
+		return o.ready(serving{url: address.URL, account: cfg.AccountURL, admin: cfg.AdminURL})
 	})
 }
 

@@ -1,11 +1,11 @@
-// Package identity decides who is a customer. Personal data (name, mail address) is written to Postgres alone;
+// Package identity decides who is a customer, and which people are whose: a customer is an account, a person signs in,
+// and is a member of as many accounts as have taken him in. Staff are people of another site. Personal data (name, mail address) is written to Postgres alone;
 // events say that something about a customer changed, never what, so that erasing a person is one command.
 package identity
 
 import (
 	"context"
 	"fmt"
-	"net/mail"
 	"strings"
 
 	"github.com/google/uuid"
@@ -16,8 +16,6 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
-
-const maxEmailLength = 254 // RFC 5321, path without brackets
 
 // RegisterCustomer takes in a customer. Mail addresses are unique without regard to case.
 type RegisterCustomer struct {
@@ -44,8 +42,7 @@ func (c RegisterCustomer) Aggregates() []events.Aggregate {
 func (c RegisterCustomer) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "customer_id", c.CustomerID)
-	address, err := mail.ParseAddress(c.Email)
-	fields.Check(err == nil && address.Address == c.Email && len(c.Email) <= maxEmailLength, "email", "%q is not a mail address", c.Email)
+	check.Email(&fields, "email", c.Email)
 	check.Text(&fields, "name", c.CustomerName)
 	return fields.Err()
 }

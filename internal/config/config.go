@@ -28,7 +28,8 @@ type Config struct {
 	LogFormat        string
 	HTTP             string // the API and the pages
 	Metrics          string // /metrics and /health of roles other than the API
-	BaseURL          string // where people reach the pages; mails link there
+	AccountURL       string // where customers reach their site; mails to them link there
+	AdminURL         string // where staff reach theirs, by another host name
 	Brand            string
 	Postgres         string // owner DSN: migrations, commands
 	Query            string // DSN of the read side; the same server by default
@@ -79,7 +80,8 @@ func Describe() []Setting {
 		{"EZSCALE_LOG_FORMAT", "json", "json, or text for a terminal"},
 		{"EZSCALE_HTTP", "127.0.0.1:8080", "address of the API and the pages"},
 		{"EZSCALE_METRICS", "127.0.0.1:0", "address of /metrics and /health of the other roles; port 0 takes a free one and logs it"},
-		{"EZSCALE_BASE_URL", "http://localhost:8080", "where people reach the pages; mails link there"},
+		{"EZSCALE_ACCOUNT_URL", "http://account.localhost:8080", "where customers reach their site; mails to them link there"},
+		{"EZSCALE_ADMIN_URL", "http://admin.localhost:8080", "where staff reach theirs: another host name, the same address and port"},
 		{"EZSCALE_BRAND", "ezscale", "name of the hosting company on pages and in mails"},
 		{"EZSCALE_POSTGRES", "", "DSN of Postgres 18 (owner of the database)"},
 		{"EZSCALE_POSTGRES_QUERY", "EZSCALE_POSTGRES", "DSN of the read side, for instance a replica"},
@@ -112,7 +114,7 @@ func Load(getenv func(string) string) (Config, error) {
 	}
 	c := Config{
 		Mode: Mode(r.text("EZSCALE_MODE")), LogLevel: r.text("EZSCALE_LOG_LEVEL"), LogFormat: r.text("EZSCALE_LOG_FORMAT"),
-		HTTP: r.address("EZSCALE_HTTP"), Metrics: r.address("EZSCALE_METRICS"), BaseURL: r.url("EZSCALE_BASE_URL"), Brand: r.text("EZSCALE_BRAND"),
+		HTTP: r.address("EZSCALE_HTTP"), Metrics: r.address("EZSCALE_METRICS"), AccountURL: r.url("EZSCALE_ACCOUNT_URL"), AdminURL: r.url("EZSCALE_ADMIN_URL"), Brand: r.text("EZSCALE_BRAND"),
 		Postgres: r.text("EZSCALE_POSTGRES"), Query: r.get("EZSCALE_POSTGRES_QUERY"), Kafka: r.list("EZSCALE_KAFKA"), KafkaReplication: r.number("EZSCALE_KAFKA_REPLICATION", 1, 9), ClickHouse: r.text("EZSCALE_CLICKHOUSE"),
 		Token: r.token("EZSCALE_TOKEN"),
 		Collector: Collector{Listen: r.listen("EZSCALE_SFLOW"), ListenNetFlow: r.listen("EZSCALE_NETFLOW"), Sockets: r.number("EZSCALE_SFLOW_SOCKETS", 0, 64),

@@ -21,7 +21,7 @@ type rule struct {
 }
 
 var (
-	pure = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name", "internal/billable", "internal/secret", "internal/background"}
+	pure = []string{"internal/money", "internal/prefix", "internal/fault", "internal/period", "internal/bytesize", "internal/name", "internal/billable", "internal/secret", "internal/background", "internal/permission"}
 	edge = []string{"net/http", "github.com/gin-gonic/gin", "github.com/danielgtaylor/huma"}
 	// outside is what a leaf of identity must not reach for: it decides about what it is given.
 	outside = append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/", "github.com/segmentio/kafka-go"}, edge...)
@@ -32,7 +32,7 @@ func table() []rule {
 	return []rule{
 		{place: "internal/money", may: pure}, {place: "internal/prefix", may: pure}, {place: "internal/fault", may: pure},
 		{place: "internal/period", may: pure}, {place: "internal/bytesize", may: pure}, {place: "internal/name", may: pure},
-		{place: "internal/billable", may: pure},
+		{place: "internal/billable", may: pure}, {place: "internal/permission"},
 		{place: "internal/secret"}, // a type and nothing else: whoever may handle input may handle what must not be seen of it
 		{place: "internal/secret/keyring", may: []string{"internal/secret"}, never: outside},
 		{place: "internal/otp", may: []string{"internal/secret"}, never: outside},
@@ -74,7 +74,7 @@ func table() []rule {
 		{place: "metering/replay/elastiflow", may: []string{"metering/replay/document", "metering/replay/scale", "metering/replay/journal", "metering/replay/sender", "metering/envelope",
 			"metering/collector/sources", "schemas/events", "internal/elasticsearch", "internal/background"},
 			never: append([]string{"github.com/jackc/pgx", "github.com/elastic/", "github.com/ClickHouse/", "github.com/segmentio/kafka-go"}, edge...)},
-		{place: "api", may: append([]string{"api...", "command...", "query...", "web", "internal/clock", "internal/observe", "internal/devmail", "internal/jobs", "schemas/events"}, pure...),
+		{place: "api", may: append([]string{"api...", "command...", "query...", "web", "internal/clock", "internal/observe", "internal/devmail", "internal/jobs", "internal/token", "schemas/events"}, pure...),
 			never: []string{"github.com/segmentio/kafka-go", "github.com/ClickHouse/", "internal/gateway"}},
 		{place: "web"},
 		{place: "cmd/ezscale", may: []string{"..."}},

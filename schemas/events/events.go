@@ -73,6 +73,11 @@ func Partition(vshard, count int) int { return vshard * count / VirtualShards }
 // Aggregate types.
 const (
 	TypeCustomer   = "customer"
+	TypePerson     = "person"
+	TypeLink       = "link"
+	TypeSession    = "session"
+	TypeRole       = "role"
+	TypeToken      = "token"
 	TypePlan       = "plan"
 	TypeExporter   = "exporter"
 	TypeService    = "service"

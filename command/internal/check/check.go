@@ -3,6 +3,7 @@
 package check
 
 import (
+	"net/mail"
 	"net/netip"
 	"strings"
 	"time"
@@ -15,7 +16,10 @@ import (
 	"github.com/ezscale/platform/internal/name"
 )
 
-const maxTextLength = 200 // characters
+const (
+	maxTextLength  = 200 // characters
+	maxEmailLength = 254 // RFC 5321, path without brackets
+)
 
 // Name asks for a name that can be looked up, see package name.
 func Name(fields *fault.Fields, path, value string) {
@@ -34,6 +38,12 @@ func Text(fields *fault.Fields, path, value string) {
 	case utf8.RuneCountInString(value) > maxTextLength:
 		fields.Add(path, "is longer than %d characters", maxTextLength)
 	}
+}
+
+// Email asks for a bare mail address, without a name or brackets around it.
+func Email(fields *fault.Fields, path, value string) {
+	address, err := mail.ParseAddress(value)
+	fields.Check(err == nil && address.Address == value && len(value) <= maxEmailLength, path, "%q is not a mail address", value)
 }
 
 // ID asks for an id.

@@ -1,0 +1,103 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/internal/token"
+)
+
+// both changes a request in two ways, the second last.
+func both(first, second as) as {
+	return func(r *http.Request) {
+		first(r)
+		second(r)
+	}
+}
+
+// cookie is the session of a token on a site.
+func cookie(host string, t token.Token) as {
+	return func(r *http.Request) {
+		r.Host = host
+		r.Header.Set("Cookie", guard.CookieName+"="+t.Reveal())
+	}
+}
+
+// person writes a person of a site.
+func (e *env) person(site string) uuid.UUID {
+	e.Helper()
+	id := uuid.New()
+	e.exec(`insert into person (id, site, email, email_verified_at, name, created_at) values ($1, $2, $1::uuid::text || '@example.com', $3, 'Person', $3)`, id, site, start)
+	return id
+}
+
+// open writes a session that was opened with factors.
+func (e *env) open(site string, person uuid.UUID, customer *uuid.UUID, factors ...string) token.Token {
+	e.Helper()
+	t := token.New(token.Session)
+	hash := t.Hash()
+	e.exec(`insert into session (id, hash, site, person_id, customer_id, factors, opened_at, proved_at, seen_at, expires_at, idle)
+		values (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $6, $6, $6::timestamptz + interval '1 day', interval '1 day')`, hash[:], site, person, customer, factors, e.machine.Now())
+	return t
+}
+
+func (e *env) account(email string) uuid.UUID {
+	e.Helper()
+	var id uuid.UUID
+	if err := e.owner.QueryRow(context.Background(), `select id from customer where email = $1`, email).Scan(&id); err != nil {
+		e.Fatal(err)
+	}
+	return id
+}
+
+func (e *env) join(email, rights string) (person, customer uuid.UUID) {
+	e.Helper()
+	person, customer = e.person("account"), e.account(email)
+	if rights != "" {
+		e.exec(`insert into membership (person_id, customer_id, rights, since) values ($1, $2, $3, $4)`, person, customer, rights, start)
+	}
+	return person, customer
+}
+
+// member is signed in with rights in an account, or with none any more.
+func (e *env) member(email, rights string) as {
+	e.Helper()
+	person, customer := e.join(email, rights)
+	return cookie(accountHost, e.open("account", person, &customer, guard.FactorPassword))
+}
+
+// impersonator is staff who look at an account as its owner.
+func (e *env) impersonator(email string, widened bool) as {
+	e.Helper()
+	person, customer := e.join(email, "owner")
+	t := e.open("account", person, &customer, guard.FactorPasskey)
+	hash := t.Hash()
+	e.exec(`update session set impersonator_id = $2, reason = 'ticket 1', widened = $3 where hash = $1`, hash[:], e.person("admin"), widened)
+	return cookie(accountHost, t)
+}
+
+func (e *env) tokenOf(email, rights string, scopes ...string) as {
+	e.Helper()
+	person, customer := e.join(email, rights)
+	t := token.New(token.API)
+	hash := t.Hash()
+	e.exec(`insert into api_token (id, hash, hint, name, person_id, customer_id, scopes, created_at, expires_at)
+		values (gen_random_uuid(), $1, 'ezs_', 'script', $2, $3, $4, $5, $5::timestamptz + interval '1 day')`, hash[:], person, customer, scopes, start)
+	return both(on(accountHost), with("Authorization", "Bearer "+t.Reveal()))
+}
+
+// worker is staff with a role, signed in with a passkey.
+func (e *env) worker(role string) as { return e.staffWith(role, guard.FactorPasskey) }
+
+// weakWorker is signed in with a password alone.
+func (e *env) weakWorker(role string) as { return e.staffWith(role, guard.FactorPassword) }
+
+func (e *env) staffWith(role, factor string) as {
+	e.Helper()
+	person := e.person("admin")
+	e.exec(`insert into person_role (person_id, role_id) select $1, id from role where name = $2`, person, role)
+	return cookie(adminHost, e.open("admin", person, nil, factor))
+}

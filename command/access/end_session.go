@@ -1,0 +1,90 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// EndSession signs a person out of one session. One that is over already is no fault.
+type EndSession struct {
+	SessionID uuid.UUID `json:"session_id"`
+	PersonID  uuid.UUID `json:"person_id"` // whose it has to be
+	At        time.Time `json:"at"`
+}
+
+// Ended is the answer: how many sessions ended.
+type Ended struct {
+	Sessions int64 `json:"sessions"`
+}
+
+// Name is the command's name.
+func (EndSession) Name() string { return "access.EndSession" }
+
+// Aggregates is the session.
+func (c EndSession) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypeSession, ID: c.SessionID}}
+}
+
+// Validate checks the fields.
+func (c EndSession) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "session_id", c.SessionID)
+	check.ID(&fields, "person_id", c.PersonID)
+	fields.Check(!c.At.IsZero(), "at", "is missing")
+	return fields.Err()
+}
+
+const (
+	endOwnSession  = `update session set ended_at = $3 where id = $1 and person_id = $2 and ended_at is null`
+	endAllSessions = `update session set ended_at = $2 where person_id = $1 and ended_at is null and id is distinct from $3`
+)
+
+// Handle ends the session.
+func (c EndSession) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {
+	tag, err := tx.Exec(ctx, endOwnSession, c.SessionID, c.PersonID, c.At)
+	if err != nil {
+		return Ended{}, nil, fmt.Errorf("end session %s: %w", c.SessionID, err)
+	}
+	return Ended{Sessions: tag.RowsAffected()}, nil, nil
+}
+
+// EndSessions signs a person out of all sessions, or of all but the one that he sits at.
+type EndSessions struct {
+	PersonID uuid.UUID  `json:"person_id"`
+	But      *uuid.UUID `json:"but,omitempty"`
+	At       time.Time  `json:"at"`
+}
+
+// Name is the command's name.
+func (EndSessions) Name() string { return "access.EndSessions" }
+
+// Aggregates is the person.
+func (c EndSessions) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}
+}
+
+// Validate checks the fields.
+func (c EndSessions) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "person_id", c.PersonID)
+	fields.Check(!c.At.IsZero(), "at", "is missing")
+	return fields.Err()
+}
+
+// Handle ends the sessions.
+func (c EndSessions) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {
+	tag, err := tx.Exec(ctx, endAllSessions, c.PersonID, c.At, c.But)
+	if err != nil {
+		return Ended{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+	}
+	return Ended{Sessions: tag.RowsAffected()}, nil, nil
+}

@@ -1,0 +1,117 @@
+// Package access decides who is signed in, what staff may do, and which tokens programs have.
+//
+// A session and a token are random; who opens one draws it, and gives the command its hash: no command, log, queue or
+// stored answer ever holds what works. Sessions live by the machine's clock, whose time is a field of the commands, and
+// not by the business clock, which may leap on a development machine.
+//
+// A person who is suspended or banned has no session that counts: whoever looks for one asks for the person's status too.
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// Bounds of a session.
+const (
+	maxLifetime = 90 * 24 * time.Hour
+	maxFactors  = 4
+)
+
+// OpenSession signs a person in who has proved who he is.
+type OpenSession struct {
+	SessionID  uuid.UUID     `json:"session_id"`
+	Hash       secret.Hash   `json:"hash" audit:"redact"`
+	Site       string        `json:"site"`
+	PersonID   uuid.UUID     `json:"person_id"`
+	CustomerID *uuid.UUID    `json:"customer_id,omitempty"` // the account to look at; nil: the first that the person is in
+	Factors    []string      `json:"factors"`               // what he proved himself with
+	At         time.Time     `json:"at"`                    // by the machine's clock
+	Lifetime   time.Duration `json:"lifetime"`              // nanoseconds
+	Idle       time.Duration `json:"idle"`                  // it ends after so long without a request
+	Replaces   *uuid.UUID    `json:"replaces,omitempty"`    // the session that the browser had, which ends
+}
+
+// OpenedSession is the answer.
+type OpenedSession struct {
+	SessionID uuid.UUID `json:"session_id"`
+	NewDevice bool      `json:"new_device"`
+}
+
+// Name is the command's name.
+func (OpenSession) Name() string { return "access.OpenSession" }
+
+// Aggregates is the new session.
+func (c OpenSession) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypeSession, ID: c.SessionID}}
+}
+
+// Validate checks the fields.
+func (c OpenSession) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "session_id", c.SessionID)
+	check.ID(&fields, "person_id", c.PersonID)
+	fields.Check(c.Hash != secret.Hash{}, "hash", "is missing")
+	fields.Check(len(c.Factors) > 0 && len(c.Factors) <= maxFactors, "factors", "name one to %d factors", maxFactors)
+	fields.Check(c.Lifetime > 0 && c.Lifetime <= maxLifetime, "lifetime", "is not between nothing and %s", maxLifetime)
+	fields.Check(c.Idle > 0 && c.Idle <= c.Lifetime, "idle", "is not between nothing and the lifetime")
+	fields.Check(!c.At.IsZero(), "at", "is missing")
+	return fields.Err()
+}
+
+const (
+	findSignable = `
+select exists (select from session s where s.person_id = p.id and s.user_agent = $3),
+    coalesce($4, (select m.customer_id from membership m where m.person_id = p.id order by m.since, m.customer_id limit 1))
+from person p where p.id = $1 and p.site = $2 and p.status = 'active'`
+
+	insertSession = `
+insert into session (id, hash, site, person_id, customer_id, factors, opened_at, proved_at, seen_at, expires_at, idle, ip, user_agent)
+values ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8, $9, $10, $11)`
+
+	endSession = `update session set ended_at = $2 where id = $1 and ended_at is null`
+)
+
+// Handle opens the session.
+func (c OpenSession) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (OpenedSession, []events.Event, error) {
+	var known bool
+	var customer *uuid.UUID
+	err := tx.QueryRow(ctx, findSignable, c.PersonID, c.Site, meta.UserAgent, c.CustomerID).Scan(&known, &customer)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return OpenedSession{}, nil, fault.New(fault.Forbidden, "person_not_active", "this person cannot sign in")
+	}
+	if err != nil {
+		return OpenedSession{}, nil, fmt.Errorf("find person %s: %w", c.PersonID, err)
+	}
+	_, err = tx.Exec(ctx, insertSession, c.SessionID, c.Hash[:], c.Site, c.PersonID, customer, c.Factors, c.At, c.At.Add(c.Lifetime), c.Idle, address(meta.IP), meta.UserAgent)
+	if err != nil {
+		return OpenedSession{}, nil, fmt.Errorf("insert session: %w", err)
+	}
+	if c.Replaces != nil {
+		if _, err := tx.Exec(ctx, endSession, c.Replaces, c.At); err != nil {
+			return OpenedSession{}, nil, fmt.Errorf("end session %s: %w", c.Replaces, err)
+		}
+	}
+	opened := events.SessionOpened{SessionID: c.SessionID, PersonID: c.PersonID, Site: c.Site, NewDevice: !known}
+	return OpenedSession{SessionID: c.SessionID, NewDevice: !known}, []events.Event{opened}, nil
+}
+
+// address is null for a command that no request brought.
+func address(ip netip.Addr) *netip.Addr {
+	if !ip.IsValid() {
+		return nil
+	}
+	return &ip
+}

@@ -1,0 +1,116 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/permission"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// ChangeMember gives a person rights in an account, others than he had, or none any more. An account keeps an owner.
+type ChangeMember struct {
+	CustomerID uuid.UUID `json:"customer_id"`
+	PersonID   uuid.UUID `json:"person_id"`
+	Rights     string    `json:"rights"` // owner, billing, technical, read_only; empty: takes the person out
+}
+
+// Member is the answer.
+type Member struct {
+	CustomerID uuid.UUID `json:"customer_id"`
+	PersonID   uuid.UUID `json:"person_id"`
+	command.Change
+}
+
+type memberFields struct {
+	Rights string `json:"rights"`
+}
+
+// Name is the command's name.
+func (ChangeMember) Name() string { return "identity.ChangeMember" }
+
+// Aggregates is the account: it is locked, so that two owners cannot take each other out at once.
+func (c ChangeMember) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypeCustomer, ID: c.CustomerID}}
+}
+
+// Validate checks the fields.
+func (c ChangeMember) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "customer_id", c.CustomerID)
+	check.ID(&fields, "person_id", c.PersonID)
+	fields.Check(c.Rights == "" || slices.Contains(permission.Rights(), c.Rights), "rights", "%q is none of owner, billing, technical and read_only", c.Rights)
+	return fields.Err()
+}
+
+// Constraints says what is not there.
+func (c ChangeMember) Constraints() map[string]*fault.Error {
+	return map[string]*fault.Error{
+		"membership_customer_id_fkey": fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID),
+	}
+}
+
+const (
+	findRights = `select rights from membership where customer_id = $1 and person_id = $2`
+
+	findAccountPerson = `select exists (select from person where id = $1 and site = 'account')`
+
+	otherOwners = `select exists (select from membership where customer_id = $1 and rights = 'owner' and person_id <> $2)`
+
+	putMember = `
+insert into membership (customer_id, person_id, rights, since) values ($1, $2, $3, $4)
+on conflict (person_id, customer_id) do update set rights = excluded.rights`
+
+	deleteMember = `delete from membership where customer_id = $1 and person_id = $2`
+)
+
+// Handle changes the membership.
+func (c ChangeMember) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Member, []events.Event, error) {
+	var was memberFields
+	err := tx.QueryRow(ctx, findRights, c.CustomerID, c.PersonID).Scan(&was.Rights)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Member{}, nil, fmt.Errorf("find the rights of %s: %w", c.PersonID, err)
+	}
+	if err := c.allowed(ctx, tx, was.Rights); err != nil {
+		return Member{}, nil, err
+	}
+	if c.Rights == "" {
+		_, err = tx.Exec(ctx, deleteMember, c.CustomerID, c.PersonID)
+	} else {
+		_, err = tx.Exec(ctx, putMember, c.CustomerID, c.PersonID, c.Rights, meta.Now)
+	}
+	if err != nil {
+		return Member{}, nil, fmt.Errorf("change member %s: %w", c.PersonID, err)
+	}
+	member := Member{CustomerID: c.CustomerID, PersonID: c.PersonID, Change: command.Change{Before: was, After: memberFields{Rights: c.Rights}}}
+	return member, []events.Event{events.MembershipChanged{CustomerID: c.CustomerID, PersonID: c.PersonID, Rights: c.Rights}}, nil
+}
+
+// allowed asks whether the person is there, and whether an owner is left.
+func (c ChangeMember) allowed(ctx context.Context, tx pgx.Tx, was string) error {
+	question, id := findAccountPerson, []any{c.PersonID}
+	if was == permission.Owner && c.Rights != permission.Owner {
+		question, id = otherOwners, []any{c.CustomerID, c.PersonID}
+	} else if was == "" && c.Rights == "" {
+		return fault.New(fault.NotFound, "no_such_member", "there is no such person in the account")
+	}
+	var ok bool
+	if err := tx.QueryRow(ctx, question, id...).Scan(&ok); err != nil {
+		return fmt.Errorf("look at the account's people: %w", err)
+	}
+	switch {
+	case ok:
+		return nil
+	case was == permission.Owner:
+		return fault.New(fault.Conflict, "last_owner", "an account keeps an owner: make somebody else one first")
+	}
+	return fault.New(fault.NotFound, "no_such_person", "there is no person %s", c.PersonID)
+}

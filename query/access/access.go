@@ -1,0 +1,83 @@
+// Package access answers what the door asks: who a session or a token belongs to, what somebody proves himself with, and
+// which sessions are over. It is the one reader of hashes and sealed seeds, on a pool with a database role of its own
+// (ezscale_door): the read side shows people, and cannot read these.
+//
+// What it finds may be used at once: a session that is over, of a person who is suspended, or of another site is not
+// found. Sessions and tokens live by the machine's clock, which the caller brings; a development clock that leaps signs
+// nobody out.
+package access
+
+import (
+	"context"
+	_ "embed"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/query"
+)
+
+// Person is who stands behind a session or a token, and what he may draw on.
+type Person struct {
+	PersonID     uuid.UUID
+	Name         string
+	Email        string
+	CustomerID   *uuid.UUID // the account that is looked at; nil: none
+	CustomerName string
+	Rights       string   // of the person in that account; empty: none any more
+	Granted      []string // permissions of his roles
+	TOTP         bool     // has an authenticator set up
+	Passkeys     int
+}
+
+// Session is a session that is open.
+type Session struct {
+	Person
+	ID           uuid.UUID
+	Factors      []string
+	OpenedAt     time.Time
+	ProvedAt     time.Time
+	SeenAt       time.Time
+	ExpiresAt    time.Time
+	Impersonator *uuid.UUID
+	Reason       string
+	Widened      bool
+}
+
+// Token is an API token that works.
+type Token struct {
+	Person
+	ID         uuid.UUID
+	Scopes     []string
+	LastUsedAt *time.Time
+}
+
+//go:embed find_session.sql
+var findSessionSQL string
+
+//go:embed find_token.sql
+var findTokenSQL string
+
+//go:embed ended_sessions.sql
+var endedSessionsSQL string
+
+// FindSession finds an open session of a site by its hash. Errors: NotFound.
+func FindSession(ctx context.Context, db query.Postgres, site string, hash secret.Hash, now time.Time) (Session, error) {
+	return query.One[Session](ctx, db, "session", findSessionSQL, site, hash[:], now)
+}
+
+// FindToken finds a token of a site that works by its hash. Errors: NotFound.
+func FindToken(ctx context.Context, db query.Postgres, site string, hash secret.Hash, now time.Time) (Token, error) {
+	return query.One[Token](ctx, db, "token", findTokenSQL, site, hash[:], now)
+}
+
+// EndedSessions tells which of the sessions are over.
+func EndedSessions(ctx context.Context, db query.Postgres, ids []uuid.UUID, now time.Time) ([]uuid.UUID, error) {
+	rows, err := query.All[struct{ ID uuid.UUID }](ctx, db, endedSessionsSQL, ids, now)
+	ended := make([]uuid.UUID, len(rows))
+	for i, row := range rows {
+		ended[i] = row.ID
+	}
+	return ended, err
+}

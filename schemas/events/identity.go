@@ -1,0 +1,78 @@
+package events
+
+import "github.com/google/uuid"
+
+// PersonRegistered says that there is somebody new; who, Postgres alone knows.
+type PersonRegistered struct {
+	PersonID uuid.UUID `json:"person_id"`
+	Site     string    `json:"site"` // account, admin
+}
+
+// PersonChanged says that something about a person changed: profile, address, status.
+type PersonChanged struct {
+	PersonID uuid.UUID `json:"person_id"`
+}
+
+// MembershipChanged gives a person rights in an account, or takes them.
+type MembershipChanged struct {
+	CustomerID uuid.UUID `json:"customer_id"`
+	PersonID   uuid.UUID `json:"person_id"`
+	Rights     string    `json:"rights,omitempty"` // owner, billing, technical, read_only; empty: none any more
+}
+
+// LinkRequested asks for a link to be mailed. To whom, and with which token, is in no event.
+type LinkRequested struct {
+	LinkID  uuid.UUID `json:"link_id"`
+	Purpose string    `json:"purpose"` // verify_email, reset_password, invitation, enrolment
+}
+
+// CredentialChanged says that what a person proves himself with changed, or was used up. The person is told by mail.
+type CredentialChanged struct {
+	PersonID uuid.UUID `json:"person_id"`
+	Kind     string    `json:"kind"`   // password, passkey, totp, recovery_codes, email, api_token
+	Change   string    `json:"change"` // added, changed, removed, used, cloned
+}
+
+// SessionOpened says that a person signed in.
+type SessionOpened struct {
+	SessionID uuid.UUID `json:"session_id"`
+	PersonID  uuid.UUID `json:"person_id"`
+	Site      string    `json:"site"`
+	NewDevice bool      `json:"new_device"` // the person never signed in with this browser before
+}
+
+// SignInRefused says that somebody failed to sign in as a person, with a proof that was wrong.
+type SignInRefused struct {
+	PersonID uuid.UUID `json:"person_id"`
+	Site     string    `json:"site"`
+	Factor   string    `json:"factor"` // password, passkey, totp, recovery_code
+}
+
+func (PersonRegistered) Type() string            { return "identity.PersonRegistered" }
+func (PersonRegistered) SchemaVersion() int      { return 1 }
+func (e PersonRegistered) Aggregate() Aggregate  { return Aggregate{TypePerson, e.PersonID} }
+func (e PersonRegistered) ShardKey() uuid.UUID   { return e.PersonID }
+func (PersonChanged) Type() string               { return "identity.PersonChanged" }
+func (PersonChanged) SchemaVersion() int         { return 1 }
+func (e PersonChanged) Aggregate() Aggregate     { return Aggregate{TypePerson, e.PersonID} }
+func (e PersonChanged) ShardKey() uuid.UUID      { return e.PersonID }
+func (MembershipChanged) Type() string           { return "identity.MembershipChanged" }
+func (MembershipChanged) SchemaVersion() int     { return 1 }
+func (e MembershipChanged) Aggregate() Aggregate { return Aggregate{TypeCustomer, e.CustomerID} }
+func (e MembershipChanged) ShardKey() uuid.UUID  { return e.CustomerID }
+func (LinkRequested) Type() string               { return "identity.LinkRequested" }
+func (LinkRequested) SchemaVersion() int         { return 1 }
+func (e LinkRequested) Aggregate() Aggregate     { return Aggregate{TypeLink, e.LinkID} }
+func (e LinkRequested) ShardKey() uuid.UUID      { return e.LinkID }
+func (CredentialChanged) Type() string           { return "credential.CredentialChanged" }
+func (CredentialChanged) SchemaVersion() int     { return 1 }
+func (e CredentialChanged) Aggregate() Aggregate { return Aggregate{TypePerson, e.PersonID} }
+func (e CredentialChanged) ShardKey() uuid.UUID  { return e.PersonID }
+func (SessionOpened) Type() string               { return "access.SessionOpened" }
+func (SessionOpened) SchemaVersion() int         { return 1 }
+func (e SessionOpened) Aggregate() Aggregate     { return Aggregate{TypeSession, e.SessionID} }
+func (e SessionOpened) ShardKey() uuid.UUID      { return e.PersonID }
+func (SignInRefused) Type() string               { return "access.SignInRefused" }
+func (SignInRefused) SchemaVersion() int         { return 1 }
+func (e SignInRefused) Aggregate() Aggregate     { return Aggregate{TypePerson, e.PersonID} }
+func (e SignInRefused) ShardKey() uuid.UUID      { return e.PersonID }
