@@ -1,8 +1,8 @@
 // Package postgres opens pools on the platform's database and brings its schema up to date. It is the only
 // place that knows how: the code above sees a *pgxpool.Pool and writes SQL.
 //
-// A pool plays one of the roles that 00005_roles.sql and 00010_audit.sql make. The login user of the DSN is a member of each of
-// them, and the role is a startup parameter, so a statement can never run before it is set. The owner's role
+// A pool plays one of the roles that 00005_roles.sql, 00010_audit.sql and 00011_doors.sql make. The login user of the DSN is a
+// member of each of them, and the role is a startup parameter, so a statement can never run before it is set. The owner's role
 // is for migrations, for dropping partitions and for nothing else.
 //
 // Every bound is set here rather than left to the server: the size of the pool, the life of a connection
@@ -26,13 +26,14 @@ var ErrDSN = errors.New("the Postgres DSN cannot be read")
 // Role is what the connections of a pool may do.
 type Role string
 
-// The roles of 00005_roles.sql and 00010_audit.sql.
+// The roles of 00005_roles.sql, 00010_audit.sql and 00011_doors.sql.
 const (
 	RoleOwner   Role = ""                // the login user itself
 	RoleCommand Role = "ezscale_command" // decides and writes: commands, policies, jobs, the relay
 	RoleQuery   Role = "ezscale_query"   // selects, and nothing else
 	RoleMeter   Role = "ezscale_meter"   // writes usage and its own books
 	RoleAudit   Role = "ezscale_audit"   // chains and signs the audit log, and orders nothing
+	RoleDoor    Role = "ezscale_door"    // counts attempts and keeps what was begun, before anybody has logged in
 )
 
 // Bounds of every pool.
