@@ -290,7 +290,9 @@ func TestNoDeadlock(t *testing.T) {
 			return nil
 		})
 	}
-	f.must(all.Wait())
+	if err := all.Wait(); err != nil {
+		t.Fatalf("%v: %v", err, errors.Unwrap(err))
+	}
 }
 
 func (f *fixture) oneOfAll(i int, keys []limiter.Key) error {

@@ -54,13 +54,17 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- Gives a token back to every bucket that is not full.
+-- Gives a token back to every bucket that is not full. What is made while it waits for its locks is none of them: it
+-- would be locked out of order.
 -- +goose StatementBegin
 create function limiter_give(ids bytea[], steps bigint[], rooms bigint[], now_us bigint) returns void language plpgsql as $$
+declare
+    locked bytea[];
 begin
-    perform from limiter_bucket b where b.id = any (ids) order by b.id for update;
+    select array_agg(o.id) into locked from
+        (select b.id from limiter_bucket b where b.id = any (ids) order by b.id for update) o;
     update limiter_bucket b set at = l.at, debt = greatest(0, l.debt - l.step)
-        from limiter_level(ids, steps, rooms, now_us) l where b.id = l.id;
+        from limiter_level(ids, steps, rooms, now_us) l where b.id = l.id and b.id = any (locked);
 end $$;
 -- +goose StatementEnd
 revoke all on function limiter_level, limiter_take, limiter_give from public;
