@@ -42,10 +42,17 @@ func setup(t testing.TB) *fixture {
 	return f
 }
 
-func (f *fixture) clock() time.Time       { return time.UnixMicro(f.now.Load()).UTC() }
-func (f *fixture) move(d time.Duration)   { f.now.Add(d.Microseconds()) }
-func (f *fixture) rows() (n int)          { f.Helper(); f.scan(&n, "select count(*) from limiter_bucket"); return n }
-func (f *fixture) scan(to any, q string)  { f.Helper(); f.must(f.pool.QueryRow(f.Context(), q).Scan(to)) }
+func (f *fixture) clock() time.Time     { return time.UnixMicro(f.now.Load()).UTC() }
+func (f *fixture) move(d time.Duration) { f.now.Add(d.Microseconds()) }
+func (f *fixture) rows() (n int) {
+	f.Helper()
+	f.scan(&n, "select count(*) from limiter_bucket")
+	return n
+}
+func (f *fixture) scan(to any, q string) {
+	f.Helper()
+	f.must(f.pool.QueryRow(f.Context(), q).Scan(to))
+}
 func (f *fixture) give(k ...limiter.Key)  { f.Helper(); f.must(f.limiter.Give(f.Context(), k...)) }
 func (f *fixture) reset(k ...limiter.Key) { f.Helper(); f.must(f.limiter.Reset(f.Context(), k...)) }
 

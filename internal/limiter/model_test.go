@@ -99,7 +99,7 @@ func TestLikeTheModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := model{map[limiter.Key]level{}}
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			keys := drawKeys(t)
 			switch rapid.SampledFrom([]string{"take", "take", "take", "take", "give", "reset", "sweep", "on", "on", "back"}).Draw(t, "step") {
 			case "take":

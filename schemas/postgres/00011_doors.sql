@@ -33,10 +33,12 @@ cross join lateral (
 $$;
 -- +goose StatementEnd
 
+-- The functions look rows up by their key even where the table was small, or empty, when they were planned.
+
 -- Takes a token from every bucket or from none. Gives nothing, or which bucket has the longest to wait, counted from 1.
 -- +goose StatementBegin
 create function limiter_take(ids bytea[], steps bigint[], rooms bigint[], now_us bigint, out refused int, out wait_us bigint)
-    language plpgsql as $$
+    language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
     -- A refusal neither writes nor waits, so that a flood of them costs little.
     select l.place, l.wait into refused, wait_us from limiter_level(ids, steps, rooms, now_us) l
@@ -57,7 +59,8 @@ end $$;
 -- Gives a token back to every bucket that is not full. What is made while it waits for its locks is none of them: it
 -- would be locked out of order.
 -- +goose StatementBegin
-create function limiter_give(ids bytea[], steps bigint[], rooms bigint[], now_us bigint) returns void language plpgsql as $$
+create function limiter_give(ids bytea[], steps bigint[], rooms bigint[], now_us bigint) returns void
+    language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
     locked bytea[];
 begin
