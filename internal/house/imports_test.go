@@ -38,6 +38,8 @@ func table() []rule {
 		{place: "internal/otp", may: []string{"internal/secret"}, never: outside},
 		{place: "internal/password", may: []string{"internal/secret", "internal/fault"}, never: outside},
 		{place: "internal/token", may: []string{"internal/secret"}, never: outside},
+		{place: "internal/limiter", may: []string{"internal/fault"}, never: edge},
+		{place: "internal/ephemeral", may: []string{"internal/secret", "internal/fault"}, never: edge},
 		{place: "internal/house"}, {place: "internal/background"},
 		{place: "internal/postgres", may: []string{"internal/postgres...", "schemas/postgres"}},
 		{place: "internal/clickhouse", may: []string{"internal/clickhouse...", "schemas/clickhouse"}},

@@ -19,7 +19,7 @@ import (
 func TestOpenTakesTheRoleAndTheBounds(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	for _, role := range []postgres.Role{postgres.RoleCommand, postgres.RoleQuery, postgres.RoleMeter, postgres.RoleAudit} {
+	for _, role := range []postgres.Role{postgres.RoleCommand, postgres.RoleQuery, postgres.RoleMeter, postgres.RoleAudit, postgres.RoleDoor} {
 		var got [4]string
 		err := db.Pool(role).QueryRow(t.Context(), `select current_user, current_setting('timezone'),
 			current_setting('statement_timeout'), current_setting('application_name')`).Scan(&got[0], &got[1], &got[2], &got[3])
@@ -160,6 +160,55 @@ func TestRolesOfTheAuditLog(t *testing.T) {
 		{postgres.RoleMeter, `select from audit`, false},
 		{postgres.RoleQuery, `select from audit_seal, audit_chain, audit_head`, true},
 	})
+}
+
+// What has not logged in counts attempts, keeps what it began, and knows of nothing else.
+func TestRolesOfTheDoor(t *testing.T) {
+	t.Parallel()
+	const (
+		insertBucket = `insert into limiter_bucket (id, debt, at) values (sha256('a'), 0, 0)`
+		insertValue  = `insert into ephemeral (kind, key, value, expires_at) values ('k', sha256('a'), '', now())`
+		take         = `select limiter_take(array[sha256('a')], '{1}', '{1}', 0)`
+		give         = `select limiter_give(array[sha256('a')], '{1}', '{1}', 0)`
+	)
+	var rights []right
+	for _, role := range []postgres.Role{postgres.RoleDoor, postgres.RoleCommand} {
+		for _, sql := range []string{insertBucket, insertValue, take, give, `select from limiter_bucket, ephemeral`,
+			`update limiter_bucket set debt = 0`, `update ephemeral set value = ''`, `delete from limiter_bucket`, `delete from ephemeral`} {
+			rights = append(rights, right{role, sql, true})
+		}
+	}
+	for _, role := range []postgres.Role{postgres.RoleQuery, postgres.RoleMeter, postgres.RoleAudit} {
+		for _, sql := range []string{insertBucket, insertValue, take, give, `select from limiter_bucket`, `select from ephemeral`} {
+			rights = append(rights, right{role, sql, false})
+		}
+	}
+	for _, sql := range []string{`select from customer`, `select from audit`, `select from idempotency`, `select from river_job`,
+		`insert into customer (id, email, name, created_at) values (gen_random_uuid(), 'a@b', 'A', now())`,
+		`truncate ephemeral`, `drop table limiter_bucket`, `create table x ()`} {
+		rights = append(rights, right{postgres.RoleDoor, sql, false})
+	}
+	holdRights(t, rights)
+}
+
+// TestDoorRoleHasTwoTables asks the catalogue, so that a table of tomorrow is held too.
+func TestDoorRoleHasTwoTables(t *testing.T) {
+	t.Parallel()
+	rows, err := postgrestest.New(t).Pool(postgres.RoleOwner).Query(t.Context(), `
+		select c.relname || ' ' || c.relpersistence::text from pg_class c
+		where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
+		  and has_any_column_privilege('ezscale_door', c.oid, 'select, insert, update')
+		order by c.relname`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ephemeral u", "limiter_bucket u"}, tables); diff != "" {
+		t.Errorf("what the door role may use (-want +got):\n%s", diff)
+	}
 }
 
 func holdRights(t *testing.T, rights []right) {

@@ -14,28 +14,31 @@ create unlogged table limiter_bucket (
     at   bigint not null                              -- Unix microseconds
 ) with (fillfactor = 50);
 
--- What buckets lack now, and how long each has to wait for a token (0 or less: it has one). A step is the time of one
--- token, a room that of all. A clock that is behind "at" refills nothing. One that is behind by more than a minute has
+-- What buckets lack now, and how long each has to wait for a token (0: it has one). A step is the time of one token, a
+-- room that of all. A clock that is behind "at" refills nothing. One that is behind by more than a minute has
 -- leapt: such a bucket goes on from the time it is now.
 -- +goose StatementBegin
 create function limiter_level(ids bytea[], steps bigint[], rooms bigint[], now_us bigint)
     returns table (place int, id bytea, step bigint, leapt bool, at bigint, debt bigint, wait bigint)
     language sql stable as $$
-select k.place::int, k.id, k.step, c.leapt, c.at, c.debt, c.debt + k.step - k.room + (c.at - now_us)
+select k.place::int, k.id, k.step, c.leapt, c.at, c.debt,
+    case when c.debt + k.step > k.room then c.debt + k.step - k.room + (c.at - now_us) else 0 end
 from unnest(ids, steps, rooms) with ordinality k(id, step, room, place)
 left join limiter_bucket b on b.id = k.id
 cross join lateral (
     select coalesce(b.at > now_us + 60000000, false) as leapt,
         case when b.at > now_us + 60000000 then now_us else greatest(b.at, now_us) end as at,
-        greatest(0, coalesce(least(b.debt, k.room) - greatest(0, now_us - b.at), 0)) as debt
+        greatest(0, least(coalesce(b.debt, 0), k.room) - greatest(0, now_us - b.at)) as debt  -- both pass over nulls
 ) c
 $$;
 -- +goose StatementEnd
 
+-- The functions look rows up by their key even where the table was small, or empty, when they were planned.
+
 -- Takes a token from every bucket or from none. Gives nothing, or which bucket has the longest to wait, counted from 1.
 -- +goose StatementBegin
 create function limiter_take(ids bytea[], steps bigint[], rooms bigint[], now_us bigint, out refused int, out wait_us bigint)
-    language plpgsql as $$
+    language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
     -- A refusal neither writes nor waits, so that a flood of them costs little.
     select l.place, l.wait into refused, wait_us from limiter_level(ids, steps, rooms, now_us) l
@@ -53,13 +56,18 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- Gives a token back to every bucket that is not full.
+-- Gives a token back to every bucket that is not full. What is made while it waits for its locks is none of them: it
+-- would be locked out of order.
 -- +goose StatementBegin
-create function limiter_give(ids bytea[], steps bigint[], rooms bigint[], now_us bigint) returns void language plpgsql as $$
+create function limiter_give(ids bytea[], steps bigint[], rooms bigint[], now_us bigint) returns void
+    language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    locked bytea[];
 begin
-    perform from limiter_bucket b where b.id = any (ids) order by b.id for update;
+    select array_agg(o.id) into locked from
+        (select b.id from limiter_bucket b where b.id = any (ids) order by b.id for update) o;
     update limiter_bucket b set at = l.at, debt = greatest(0, l.debt - l.step)
-        from limiter_level(ids, steps, rooms, now_us) l where b.id = l.id;
+        from limiter_level(ids, steps, rooms, now_us) l where b.id = l.id and b.id = any (locked);
 end $$;
 -- +goose StatementEnd
 revoke all on function limiter_level, limiter_take, limiter_give from public;
