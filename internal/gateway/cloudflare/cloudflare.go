@@ -19,7 +19,7 @@
 // fault.Unavailable. Only who waits for an unknown key waits, for seconds, and in bounded number.
 //
 // The JOSE library is go-jose v4: it makes the caller name the algorithms, its JSON refuses duplicate names and knows
-// case, it has no dependencies, is kept by people of Let's Encrypt and others, and ory/fosite brings it along anyway.
+// case, it has no dependencies, Let's Encrypt answers for its security, and ory/fosite is built on it as well.
 // Its one critical header, b64, is not for JWTs (RFC 7797, section 7) and is refused here.
 //
 // Sources: developers.cloudflare.com, Cloudflare One, "Validate JWTs" and "Application token"; RFC 8725.
