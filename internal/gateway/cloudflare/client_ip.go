@@ -23,8 +23,9 @@ func TrustedClientIP(header http.Header, peer netip.Addr, tunnels []netip.Prefix
 		return peer
 	}
 	client, err := netip.ParseAddr(values[0])
+	client = client.Unmap()
 	if err != nil || client.Zone() != "" || client.IsUnspecified() || client.IsMulticast() {
 		return peer
 	}
-	return client.Unmap()
+	return client
 }
