@@ -16,7 +16,10 @@ import (
 	"github.com/ezscale/platform/internal/gateway/cloudflare/cloudflaretest"
 )
 
-const email = "ada@example.com"
+const (
+	email    = "ada@example.com"
+	patience = 5 * time.Minute // the machine may be busy
+)
 
 var (
 	ours   = strings.Repeat("a1", 32)
@@ -75,7 +78,7 @@ func build(t *testing.T, team *cloudflaretest.Team, change func(*cloudflare.Conf
 	t.Helper()
 	w := &world{t: t, team: team, clock: &hands{now: noon}, reg: prometheus.NewRegistry(), logs: &logs{}}
 	// A wait is ended by what is waited for; where a test is about its end, it sets another.
-	cfg := cloudflare.Config{Team: team.URL(), Audience: []string{ours, second}, Now: w.clock.Now, Client: team.Client(), Timeout: time.Minute, Wait: time.Minute}
+	cfg := cloudflare.Config{Team: team.URL(), Audience: []string{ours, second}, Now: w.clock.Now, Client: team.Client(), Timeout: patience, Wait: patience}
 	if change != nil {
 		change(&cfg)
 	}

@@ -15,6 +15,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
+	"log"
 	"maps"
 	"math/big"
 	"net"
@@ -54,7 +56,9 @@ type Key struct {
 func New(t testing.TB, name string) *Team {
 	t.Helper()
 	team := &Team{t: t, name: name, keys: []Key{NewKey(t, keyBits)}}
-	team.server = httptest.NewTLSServer(http.HandlerFunc(team.serve))
+	team.server = httptest.NewUnstartedServer(http.HandlerFunc(team.serve))
+	team.server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that lose patience
+	team.server.StartTLS()
 	t.Cleanup(team.server.Close)
 	return team
 }
