@@ -55,6 +55,7 @@ func table() []rule {
 		{place: "internal/manifest", may: append([]string{"internal/client", "internal/manifest/faults"}, pure...)},
 		{place: "internal/manifest/faults"},
 		{place: "internal/gateway", may: []string{"internal/money", "internal/fault", "internal/bytesize"}, never: []string{"github.com/jackc/pgx"}},
+		{place: "internal/gateway/cloudflare", may: []string{"internal/fault", "internal/background"}, never: []string{"github.com/jackc/pgx", "github.com/gin-gonic/gin", "github.com/danielgtaylor/huma"}},
 		{place: "schemas"}, {place: "schemas/events", may: []string{"internal/money"}},
 		{place: "command", may: append([]string{"command", "command/internal...", "command/outbox", "schemas/events", "internal/postgres"}, pure...), never: driver},
 		{place: "command/outbox", may: append([]string{"command", "schemas/events", "internal/kafka", "internal/postgres"}, pure...), never: edge},
