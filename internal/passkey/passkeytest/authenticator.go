@@ -105,7 +105,9 @@ func (a *Authenticator) Create(creation []byte, origin string, twists ...Twist) 
 	k := &key{id: make([]byte, 32), rpID: o.RP.ID, handle: handle, algorithm: a.Algorithm.orDefault(), signer: signer, synced: a.Synced}
 	_, _ = rand.Read(k.id)
 	a.keys = append(a.keys, k)
-	return a.attest(newAnswer("webauthn.create", o.Challenge, origin, k, twists), k)
+	answer := newAnswer("webauthn.create", o.Challenge, origin, k, twists)
+	k.counter = answer.counter
+	return a.attest(answer, k)
 }
 
 // Get answers the options of a login, a PublicKeyCredentialRequestOptionsJSON, with the passkey made last among those
@@ -169,7 +171,7 @@ func (a *Authenticator) has(rpID string, ids []descriptor) *key {
 	return nil
 }
 
-func (a *Authenticator) attest(answer answer, k *key) ([]byte, error) {
+func (a *Authenticator) attest(answer Answer, k *key) ([]byte, error) {
 	var credential bytes.Buffer
 	credential.Write(a.AAGUID[:])
 	credential.Write(binary.BigEndian.AppendUint16(nil, uint16(len(k.id))))
@@ -201,7 +203,7 @@ func (a *Authenticator) attest(answer answer, k *key) ([]byte, error) {
 	return answer.envelope(map[string]any{"clientDataJSON": encode(client), "attestationObject": encode(object), "transports": answer.transports})
 }
 
-func (a answer) authenticatorData(credential []byte) []byte {
+func (a Answer) authenticatorData(credential []byte) []byte {
 	hash := sha256.Sum256([]byte(a.rpID))
 	flags := a.flags
 	if credential != nil {
@@ -215,7 +217,7 @@ func (a answer) authenticatorData(credential []byte) []byte {
 	return slices.Concat(data, credential, a.extensions)
 }
 
-func (a answer) clientData() []byte {
+func (a Answer) clientData() []byte {
 	client := map[string]any{"type": a.kind, "challenge": a.challenge, "origin": a.origin, "crossOrigin": a.crossOrigin}
 	if a.topOrigin != "" {
 		client["topOrigin"] = a.topOrigin
@@ -225,7 +227,7 @@ func (a answer) clientData() []byte {
 }
 
 // envelope is what PublicKeyCredential.toJSON gives. Like some password managers it says credProps without being asked.
-func (a answer) envelope(response map[string]any) ([]byte, error) {
+func (a Answer) envelope(response map[string]any) ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"id": encode(a.id), "rawId": encode(a.id), "type": "public-key", "response": response,
 		"authenticatorAttachment": "platform", "clientExtensionResults": map[string]any{"credProps": map[string]any{"rk": true}},
