@@ -180,39 +180,83 @@ func TestMalformedResponses(t *testing.T) {
 	}
 }
 
-func seed(f *testing.F, kinds ...string) map[string]exchange {
-	all := exchanges(f, passkeytest.ES256, passkeytest.Packed())
-	for _, kind := range kinds {
-		f.Add(all[kind].ceremony, all[kind].response)
-		f.Add(all[kind].ceremony, []byte("{}"))
-		f.Add([]byte("{}"), all[kind].response)
+// parts are the bytes inside an answer, which a fuzzer would hardly reach through base64.
+type parts struct {
+	ID       string `json:"id"`
+	RawID    string `json:"rawId"`
+	Type     string `json:"type"`
+	Response struct {
+		Client    raw `json:"clientDataJSON"`
+		Object    raw `json:"attestationObject,omitempty"`
+		Data      raw `json:"authenticatorData,omitempty"`
+		Signature raw `json:"signature,omitempty"`
+		Handle    raw `json:"userHandle,omitempty"`
+	} `json:"response"`
+}
+
+type raw []byte
+
+func (r raw) MarshalText() ([]byte, error) {
+	return base64.RawURLEncoding.AppendEncode(nil, r), nil
+}
+
+func (r *raw) UnmarshalText(text []byte) (err error) {
+	*r, err = base64.RawURLEncoding.AppendDecode(nil, text)
+	return err
+}
+
+func taken(t testing.TB, response []byte) (p parts) {
+	if err := json.Unmarshal(response, &p); err != nil {
+		t.Fatal(err)
 	}
-	for _, algorithm := range []passkeytest.Algorithm{passkeytest.EdDSA, passkeytest.RS256} {
-		for _, kind := range kinds {
-			f.Add(all[kind].ceremony, exchanges(f, algorithm, passkeytest.Protected())[kind].response)
-		}
-	}
-	return all
+	return p
 }
 
 // Whatever comes, it is an answer or a refusal.
 func FuzzFinishRegistration(f *testing.F) {
-	all := seed(f, "registration")
-	f.Fuzz(func(t *testing.T, ceremony, response []byte) {
-		for _, kept := range [][]byte{ceremony, all["registration"].ceremony} {
-			if err := all["registration"].finish(kept, response); err != nil && !passkey.Refused(err) {
+	x := exchanges(f, passkeytest.ES256, passkeytest.Packed())["registration"]
+	for _, algorithm := range []passkeytest.Algorithm{passkeytest.ES256, passkeytest.EdDSA, passkeytest.RS256} {
+		for _, twist := range []passkeytest.Twist{passkeytest.Packed(), passkeytest.Protected(), passkeytest.Certified()} {
+			options, ceremony, err := newSite(f, customers, customerOrigin).BeginRegistration(someone("Ada"), nil)
+			must(options, err)(f)
+			response := must((&passkeytest.Authenticator{Algorithm: algorithm}).Create(options, customerOrigin, twist))(f)
+			f.Add(ceremony, response, []byte(taken(f, x.response).Response.Client), []byte(taken(f, response).Response.Object))
+		}
+	}
+	f.Add(x.ceremony, x.response, []byte("{}"), []byte{0xa0})
+	f.Fuzz(func(t *testing.T, ceremony, response, client, object []byte) {
+		inside := taken(t, x.response)
+		inside.Response.Client, inside.Response.Object = client, object
+		for _, err := range []error{x.finish(ceremony, response), x.finish(x.ceremony, response), x.finish(ceremony, x.response),
+			x.finish(x.ceremony, must(json.Marshal(inside))(t))} {
+			if err != nil && !passkey.Refused(err) {
 				t.Error(err)
 			}
 		}
 	})
 }
 
+// And who is let in has signed just what was asked.
 func FuzzFinishLogin(f *testing.F) {
-	all := seed(f, "login", "assertion")
-	f.Fuzz(func(t *testing.T, ceremony, response []byte) {
+	all := exchanges(f, passkeytest.EdDSA)
+	for _, kind := range []string{"login", "assertion"} {
+		x := all[kind]
+		inside := taken(f, x.response).Response
+		f.Add(x.ceremony, x.response, []byte(inside.Client), []byte(inside.Data), []byte(inside.Signature), []byte(inside.Handle))
+	}
+	f.Add([]byte("{}"), []byte("{}"), []byte("{}"), make([]byte, 37), make([]byte, 64), make([]byte, 32))
+	f.Fuzz(func(t *testing.T, ceremony, response, client, data, signature, handle []byte) {
 		for _, kind := range []string{"login", "assertion"} {
-			for _, kept := range [][]byte{ceremony, all[kind].ceremony} {
-				if err := all[kind].finish(kept, response); err != nil && !passkey.Refused(err) {
+			x := all[kind]
+			right := taken(t, x.response).Response
+			inside := taken(t, x.response)
+			inside.Response.Client, inside.Response.Data, inside.Response.Signature, inside.Response.Handle = client, data, signature, handle
+			err := x.finish(x.ceremony, must(json.Marshal(inside))(t))
+			if same := bytes.Equal(client, right.Client) && bytes.Equal(data, right.Data) && bytes.Equal(signature, right.Signature); err == nil && !same {
+				t.Errorf("%s: let in what was not signed", kind)
+			}
+			for _, err := range []error{err, x.finish(ceremony, response), x.finish(x.ceremony, response), x.finish(ceremony, x.response)} {
+				if err != nil && !passkey.Refused(err) {
 					t.Error(err)
 				}
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -268,6 +270,9 @@ func TestCloned(t *testing.T) {
 		if !errors.As(err, &cloned) || cloned.Handle != ada.Handle || !bytes.Equal(cloned.Credential.ID, made.ID) ||
 			cloned.Credential.SignCount != c.stored || cloned.SignCount != c.answered {
 			t.Errorf("%s: %+v", name, cloned)
+		}
+		if want := fmt.Sprintf("counted %d and now %d", c.stored, c.answered); !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the log says %v", name, err)
 		}
 		_, err = s.login(t, a, passkeytest.Counter(c.answered), passkeytest.BadSignature())
 		refused(t, name+", by somebody without the key", err, passkey.ErrVerification)

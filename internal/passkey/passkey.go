@@ -56,7 +56,7 @@ const (
 
 	handleSize      = 32   // bytes
 	maxCredentialID = 1023 // bytes, WebAuthn §4 "credential ID"
-	maxPublicKey    = 600  // bytes of COSE: RSA of 4096 bits has 525
+	maxPublicKey    = 600  // bytes of COSE: RSA of 4096 bits has 528
 )
 
 // Handle is the user handle of a person at one relying party: random, and used for nothing else.

@@ -62,7 +62,7 @@ func (p *RelyingParty) FinishRegistration(handle Handle, kept, response []byte) 
 	return fromLibrary(made), nil
 }
 
-// checkAttestation looks at what the library leaves open: which format, and whether the key is a key that fits our table.
+// checkAttestation looks at what the library leaves open: which format, and whether the key is one, of a size to store.
 func checkAttestation(object protocol.AttestationObject) error {
 	switch protocol.AttestationFormat(object.Format) {
 	case protocol.AttestationFormatNone:
@@ -73,14 +73,11 @@ func checkAttestation(object protocol.AttestationObject) error {
 	default:
 		return fmt.Errorf("it has an attestation %.20q, which nobody asked for", object.Format)
 	}
-	data := object.AuthData.AttData
-	if len(data.CredentialID) == 0 || len(data.CredentialID) > maxCredentialID {
-		return fmt.Errorf("its id has %d bytes", len(data.CredentialID))
+	public := object.AuthData.AttData.CredentialPublicKey
+	if len(public) > maxPublicKey {
+		return fmt.Errorf("its public key has %d bytes", len(public))
 	}
-	if len(data.CredentialPublicKey) > maxPublicKey {
-		return fmt.Errorf("its public key has %d bytes", len(data.CredentialPublicKey))
-	}
-	if _, err := webauthncose.ParsePublicKey(data.CredentialPublicKey); err != nil {
+	if _, err := webauthncose.ParsePublicKey(public); err != nil {
 		return fmt.Errorf("its public key is none: %w", err)
 	}
 	return nil

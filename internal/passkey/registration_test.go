@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/ezscale/platform/internal/passkey"
 	"github.com/ezscale/platform/internal/passkey/passkeytest"
 )
@@ -291,6 +293,21 @@ func TestHandleOf(t *testing.T) {
 	for _, wrong := range [][]byte{nil, h[:31], append(h[:], 0)} {
 		if _, err := passkey.HandleOf(wrong); err == nil {
 			t.Errorf("%d bytes are a handle", len(wrong))
+		}
+	}
+}
+
+func TestProviderNamesOfAuthenticators(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"fbfc3007-154e-4ecc-8c0b-6e020557d7bd": "iCloud Keychain", "ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4": "Google Password Manager",
+		"08987058-cadc-4b81-b6e1-30de50dcbe96": "Windows Hello", "adce0002-35bc-c60a-648b-0b25f1f05503": "Chrome on Mac",
+		"bada5566-a7aa-401f-bd96-45619a55120d": "1Password", "d548826e-79b4-db40-a3d8-11116f7e8349": "Bitwarden",
+		"531126d6-e717-415c-9320-3d9aa6981239": "Dashlane", "53414d53-554e-4700-0000-000000000000": "Samsung Pass",
+		"0ea242b4-43c4-4a1b-8b17-dd6d0b6baec6": "Keeper", "b84e4048-15dc-4dd0-8640-f4f60813c8af": "NordPass",
+	} {
+		if got := passkey.ProviderName(uuid.MustParse(text)); got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
 		}
 	}
 }
