@@ -109,7 +109,8 @@ func TestRegistration(t *testing.T) {
 func TestRegistrationRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, customers, customerOrigin)
-	large := append([]byte{0xa1, 0x01, 0x59, 0x03, 0x00}, make([]byte, 0x300)...)
+	large := slices.Concat([]byte{0xa4, 0x01, 0x03, 0x03, 0x39, 0x01, 0x00, 0x20, 0x59, 0x04, 0x00}, bytes.Repeat([]byte{0xff}, 1024), // RSA, 8192 bits
+		[]byte{0x21, 0x43, 0x01, 0x00, 0x01})
 	es256 := []byte{0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20}
 	offCurve := slices.Concat(es256, make([]byte, 31), []byte{1, 0x22, 0x58, 0x20}, make([]byte, 32))
 	for name, c := range map[string]struct {
@@ -150,6 +151,9 @@ func TestRegistrationRefuses(t *testing.T) {
 		}
 		_, err = s.FinishRegistration(ada.Handle, ceremony, must((&passkeytest.Authenticator{}).Create(options, s.origin, c.twist))(t))
 		refused(t, name, err, c.want)
+		if name == "a certificate" && !strings.Contains(err.Error(), "nobody asked for") {
+			t.Errorf("a certificate came as far as its parser: %v", err)
+		}
 	}
 }
 
