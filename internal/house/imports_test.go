@@ -36,6 +36,7 @@ func table() []rule {
 		{place: "internal/secret"}, // a type and nothing else: whoever may handle input may handle what must not be seen of it
 		{place: "internal/secret/keyring", may: []string{"internal/secret"}, never: outside},
 		{place: "internal/otp", may: []string{"internal/secret"}, never: outside},
+		{place: "internal/passkey", never: outside},
 		{place: "internal/password", may: []string{"internal/secret", "internal/fault"}, never: outside},
 		{place: "internal/token", may: []string{"internal/secret"}, never: outside},
 		{place: "internal/limiter", may: []string{"internal/fault"}, never: edge},
