@@ -104,9 +104,9 @@ func (r *Renewal) read(ctx context.Context) ([]row, error) {
 	c := r.columns[0]
 	where, args := "", []any{r.stale, batchRows}
 	if r.after != nil {
-		where, args = fmt.Sprintf("and %s > $3", c.key()), append(args, r.after)
+		where, args = fmt.Sprintf("and t.%s > $3", c.key()), append(args, r.after)
 	}
-	sql := fmt.Sprintf(`select %[1]s, %[1]s::text, %[2]s from %[3]s where secret_key_of(%[2]s) = any ($1) %[4]s order by %[1]s limit $2`,
+	sql := fmt.Sprintf(`select t.%[1]s, t.%[1]s::text, t.%[2]s from %[3]s t where secret_key_of(t.%[2]s) = any ($1) %[4]s order by t.%[1]s limit $2`,
 		c.key(), c.name(), c.table(), where)
 	found, err := r.vault.pool.Query(ctx, sql, args...)
 	if err != nil {
