@@ -39,5 +39,5 @@ func (c CreateRing) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ring
 	if tag.RowsAffected() == 0 {
 		return Ring{}, nil, fault.New(fault.Conflict, "ring_exists", "there is a ring of keys already")
 	}
-	return Ring{Version: 1, Change: command.Change{Before: fields{}, After: fields{c.KEK, c.KEKID, c.Keys, c.Primary}}}, nil, nil
+	return Ring{Version: 1}, nil, nil
 }

@@ -95,7 +95,7 @@ func TestOrdersAreAudited(t *testing.T) {
 	f := setup(t, true)
 	was, is := f.rotate()
 	worldtest.Must(f.World, must(f, f.current(), remove(was, true)))
-	got := worldtest.One[[]string](f.World, `select array_agg(command || ' ' || coalesce(after->>'primary', after->>'keys') order by id) from audit`)
+	got := worldtest.One[[]string](f.World, `select array_agg(command || ' ' || coalesce(after->>'primary', after->>'keys', input->>'primary') order by id) from audit`)
 	want := []string{"secrets.CreateRing " + was.String(), fmt.Sprintf(`secrets.AddKey ["%s", "%s"]`, was, is), "secrets.PromoteKey " + is.String(), fmt.Sprintf(`secrets.RemoveKey ["%s"]`, is)}
 	if !slices.Equal(got, want) {
 		t.Errorf("audited\n%q, want\n%q", got, want)

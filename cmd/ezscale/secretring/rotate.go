@@ -49,13 +49,13 @@ func newAddKeyCommand() *cobra.Command {
 			return err
 		}
 		if !apply {
-			fmt.Fprintf(out, "the ring has %d keys, of which %s seals; it would get another\n", len(ring.Keys), ring.Primary)
+			fmt.Fprintf(out, "a key would be added to the ring, in which %s seals (keys in all: %d)\n", ring.Primary, len(ring.Keys))
 			return nil
 		}
 		if _, err := run(ctx, d, order); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "added key %s; after %s, when every process has read it: ezscale secrets promote %s --apply\n", order.Key, secrets.Settle, order.Key)
+		fmt.Fprintf(out, "added key %s; in %.0f s, when every process has read it: ezscale secrets promote %s --apply\n", order.Key, secrets.Settle.Seconds(), order.Key)
 		return nil
 	})
 }

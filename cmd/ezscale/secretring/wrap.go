@@ -73,8 +73,12 @@ func replaceLost(ctx context.Context, out io.Writer, d *desk, apply bool) error 
 		return err
 	}
 	fmt.Fprintf(out, "the ring does not open: %v\n", err)
+	lost, err := d.values(ctx)
+	if err != nil {
+		return err
+	}
 	if !apply {
-		fmt.Fprintf(out, "a new one would be made, wrapped by %s%s; whatever the old one sealed must be entered again\n", d.keks.URI, madeToo(d))
+		fmt.Fprintf(out, "a new one would be made, wrapped by %s%s; %d values would have to be entered again: look for the key in every backup before\n", d.keks.URI, madeToo(d), lost)
 		return nil
 	}
 	if err := makeKEK(d.Config); err != nil {
@@ -91,8 +95,23 @@ func replaceLost(ctx context.Context, out io.Writer, d *desk, apply bool) error 
 	if _, err := run(ctx, d, order); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "made a new ring, wrapped by %s; `ezscale secrets status` counts the values of missing keys\n", kek)
+	fmt.Fprintf(out, "made a new ring, wrapped by %s; %d values have to be entered again, as `ezscale secrets status` counts under missing keys\n", kek, lost)
 	return nil
+}
+
+// values is how many sealed values there are.
+func (d *desk) values(ctx context.Context) (n int64, err error) {
+	columns, err := vault.Columns(ctx, d.Pool)
+	if err != nil {
+		return 0, err
+	}
+	counted, err := vault.Count(ctx, d.Pool, columns)
+	for _, c := range counted {
+		for _, values := range c.ByKey {
+			n += values
+		}
+	}
+	return n, err
 }
 
 func newRewrapCommand() *cobra.Command {
