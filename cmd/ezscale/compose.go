@@ -5,11 +5,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/cmd/ezscale/secretring"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/outbox"
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/internal/secret/vault"
 )
 
 // Each compose_ file has the add… function of one role: it adds the role's parts to the process, in the order in which
@@ -43,6 +45,25 @@ func (b *base) outboxWaker(ctx context.Context) (*outbox.Waker, error) {
 	b.waker = outbox.NewWaker(pool, b.log)
 	b.process.Add("outbox waker", b.waker)
 	return b.waker, nil
+}
+
+const secretsCheck = "secrets"
+
+// secrets gives what seals and opens, as the role whose pool it reads the ring by.
+func (b *base) secrets(ctx context.Context, role postgres.Role) (*vault.Vault, error) {
+	if b.vault != nil {
+		return b.vault, nil
+	}
+	pool, err := b.pool(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	if b.vault, err = secretring.NewVault(b.cfg, pool, b.log, b.registry); err != nil {
+		return nil, err
+	}
+	b.process.Add("secrets", b.vault)
+	b.check(secretsCheck, "`ezscale secrets status` says what is wrong; docs/operating/secrets.md how to mend it", b.vault.Health)
+	return b.vault, nil
 }
 
 func (b *base) consumerConfig() consumer.Config {

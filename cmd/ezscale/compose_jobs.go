@@ -37,6 +37,11 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	sweeper.Register(runner, b.cfg.Sweep)
 	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now)
 	policy.RegisterReconciliation(runner, db, pool, b.clock.Now, newID)
+	secrets, err := b.secrets(ctx, postgres.RoleCommand)
+	if err != nil {
+		return nil, err
+	}
+	policy.RegisterRenewal(runner, secrets)
 	deliverer, err := b.deliverer()
 	if err != nil {
 		return nil, err

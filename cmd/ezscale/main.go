@@ -18,6 +18,7 @@ import (
 	"github.com/ezscale/platform/cmd/ezscale/bench"
 	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
 	"github.com/ezscale/platform/cmd/ezscale/rawlog"
+	"github.com/ezscale/platform/cmd/ezscale/secretring"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/cmd/ezscale/tools/network"
 	"github.com/ezscale/platform/cmd/ezscale/tools/report"
@@ -75,7 +76,7 @@ func newRoot() *cobra.Command {
 	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
 	group(groupUse, network.NewPortsCommand(), network.NewQuarantineCommand())
 	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand(), elastiflow.NewCommand(), elastiflow.NewListCommand()), rawlog.NewFlowsCommand())
-	group(groupTend, auditlog.NewCommand())
+	group(groupTend, auditlog.NewCommand(), secretring.NewCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(newEmbeddedCommand())

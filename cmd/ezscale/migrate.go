@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/secretring"
 	"github.com/ezscale/platform/cmd/ezscale/topics"
 	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/config"
@@ -32,7 +33,10 @@ func newMigrateCommand() *cobra.Command {
 			if err := awaitServers(ctx, cfg, log); err != nil {
 				return err
 			}
-			return migrate(ctx, cfg, log)
+			if err := migrate(ctx, cfg, log); err != nil {
+				return err
+			}
+			return secretring.Ensure(ctx, cfg, cfg.Mode == config.Development, log)
 		},
 	}
 }

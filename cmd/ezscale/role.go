@@ -22,6 +22,7 @@ import (
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/internal/secret/vault"
 	"github.com/ezscale/platform/metering/collector"
 )
 
@@ -47,6 +48,7 @@ type base struct {
 	waker     *outbox.Waker
 	collector *collector.Collector
 	click     driver.Conn
+	vault     *vault.Vault
 }
 
 // newBase connects to Postgres, waiting for it if it must, and starts nothing yet.

@@ -15,6 +15,7 @@ import (
 	"github.com/ezscale/platform/cmd/ezscale/addresses"
 	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
+	"github.com/ezscale/platform/cmd/ezscale/secretring"
 	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/config"
@@ -125,6 +126,10 @@ func up(ctx context.Context, o upOptions) (err error) {
 	}
 	if err := migrate(ctx, cfg, log); err != nil {
 		return err
+	}
+	// The key lies beside the database that it is for, and lasts as long.
+	if err := secretring.Ensure(ctx, cfg, true, log); err != nil {
+		return fmt.Errorf("make the ring of secrets: %w", err)
 	}
 	return upRoles(ctx, o, cfg, servers, log, began)
 }

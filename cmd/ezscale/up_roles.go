@@ -7,28 +7,27 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ezscale/platform/api"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
+	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/command/outbox"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/internal/embedded"
-	"github.com/ezscale/platform/internal/embedded/supervise"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/postgres"
 )
 
 // upRoles runs every role in this process until ctx ends.
-func upRoles(ctx context.Context, o upOptions, cfg config.Config, stack *embedded.Stack, log *slog.Logger, began time.Time) error {
+func upRoles(ctx context.Context, o upOptions, cfg config.Config, servers *embedded.Stack, log *slog.Logger, began time.Time) error {
 	b, err := newBase(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	for _, h := range stack.Health() {
-		b.health.Add(childCheck(stack, h.Name))
-	}
+	b.health.Add(stack.Checks(servers)...)
 	if err := b.freeLeases(ctx); err != nil {
 		return errors.Join(err, b.process.Stop())
 	}
@@ -89,6 +88,8 @@ func (b *base) awaitReady(ctx context.Context) error {
 	defer cancel()
 	for {
 		parts := b.health.Parts(ctx)
+		// What mends the secrets needs a platform that runs, and traffic does not wait for them. The vault's log tells why.
+		parts = slices.DeleteFunc(parts, func(p observe.Part) bool { return p.Name == secretsCheck })
 		if observe.Ready(parts) {
 			return nil
 		}
@@ -103,28 +104,4 @@ func (b *base) awaitReady(ctx context.Context) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-func childCheck(stack *embedded.Stack, name string) observe.Check {
-	const mend = "a dead one is started again by itself, a silent one when you kill it; its last words are in the log"
-	return observe.Check{Name: "embedded " + name, Mend: mend, Run: func(context.Context) error {
-		for _, h := range stack.Health() {
-			if h.Name == name {
-				return sick(h)
-			}
-		}
-		return nil
-	}}
-}
-
-func sick(h supervise.Health) error {
-	switch {
-	case h.State == supervise.Serving:
-		return nil
-	case h.State == supervise.Silent:
-		return fmt.Errorf("process %d runs, but does not answer (%d restarts)", h.PID, h.Restarts)
-	case h.LastExit == "":
-		return fmt.Errorf("%s", h.State)
-	}
-	return fmt.Errorf("%s (%d restarts; last exit: %s)", h.State, h.Restarts, h.LastExit)
 }

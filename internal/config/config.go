@@ -43,6 +43,8 @@ type Config struct {
 	Discord          string        // webhook URL for staff alerts; a secret
 	Sweep            time.Duration // how often due cycles are looked for
 	AuditKey         string        // file with the key that signs the audit log; empty: one below DataDir, made when missing
+	SecretKey        string        // URI of the key that wraps the ring of secrets; empty: a file below DataDir
+	SecretKeyOld     []string      // URIs of keys that wrapped it before
 	DataDir          string        // spool and caches of this process
 }
 
@@ -102,6 +104,8 @@ func Describe() []Setting {
 		{"EZSCALE_DISCORD_WEBHOOK", "", "webhook URL for staff alerts (secret)"},
 		{"EZSCALE_SWEEP", "15s", "how often ended billing cycles are looked for"},
 		{"EZSCALE_AUDIT_KEY", "", "PEM file with the Ed25519 key that signs the audit log; empty: secrets/audit-key.pem below EZSCALE_DATA, made at the first start of jobs"},
+		{"EZSCALE_SECRET_KEY", "", "key that everything secret in the database hangs on: file:PATH or env:NAME, 32 bytes in base64; empty: file secrets/secret-key below EZSCALE_DATA, made by up or `ezscale secrets init`"},
+		{"EZSCALE_SECRET_KEY_OLD", "", "keys that EZSCALE_SECRET_KEY takes the place of, comma separated; see `ezscale secrets rewrap`"},
 		{"EZSCALE_DATA", "./var", "directory for spools and caches"},
 	}
 }
@@ -123,13 +127,14 @@ func Load(getenv func(string) string) (Config, error) {
 		Meter:   Meter{Decoder: r.text("EZSCALE_SFLOW_DECODER"), Flush: r.duration("EZSCALE_METER_FLUSH", 100*time.Millisecond)},
 		Mail:    Mail{SMTP: r.url("EZSCALE_SMTP"), From: r.text("EZSCALE_MAIL_FROM"), Insecure: r.flag("EZSCALE_SMTP_INSECURE")},
 		Discord: r.url("EZSCALE_DISCORD_WEBHOOK"), Sweep: r.duration("EZSCALE_SWEEP", time.Second), DataDir: r.text("EZSCALE_DATA"),
-		AuditKey: r.text("EZSCALE_AUDIT_KEY"),
+		AuditKey: r.text("EZSCALE_AUDIT_KEY"), SecretKey: r.get("EZSCALE_SECRET_KEY"), SecretKeyOld: r.keys("EZSCALE_SECRET_KEY_OLD"),
 	}
 	if c.Query == "" || c.Query == "EZSCALE_POSTGRES" {
 		c.Query = c.Postgres
 	}
 	r.check(c.Mode == Production || c.Mode == Development, "EZSCALE_MODE", "%q is neither production nor development", c.Mode)
 	r.check(c.Meter.Decoder == "builtin" || c.Meter.Decoder == "goflow2", "EZSCALE_SFLOW_DECODER", "%q is neither builtin nor goflow2", c.Meter.Decoder)
+	r.checkKey("EZSCALE_SECRET_KEY", c.SecretKey)
 	return c, errors.Join(r.faults...)
 }
 
@@ -220,6 +225,24 @@ func (r *reader) url(name string) string {
 	u, err := url.Parse(v)
 	r.check(err == nil && u.Host != "", name, "is not a URL")
 	return strings.TrimSuffix(v, "/")
+}
+
+// keys reads URIs of keys.
+func (r *reader) keys(name string) []string {
+	var all []string
+	for uri := range strings.SplitSeq(r.get(name), ",") {
+		if uri = strings.TrimSpace(uri); uri != "" {
+			r.checkKey(name, uri)
+			all = append(all, uri)
+		}
+	}
+	return all
+}
+
+// checkKey never repeats the value: somebody may have put the key itself there.
+func (r *reader) checkKey(name, uri string) {
+	scheme, rest, _ := strings.Cut(uri, ":")
+	r.check(uri == "" || (scheme == "file" || scheme == "env") && rest != "", name, "names a key, as file:PATH or env:NAME; it does not hold it")
 }
 
 func (r *reader) token(name string) string {

@@ -31,12 +31,13 @@ func TestAllFaultsAreToldAtOnceAndNoSecretWithThem(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(env(map[string]string{
 		"EZSCALE_MODE": "staging", "EZSCALE_HTTP": "8080", "EZSCALE_KAFKA": "a:1,b", "EZSCALE_METER_FLUSH": "1ms",
+		"EZSCALE_SECRET_KEY": "hunter2", "EZSCALE_SECRET_KEY_OLD": "file:/a,aws-kms:hunter2",
 		"EZSCALE_TOKEN": "hunter2", "EZSCALE_DISCORD_WEBHOOK": "hunter2", "EZSCALE_SFLOW_BUFFER": "many",
 	}))
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{`EZSCALE_MODE: "staging"`, `EZSCALE_HTTP: "8080"`, `EZSCALE_KAFKA: "b"`, "EZSCALE_METER_FLUSH", "EZSCALE_TOKEN: is shorter", "EZSCALE_DISCORD_WEBHOOK: is not a URL", "EZSCALE_SFLOW_BUFFER"} {
+	for _, want := range []string{`EZSCALE_MODE: "staging"`, `EZSCALE_HTTP: "8080"`, `EZSCALE_KAFKA: "b"`, "EZSCALE_METER_FLUSH", "EZSCALE_TOKEN: is shorter", "EZSCALE_DISCORD_WEBHOOK: is not a URL", "EZSCALE_SECRET_KEY: names a key, as file:PATH", "EZSCALE_SECRET_KEY_OLD: names a key", "EZSCALE_SFLOW_BUFFER"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
@@ -70,5 +71,13 @@ func TestTheReadSideFollowsThePrimaryUnlessNamed(t *testing.T) {
 	c, _ = config.Load(env(map[string]string{"EZSCALE_POSTGRES": "postgres://a/b", "EZSCALE_POSTGRES_QUERY": "postgres://r/b"}))
 	if c.Query != "postgres://r/b" {
 		t.Errorf("query goes to %q", c.Query)
+	}
+}
+
+func TestKeysOfSecrets(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(map[string]string{"EZSCALE_SECRET_KEY": "env:KEY", "EZSCALE_SECRET_KEY_OLD": " file:/a , env:B,"}))
+	if err != nil || c.SecretKey != "env:KEY" || !slices.Equal(c.SecretKeyOld, []string{"file:/a", "env:B"}) {
+		t.Errorf("%v, %q, %q", err, c.SecretKey, c.SecretKeyOld)
 	}
 }

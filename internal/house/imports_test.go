@@ -35,6 +35,7 @@ func table() []rule {
 		{place: "internal/billable", may: pure}, {place: "internal/permission"},
 		{place: "internal/secret"}, // a type and nothing else: whoever may handle input may handle what must not be seen of it
 		{place: "internal/secret/keyring", may: []string{"internal/secret"}, never: outside},
+		{place: "internal/secret/vault", may: []string{"internal/secret", "internal/secret/keyring", "internal/fault", "internal/background"}, never: driver},
 		{place: "internal/otp", may: []string{"internal/secret"}, never: outside},
 		{place: "internal/passkey", never: outside},
 		{place: "internal/password", may: []string{"internal/secret", "internal/fault"}, never: outside},
@@ -60,7 +61,8 @@ func table() []rule {
 		{place: "schemas"}, {place: "schemas/events", may: []string{"internal/money"}},
 		{place: "command", may: append([]string{"command", "command/internal...", "command/outbox", "schemas/events", "internal/postgres"}, pure...), never: driver},
 		{place: "command/outbox", may: append([]string{"command", "schemas/events", "internal/kafka", "internal/postgres"}, pure...), never: edge},
-		{place: "command/policy", may: append([]string{"command...", "query...", "internal/gateway...", "internal/jobs",
+		{place: "command/secrets", may: append([]string{"command", "internal/secret/keyring", "internal/secret/vault", "schemas/events"}, pure...), never: driver},
+		{place: "command/policy", may: append([]string{"command...", "query...", "internal/gateway...", "internal/jobs", "internal/secret/vault",
 			"internal/kafka", "internal/consumer", "schemas/events"}, pure...), never: []string{"github.com/gin-gonic/gin"}},
 		{place: "query", may: append([]string{"query", "internal/postgres", "internal/clickhouse"}, pure...), never: append([]string{"github.com/segmentio/kafka-go"}, edge...)},
 		{place: "projections", may: []string{"projections", "schemas/events", "internal/clickhouse", "internal/consumer", "internal/kafka", "internal/postgres", "internal/fault"}, never: edge},

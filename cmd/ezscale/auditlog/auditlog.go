@@ -31,25 +31,13 @@ func NewCommand() *cobra.Command {
 
 // open connects to Postgres as the read side.
 func open(cmd *cobra.Command) (config.Config, *pgxpool.Pool, error) {
-	cfg, err := settings(cmd)
+	cfg, _, err := operator.Config(cmd)
 	if err != nil {
 		return cfg, nil, err
 	}
 	pool, err := postgres.Open(cmd.Context(), postgres.Config{DSN: cfg.Postgres, Role: postgres.RoleQuery, MaxConns: verifyMaxConn,
 		ApplicationName: cmd.CommandPath(), StatementTime: statementBound})
 	return cfg, pool, err
-}
-
-// settings are the platform's. Where its servers are those of a data directory, so is its key.
-func settings(cmd *cobra.Command) (config.Config, error) {
-	cfg, _, err := operator.Config(cmd)
-	if err != nil {
-		return cfg, err
-	}
-	if data := cmd.Flags().Lookup("data"); data.Changed {
-		cfg.DataDir = data.Value.String()
-	}
-	return cfg, nil
 }
 
 func newHeadsCommand() *cobra.Command {
@@ -96,7 +84,7 @@ func newKeyCommand() *cobra.Command {
 		Short: "Print the public key of the audit log's signatures (PEM)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := settings(cmd)
+			cfg, _, err := operator.Config(cmd)
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/internal/config"
 )
 
@@ -104,22 +105,7 @@ func makeKey(path string) error {
 	if err != nil {
 		return fmt.Errorf("make the audit key: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the secrets directory: %w", err)
-	}
-	next, err := os.CreateTemp(filepath.Dir(path), ".audit-key-*") // 0600
-	if err != nil {
-		return fmt.Errorf("write the audit key: %w", err)
-	}
-	defer os.Remove(next.Name())
-	_, err = next.Write(pem.EncodeToMemory(&pem.Block{Type: privateBlock, Bytes: der}))
-	if err := errors.Join(err, next.Sync(), next.Close()); err != nil {
-		return fmt.Errorf("write the audit key: %w", err)
-	}
-	if err := os.Link(next.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("put the audit key in place: %w", err)
-	}
-	return nil
+	return runfile.MakeOnce(path, pem.EncodeToMemory(&pem.Block{Type: privateBlock, Bytes: der}))
 }
 
 func publicPEM(key ed25519.PublicKey) ([]byte, error) {

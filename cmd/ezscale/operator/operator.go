@@ -29,11 +29,14 @@ func AddDataFlag(cmd *cobra.Command) {
 }
 
 // Config is for tools that work on the servers themselves: the environment if it names them, else those of `ezscale up`
-// on a data directory.
+// on a data directory. Where a data directory was given, keys are looked for there, too.
 func Config(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 	cfg, err := config.Load(os.Getenv)
 	if err != nil {
 		return cfg, nil, err
+	}
+	if data := cmd.Flags().Lookup("data"); data != nil && data.Changed {
+		cfg.DataDir = data.Value.String()
 	}
 	log, err := observe.NewLogger(os.Stderr, "warn", "text")
 	if err != nil || cfg.Postgres != "" {

@@ -54,6 +54,28 @@ func Write(path string, content any) error {
 	return nil
 }
 
+// MakeOnce puts a secret in place, whole as soon as it is there and readable by its owner alone, unless something is there:
+// of several processes at once one does.
+func MakeOnce(path string, content []byte) error {
+	name := filepath.Base(path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make the secrets directory: %w", err)
+	}
+	next, err := os.CreateTemp(filepath.Dir(path), "."+name+"-*") // 0600
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	defer os.Remove(next.Name())
+	_, err = next.Write(content)
+	if err := errors.Join(err, next.Sync(), next.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	if err := os.Link(next.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("put %s in place: %w", name, err)
+	}
+	return nil
+}
+
 // Token is the token of a data directory, made once.
 func Token(data string) (string, error) {
 	path := filepath.Join(data, TokenFile)

@@ -35,13 +35,21 @@ var (
 
 // KEK is a key-encryption key: it wraps rings and nothing else.
 type KEK struct {
-	uri  string
-	aead tink.AEAD
-	id   func(wrapped []byte) (ours, theirs uint32, ok bool) // nil where a KMS keeps the key
+	uri   string
+	aead  tink.AEAD
+	local *localKey // nil where a KMS keeps the key
 }
 
 // String is the URI, which is no secret.
 func (k *KEK) String() string { return k.uri }
+
+// ID is taken from the key's bits: the same key has it wherever it lies. ok is false where a KMS keeps the key.
+func (k *KEK) ID() (id uint32, ok bool) {
+	if k.local == nil {
+		return 0, false
+	}
+	return k.local.id, true
+}
 
 // GenerateKEK makes what a file or an environment variable for a KEK must hold: 256 random bits in base64.
 func GenerateKEK() secret.Text {
@@ -62,9 +70,7 @@ func OpenKEK(uri string, clients ...registry.KMSClient) (*KEK, error) {
 			return nil, fmt.Errorf("key-encryption key %s: %w", uri, err)
 		}
 		kek := &KEK{uri: uri, aead: found}
-		if own, ok := found.(*localKey); ok {
-			kek.id = own.ids
-		}
+		kek.local, _ = found.(*localKey)
 		return kek, nil
 	}
 	return nil, fmt.Errorf("key-encryption key %q: %w: it is file:PATH or env:NAME", scheme(uri), ErrUnsupportedKEK)
@@ -81,10 +87,10 @@ func scheme(uri string) string {
 
 // why tells why the KEK does not open a wrapped ring.
 func (k *KEK) why(wrapped []byte) error {
-	if k.id == nil {
+	if k.local == nil {
 		return fmt.Errorf("%s: %w, or %w", k, ErrWrongKEK, ErrDamagedRing)
 	}
-	ours, theirs, ok := k.id(wrapped)
+	ours, theirs, ok := k.local.ids(wrapped)
 	switch {
 	case !ok:
 		return fmt.Errorf("%s: %w", k, ErrDamagedRing)

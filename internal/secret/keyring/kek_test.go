@@ -198,3 +198,15 @@ func FuzzUnwrap(f *testing.F) {
 		}
 	})
 }
+
+// The same key has the same id wherever it lies, and what it wrapped names it.
+func TestKEKsHaveIDs(t *testing.T) {
+	t.Parallel()
+	text := keyring.GenerateKEK().Reveal()
+	a, ok := kekOf(t, text).ID()
+	b, _ := kekOf(t, text+"\n").ID()
+	other, _ := kekOf(t, keyring.GenerateKEK().Reveal()).ID()
+	if !ok || a != b || a == other {
+		t.Errorf("%08x, %08x, and another %08x", a, b, other)
+	}
+}
