@@ -12,6 +12,8 @@ create table person (
     locale            text        not null default 'en',
     time_zone         text        not null default 'UTC',
     status            text        not null default 'active' check (status in ('active', 'suspended', 'banned')),
+    -- What passkeys call the person: random, and used for nothing else, since it can be read off a found key.
+    handle            bytea       not null unique default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) check (length(handle) = 32),
     created_at        timestamptz not null,
     unique (site, email)
 );
@@ -190,7 +192,8 @@ grant select, insert, update on person, customer_address, customer_note, members
 grant delete on customer_address, membership, password, passkey, totp, recovery_code, role, person_role to ezscale_command;
 
 -- The read side shows what there is, never what it is checked against.
-grant select on person, customer_address, customer_note, membership, role, person_role to ezscale_query;
+grant select on customer_address, customer_note, membership, role, person_role to ezscale_query;
+grant select (id, site, email, email_verified_at, name, locale, time_zone, status, created_at) on person to ezscale_query;
 grant select (id, purpose, site, person_id, customer_id, rights, email, created_by, created_at, expires_at, used_at, revoked_at) on link to ezscale_query;
 grant select (person_id, set_at) on password to ezscale_query;
 grant select (id, person_id, aaguid, transports, backup_eligible, backed_up, name, created_at, last_used_at, cloned_at) on passkey to ezscale_query;
