@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/audit"
@@ -23,14 +23,14 @@ type auditInput struct {
 	To      time.Time `query:"to" doc:"Exclusive"`
 }
 
-func (e *edge) auditOperations(api huma.API) {
+func (e *edge) auditOperations(t route.Table) {
 	const tag = "audit"
-	serve(e, api, operation{method: http.MethodGet, path: "/audit", id: "list-audit", tag: tag, summary: "What was ordered, by whom, from where, and what it changed; newest first", access: guard.May(permission.AuditRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/audit", ID: "list-audit", Tag: tag, Summary: "What was ordered, by whom, from where, and what it changed; newest first", Access: guard.May(permission.AuditRead)},
 		func(ctx context.Context, in *auditInput) (query.List[audit.Entry], error) {
 			filter := audit.Filter{Actor: in.Actor, Command: in.Command, Object: in.Object, From: in.From, To: in.To}
 			return audit.List(ctx, e.Postgres, filter, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/activity", id: "list-activity", tag: tag, summary: "What you ordered, and what was done to what is yours; newest first", access: guard.Self()},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/activity", ID: "list-activity", Tag: tag, Summary: "What you ordered, and what was done to what is yours; newest first", Access: guard.Self()},
 		func(ctx context.Context, in *PageInput) (query.List[audit.Activity], error) {
 			who := guard.PrincipalOf(ctx)
 			var customer *uuid.UUID

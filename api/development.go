@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
@@ -40,16 +39,16 @@ type AdvanceBody struct {
 	Advance string `json:"advance" maxLength:"40" doc:"Days, hours, minutes, seconds; at most 400 days" example:"31d"`
 }
 
-func (e *edge) developmentOperations(api huma.API) {
+func (e *edge) developmentOperations(t route.Table) {
 	const tag = "development"
-	serveRaw(e, api, operation{method: http.MethodPost, path: "/dev/session", id: "open-development-session", tag: tag,
-		summary: "Sign in without any proof, on this machine", access: guard.Open()}, e.developmentSession)
-	serve(e, api, operation{method: http.MethodGet, path: "/dev/accounts", id: "list-development-accounts", tag: tag,
-		summary: "Accounts that one can sign in to without any proof, on this machine", access: guard.Open()}, e.developmentAccounts)
-	serve(e, api, operation{method: http.MethodGet, path: "/dev/clock", id: "get-clock", tag: tag, summary: "The business clock", access: guard.May(permission.Development)},
+	route.ServeRaw(t, route.Operation{Method: http.MethodPost, Path: "/dev/session", ID: "open-development-session", Tag: tag,
+		Summary: "Sign in without any proof, on this machine", Access: guard.Open()}, e.developmentSession)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/dev/accounts", ID: "list-development-accounts", Tag: tag,
+		Summary: "Accounts that one can sign in to without any proof, on this machine", Access: guard.Open()}, e.developmentAccounts)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/dev/clock", ID: "get-clock", Tag: tag, Summary: "The business clock", Access: guard.May(permission.Development)},
 		func(ctx context.Context, _ *struct{}) (ClockState, error) { return e.clockState(ctx) })
-	serve(e, api, operation{method: http.MethodPost, path: "/dev/clock", id: "advance-clock", tag: tag, summary: "Move the business clock forward; what is then due closes behind the answer", access: guard.May(permission.Development)}, e.advanceClock)
-	serve(e, api, operation{method: http.MethodGet, path: "/dev/mailbox", id: "list-mailbox", tag: tag, summary: "Captured mails and posts, newest first", access: guard.May(permission.Development)},
+	route.Serve(t, route.Operation{Method: http.MethodPost, Path: "/dev/clock", ID: "advance-clock", Tag: tag, Summary: "Move the business clock forward; what is then due closes behind the answer", Access: guard.May(permission.Development)}, e.advanceClock)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/dev/mailbox", ID: "list-mailbox", Tag: tag, Summary: "Captured mails and posts, newest first", Access: guard.May(permission.Development)},
 		func(ctx context.Context, _ *struct{}) (query.List[Message], error) {
 			list := query.List[Message]{Items: []Message{}}
 			if e.Mailbox == nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/live"
+	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query/bandwidth"
 )
@@ -25,15 +26,15 @@ const (
 )
 
 // liveOperation registers the stream of a service. It is not behind the bound of time of other handlers.
-func (e *edge) liveOperation(api huma.API) {
-	op := operation{method: http.MethodGet, path: "/services/{id}/live", id: "watch-service", tag: "services",
-		summary: "Live traffic of a service (server-sent events)", access: guard.May(permission.ServicesRead)}.huma(api)
-	schemas := api.OpenAPI().Components.Schemas
+func (e *edge) liveOperation(t route.Table) {
+	op := route.Operation{Method: http.MethodGet, Path: "/services/{id}/live", ID: "watch-service", Tag: "services",
+		Summary: "Live traffic of a service (server-sent events)", Access: guard.May(permission.ServicesRead)}.Huma(t.API)
+	schemas := t.API.OpenAPI().Components.Schemas
 	op.Description = "Event `usage` carries LiveUsage: at first the last ten minutes, then each change, at least every five seconds. " +
 		"Event `alert` carries Alert when a quota threshold is crossed. A comment comes every 15 seconds. The stream ends with the session."
 	op.Responses["200"] = &huma.Response{Description: "Server-sent events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
 		OneOf: []*huma.Schema{schemas.Schema(reflect.TypeFor[live.LiveUsage](), true, "LiveUsage"), schemas.Schema(reflect.TypeFor[bandwidth.Alert](), true, "Alert")}}}}}
-	huma.Register(api, op, func(ctx context.Context, in *ServiceInput) (*huma.StreamResponse, error) {
+	huma.Register(t.API, op, func(ctx context.Context, in *ServiceInput) (*huma.StreamResponse, error) {
 		service, err := e.service(ctx, in.ID)
 		if err != nil {
 			return nil, e.guard.Problem(ctx, "path.", err)

@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/bandwidth"
@@ -53,12 +53,12 @@ type totalsInput struct {
 	To      time.Time `query:"to" doc:"A whole hour, exclusive; absent: to the last"`
 }
 
-func (e *edge) serviceOperations(api huma.API) {
+func (e *edge) serviceOperations(t route.Table) {
 	const tag = "services"
-	serve(e, api, operation{method: http.MethodGet, path: "/services", id: "list-services", tag: tag, summary: "Services by name, with their running cycles", access: guard.May(permission.ServicesRead)}, e.listServices)
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}", id: "get-service", tag: tag, summary: "A service and its running cycle", access: guard.May(permission.ServicesRead)}, e.getService)
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/usage", id: "get-service-usage", tag: tag, summary: "Graph of a service's traffic", access: guard.May(permission.ServicesRead)}, e.getUsage)
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/cycles", id: "list-service-cycles", tag: tag, summary: "Billing cycles, newest first", access: guard.May(permission.ServicesRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/services", ID: "list-services", Tag: tag, Summary: "Services by name, with their running cycles", Access: guard.May(permission.ServicesRead)}, e.listServices)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/services/{id}", ID: "get-service", Tag: tag, Summary: "A service and its running cycle", Access: guard.May(permission.ServicesRead)}, e.getService)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/services/{id}/usage", ID: "get-service-usage", Tag: tag, Summary: "Graph of a service's traffic", Access: guard.May(permission.ServicesRead)}, e.getUsage)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/services/{id}/cycles", ID: "list-service-cycles", Tag: tag, Summary: "Billing cycles, newest first", Access: guard.May(permission.ServicesRead)},
 		func(ctx context.Context, in *struct {
 			ServiceInput
 			PageInput
@@ -69,7 +69,7 @@ func (e *edge) serviceOperations(api huma.API) {
 			}
 			return billing.ListCycles(ctx, e.Postgres, guard.ScopeOf(ctx), service.ID, e.Clock.Now(), in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/services/{id}/alerts", id: "list-service-alerts", tag: tag, summary: "Quota alerts of a service, newest first", access: guard.May(permission.ServicesRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/services/{id}/alerts", ID: "list-service-alerts", Tag: tag, Summary: "Quota alerts of a service, newest first", Access: guard.May(permission.ServicesRead)},
 		func(ctx context.Context, in *struct {
 			ServiceInput
 			PageInput
@@ -80,8 +80,8 @@ func (e *edge) serviceOperations(api huma.API) {
 			}
 			return bandwidth.ListAlerts(ctx, e.Postgres, guard.ScopeOf(ctx), &service.ID, in.page())
 		})
-	e.liveOperation(api)
-	serve(e, api, operation{method: http.MethodGet, path: "/usage", id: "list-usage", tag: tag, summary: "Exact totals per service, from the billing counters", access: guard.May(permission.ReportsRead)}, e.getTotals)
+	e.liveOperation(t)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/usage", ID: "list-usage", Tag: tag, Summary: "Exact totals per service, from the billing counters", Access: guard.May(permission.ReportsRead)}, e.getTotals)
 }
 
 func (e *edge) service(ctx context.Context, reference string) (provisioning.Service, error) {
@@ -156,13 +156,13 @@ func orNil(t time.Time) *time.Time {
 	return &t
 }
 
-func (e *edge) billingOperations(api huma.API) {
+func (e *edge) billingOperations(t route.Table) {
 	const tag = "billing"
-	serve(e, api, operation{method: http.MethodGet, path: "/alerts", id: "list-alerts", tag: tag, summary: "Quota alerts of all services, newest first; a customer's own for a customer", access: guard.May(permission.ServicesRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/alerts", ID: "list-alerts", Tag: tag, Summary: "Quota alerts of all services, newest first; a customer's own for a customer", Access: guard.May(permission.ServicesRead)},
 		func(ctx context.Context, in *PageInput) (query.List[bandwidth.Alert], error) {
 			return bandwidth.ListAlerts(ctx, e.Postgres, guard.ScopeOf(ctx), nil, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/invoices", id: "list-invoices", tag: tag, summary: "Invoices and credit notes, newest first", access: guard.May(permission.InvoicesRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/invoices", ID: "list-invoices", Tag: tag, Summary: "Invoices and credit notes, newest first", Access: guard.May(permission.InvoicesRead)},
 		func(ctx context.Context, in *struct {
 			PageInput
 			Customer string `query:"customer" maxLength:"254" doc:"Id or mail address"`
@@ -170,7 +170,7 @@ func (e *edge) billingOperations(api huma.API) {
 		}) (query.List[billing.InvoiceSummary], error) {
 			return billing.ListInvoices(ctx, e.Postgres, guard.ScopeOf(ctx), billing.InvoiceFilter{Customer: in.Customer, Service: in.Service}, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/invoices/{id}", id: "get-invoice", tag: tag, summary: "An invoice with its lines and their evidence", access: guard.May(permission.InvoicesRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/invoices/{id}", ID: "get-invoice", Tag: tag, Summary: "An invoice with its lines and their evidence", Access: guard.May(permission.InvoicesRead)},
 		func(ctx context.Context, in *struct {
 			ID string `path:"id" maxLength:"200" doc:"Id or number"`
 		}) (billing.Invoice, error) {
@@ -178,30 +178,30 @@ func (e *edge) billingOperations(api huma.API) {
 		})
 }
 
-func (e *edge) networkOperations(api huma.API) {
+func (e *edge) networkOperations(t route.Table) {
 	const tag = "network"
-	serve(e, api, operation{method: http.MethodGet, path: "/exporters", id: "list-exporters", tag: tag, summary: "Exporters with their health", access: guard.May(permission.NetworkRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/exporters", ID: "list-exporters", Tag: tag, Summary: "Exporters with their health", Access: guard.May(permission.NetworkRead)},
 		func(ctx context.Context, in *PageInput) (query.List[bandwidth.Exporter], error) {
 			return bandwidth.ListExporters(ctx, e.Postgres, e.Clock.Now(), in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/exporters/{id}", id: "get-exporter", tag: tag, summary: "An exporter with its last 24 hours", access: guard.May(permission.NetworkRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/exporters/{id}", ID: "get-exporter", Tag: tag, Summary: "An exporter with its last 24 hours", Access: guard.May(permission.NetworkRead)},
 		func(ctx context.Context, in *struct {
 			ID string `path:"id" maxLength:"200" doc:"Id or name"`
 		}) (bandwidth.ExporterDetail, error) {
 			return bandwidth.FindExporter(ctx, e.Postgres, in.ID, e.Clock.Now())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/collectors", id: "list-collectors", tag: tag, summary: "Collectors and what they could not hold", access: guard.May(permission.NetworkRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/collectors", ID: "list-collectors", Tag: tag, Summary: "Collectors and what they could not hold", Access: guard.May(permission.NetworkRead)},
 		func(ctx context.Context, _ *struct{}) (query.List[bandwidth.Collector], error) {
 			return bandwidth.ListCollectors(ctx, e.Postgres)
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/exporters/{id}/ports/{if_index}", id: "get-port", tag: tag, summary: "A port, and the service it bills", access: guard.May(permission.NetworkRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/exporters/{id}/ports/{if_index}", ID: "get-port", Tag: tag, Summary: "A port, and the service it bills", Access: guard.May(permission.NetworkRead)},
 		func(ctx context.Context, in *struct {
 			ID   string `path:"id" maxLength:"200" doc:"Id or name of the exporter"`
 			Port int64  `path:"if_index" minimum:"1" maximum:"4294967295"`
 		}) (reports.PortDetail, error) {
 			return reports.FindPort(ctx, e.Postgres, in.ID, in.Port, e.Clock.Now())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/unattributed", id: "list-unattributed", tag: tag, summary: "Traffic of addresses that no service owns, the biggest first", access: guard.May(permission.NetworkRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/unattributed", ID: "list-unattributed", Tag: tag, Summary: "Traffic of addresses that no service owns, the biggest first", Access: guard.May(permission.NetworkRead)},
 		func(ctx context.Context, in *struct {
 			Hours int `query:"hours" minimum:"1" maximum:"744" default:"24"`
 			Limit int `query:"limit" minimum:"1" maximum:"500" default:"50"`
@@ -210,12 +210,12 @@ func (e *edge) networkOperations(api huma.API) {
 		})
 }
 
-func (e *edge) catalogOperations(api huma.API) {
-	serve(e, api, operation{method: http.MethodGet, path: "/plans", id: "list-plans", tag: "catalog", summary: "Plans by name", access: guard.May(permission.CatalogRead)},
+func (e *edge) catalogOperations(t route.Table) {
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/plans", ID: "list-plans", Tag: "catalog", Summary: "Plans by name", Access: guard.May(permission.CatalogRead)},
 		func(ctx context.Context, in *PageInput) (query.List[query.Plan], error) {
 			return catalog.ListPlans(ctx, e.Postgres, in.page())
 		})
-	serve(e, api, operation{method: http.MethodGet, path: "/customers", id: "list-customers", tag: "identity", summary: "Customers by mail address", access: guard.May(permission.CustomersRead)},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/customers", ID: "list-customers", Tag: "identity", Summary: "Customers by mail address", Access: guard.May(permission.CustomersRead)},
 		func(ctx context.Context, in *struct {
 			PageInput
 			Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address"`

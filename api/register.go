@@ -1,10 +1,8 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
-	"reflect"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,68 +11,10 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/report"
+	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/permission"
 )
-
-const prefix = "/api/v1"
-
-// operation says how one handler is reached, by whom, and where its faults lie ("body." for a write, else "query.").
-type operation struct {
-	method  string
-	path    string // below prefix
-	id      string
-	tag     string
-	summary string
-	access  guard.Access
-	status  int // of success; 0: 200, or 204 without a body
-}
-
-type body[T any] struct{ Body T }
-
-// serve registers a handler that answers with a JSON body.
-func serve[I, O any](e *edge, api huma.API, op operation, fn func(context.Context, *I) (O, error)) {
-	serveRaw(e, api, op, func(ctx context.Context, in *I) (*body[O], error) {
-		out, err := fn(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		return &body[O]{Body: out}, nil
-	})
-}
-
-// serveRaw registers a handler whose output sets headers too. Whatever error it returns becomes a problem.
-func serveRaw[I, O any](e *edge, api huma.API, op operation, fn func(context.Context, *I) (*O, error)) {
-	where := "query."
-	if op.method != http.MethodGet {
-		where = "body."
-	}
-	huma.Register(api, op.huma(api), func(ctx context.Context, in *I) (*O, error) {
-		ctx, cancel := context.WithTimeout(ctx, handlerTimeout)
-		defer cancel()
-		out, err := fn(ctx, in)
-		if err != nil {
-			return nil, e.guard.Problem(ctx, where, err)
-		}
-		return out, nil
-	})
-}
-
-func (op operation) huma(api huma.API) huma.Operation {
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[guard.Problem](), true, "Problem")
-	o := huma.Operation{
-		Method: op.method, Path: prefix + op.path, OperationID: op.id, Summary: op.summary, Tags: []string{op.tag},
-		DefaultStatus: op.status, MaxBodyBytes: guard.MaxBodyBytes, RejectUnknownQueryParameters: true,
-		Metadata: op.access.Metadata(),
-		Responses: map[string]*huma.Response{"default": {Description: "A problem",
-			Content: map[string]*huma.MediaType{guard.ProblemType: {Schema: schema}}}},
-	}
-	if !op.access.IsOpen() {
-		o.Security = []map[string][]string{{"token": {}}, {"session": {}}}
-	}
-	o.Description = op.access.String()
-	return o
-}
 
 // routes builds the whole edge: middleware first, in the order in which a request meets it.
 func (e *edge) routes() (http.Handler, error) {
@@ -111,19 +51,20 @@ func openAPIConfig() huma.Config {
 // operations registers every operation; api/openapi.json is what it says in development.
 func (e *edge) operations(api huma.API) (err error) {
 	api.UseMiddleware(e.guard.Authorise)
-	e.sessionOperations(api)
-	e.serviceOperations(api)
-	e.billingOperations(api)
-	e.networkOperations(api)
+	table := route.Table{API: api, Guard: e.guard}
+	e.sessionOperations(table)
+	e.serviceOperations(table)
+	e.billingOperations(table)
+	e.networkOperations(table)
 	report.Register(api, report.Desk{Postgres: e.Postgres, Now: e.Clock.Now, Log: e.Log, Problem: e.guard.Problem,
 		Operation: func(path, id, tag, summary string) huma.Operation {
-			return operation{method: http.MethodGet, path: path, id: id, tag: tag, summary: summary, access: guard.May(permission.ReportsRead)}.huma(api)
+			return route.Operation{Method: http.MethodGet, Path: path, ID: id, Tag: tag, Summary: summary, Access: guard.May(permission.ReportsRead)}.Huma(api)
 		}})
-	e.catalogOperations(api)
-	e.auditOperations(api)
-	e.writeOperations(api)
+	e.catalogOperations(table)
+	e.auditOperations(table)
+	e.writeOperations(table)
 	if e.config.Development {
-		e.developmentOperations(api)
+		e.developmentOperations(table)
 	}
 	schemas := api.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own shape, which guard.AsProblem replaces

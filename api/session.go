@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/internal/permission"
@@ -41,11 +41,11 @@ type endedOutput struct {
 	SetCookie http.Cookie `header:"Set-Cookie"`
 }
 
-func (e *edge) sessionOperations(api huma.API) {
+func (e *edge) sessionOperations(t route.Table) {
 	const tag = "session"
-	serve(e, api, operation{method: http.MethodGet, path: "/session", id: "get-session", tag: tag, summary: "Who is signed in", access: guard.Self()}, e.getSession)
-	serveRaw(e, api, operation{method: http.MethodDelete, path: "/session", id: "sign-out", tag: tag, summary: "Sign out; live streams of the session end",
-		access: guard.Open(), status: http.StatusNoContent}, e.signOut)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/session", ID: "get-session", Tag: tag, Summary: "Who is signed in", Access: guard.Self()}, e.getSession)
+	route.ServeRaw(t, route.Operation{Method: http.MethodDelete, Path: "/session", ID: "sign-out", Tag: tag, Summary: "Sign out; live streams of the session end",
+		Access: guard.Open(), Status: http.StatusNoContent}, e.signOut)
 }
 
 func (e *edge) session(p *guard.Principal) Session {
