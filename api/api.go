@@ -23,6 +23,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/live"
+	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/query"
@@ -62,6 +63,7 @@ type Dependencies struct {
 	Postgres   query.Postgres       // a read-only pool
 	Door       guard.Door           // a pool with the role that reads what people prove themselves with
 	ClickHouse bandwidth.ClickHouse // optional
+	Proofs     proofs.Tools
 	Clock      Clock
 	MachineNow func() time.Time // the machine's clock, by which sessions live
 	Log        *slog.Logger

@@ -59,13 +59,14 @@ func newEnv(t *testing.T, change ...func(*api.Config, *api.Dependencies)) *env {
 	e := &env{T: t, owner: db.Pool(postgres.RoleOwner), clock: &clock{}, machine: &clock{}, logs: &bytes.Buffer{}}
 	log := slog.New(slog.NewJSONHandler(e.logs, nil))
 	reg := prometheus.NewRegistry()
-	sites, err := guard.ParseSites("http://"+accountHost, "http://"+adminHost)
+	commands := command.NewDB(db.Pool(postgres.RoleCommand), nobody{}, slog.New(slog.DiscardHandler), reg)
+	sites, err := guard.ParseSites("https://"+accountHost, "https://"+adminHost)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := api.Config{Token: operatorToken, Development: true, Sites: sites}
 	deps := api.Dependencies{
-		Commands: command.NewDB(db.Pool(postgres.RoleCommand), nobody{}, slog.New(slog.DiscardHandler), reg),
+		Commands: commands, Proofs: e.proofs(db, commands, sites, log, reg),
 		Postgres: db.Pool(postgres.RoleQuery), Door: db.Pool(postgres.RoleDoor), Clock: e.clock, MachineNow: e.machine.Now, Log: log, Registry: reg,
 	}
 	for _, c := range change {

@@ -2,13 +2,57 @@ package api_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/proofs"
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/secrets"
+	"github.com/ezscale/platform/internal/ephemeral"
+	"github.com/ezscale/platform/internal/limiter"
+	"github.com/ezscale/platform/internal/password"
+	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/internal/postgres/postgrestest"
+	"github.com/ezscale/platform/internal/secret/keyring"
+	"github.com/ezscale/platform/internal/secret/vault"
 	"github.com/ezscale/platform/internal/token"
 )
+
+// proofs are the tools as in a program, but for passwords, whose hashes are cheap.
+func (e *env) proofs(db *postgrestest.DB, commands *command.DB, sites guard.Sites, log *slog.Logger, reg prometheus.Registerer) proofs.Tools {
+	e.Helper()
+	door := db.Pool(postgres.RoleDoor)
+	hasher, err := password.NewHasher(password.Params{Memory: 8, Time: 1, Threads: 1}, 2)
+	e.must0(err)
+	policy, err := password.NewPolicy(password.DefaultMinimum, nil)
+	e.must0(err)
+	keks := vault.KEKs{URI: "env:KEK", Lookup: func() func(string) (string, bool) {
+		kek := keyring.GenerateKEK()
+		return func(string) (string, bool) { return kek.Reveal(), true }
+	}()}
+	kek, err := keks.Open()
+	e.must0(err)
+	ring, err := secrets.NewCreateRing(kek)
+	e.must0(err)
+	_, err = command.Run(context.Background(), commands, command.Meta{Actor: "system:test", Now: start, NewID: uuid.New}, ring)
+	e.must0(err)
+	tools := proofs.Tools{Limiter: limiter.New(door, e.machine.Now, log, reg), Begun: ephemeral.New(door, e.machine.Now, reg), Hasher: hasher, Policy: policy,
+		Vault: vault.New(vault.Config{KEKs: keks, Now: e.machine.Now}, door, log, reg)}
+	tools, err = tools.WithSites(sites, "Test", e.machine.Now)
+	e.must0(err)
+	return tools
+}
+
+func (e *env) must0(err error) {
+	e.Helper()
+	if err != nil {
+		e.Fatal(err)
+	}
+}
 
 // both changes a request in two ways, the second last.
 func both(first, second as) as {

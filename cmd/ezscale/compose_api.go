@@ -9,6 +9,7 @@ import (
 	"github.com/ezscale/platform/api"
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/cmd/ezscale/process"
+	"github.com/ezscale/platform/cmd/ezscale/proving"
 	"github.com/ezscale/platform/internal/clickhouse"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/observe"
@@ -39,11 +40,20 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	if err != nil {
 		return nil, fmt.Errorf("EZSCALE_ACCOUNT_URL, EZSCALE_ADMIN_URL: %w", err)
 	}
+	vault, err := b.secrets(ctx, postgres.RoleDoor)
+	if err != nil {
+		return nil, err
+	}
+	tools, release, err := proving.Tools(b.cfg, sites, proving.Parts{Door: door, Vault: vault, Now: machineNow, Log: b.log, Registry: b.registry})
+	if err != nil {
+		return nil, err
+	}
+	b.process.Add("proofs", process.Closer(release))
 	click, err := b.clickHouse(ctx)
 	if err != nil {
 		return nil, err
 	}
-	site, err := web.New(web.Config{Brand: b.cfg.Brand})
+	pages, err := web.New(web.Config{Brand: b.cfg.Brand})
 	if err != nil {
 		return nil, fmt.Errorf("open the pages: %w", err)
 	}
@@ -51,9 +61,9 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	server, err := api.New(api.Config{
 		Address: b.cfg.HTTP, Token: b.cfg.Token, Sites: sites, Production: !development, Development: development,
 	}, api.Dependencies{
-		Commands: db, Postgres: read, Door: door, ClickHouse: click, Clock: b.clock, MachineNow: machineNow, Log: b.log, Registry: b.registry,
+		Commands: db, Postgres: read, Door: door, Proofs: tools, ClickHouse: click, Clock: b.clock, MachineNow: machineNow, Log: b.log, Registry: b.registry,
 		Health: b.health.Parts, Metrics: observe.MetricsHandler(b.registry),
-		Web:     site,
+		Web:     pages,
 		Mailbox: extras.mailbox, Sweep: extras.sweep,
 	})
 	if err != nil {

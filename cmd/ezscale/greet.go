@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/ezscale/platform/cmd/ezscale/addresses"
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
+	"github.com/ezscale/platform/cmd/ezscale/terminal"
 )
 
 // listening names the addresses that exporters may send to.
@@ -16,7 +16,7 @@ func (b *base) listening() string {
 
 // greet says where to look, once everything serves.
 func greet(o upOptions, at serving) error {
-	out, data := os.Stdout, shellWord(o.data)
+	out, data := os.Stdout, terminal.ShellWord(o.data)
 	fmt.Fprintf(out, "\n  Customers       %s\n  Staff           %s\n", at.account, at.admin)
 	switch {
 	case o.demo:
@@ -30,12 +30,4 @@ func greet(o upOptions, at serving) error {
 	}
 	fmt.Fprintf(out, "  Check           ezscale doctor --data %s\n  Stop            Ctrl-C\n\n", data)
 	return nil
-}
-
-// shellWord quotes a path that a shell would take apart.
-func shellWord(path string) string {
-	if !strings.ContainsAny(path, " \t\n'\"\\$&*?()[]{}<>|;#`!~") {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

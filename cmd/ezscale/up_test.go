@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ezscale/platform/cmd/ezscale/terminal"
 )
 
 // TestABusyAddressIsToldBeforeAnythingStarts names an address that is taken, and looks whether servers were started.
@@ -92,7 +94,7 @@ func TestStoppingWhileItStartsIsOrderly(t *testing.T) {
 func TestShellWord(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{"./var": "./var", "/srv/my data": "'/srv/my data'", "it's": `'it'\''s'`} {
-		if got := shellWord(path); got != want {
+		if got := terminal.ShellWord(path); got != want {
 			t.Errorf("%s: %s", path, got)
 		}
 	}

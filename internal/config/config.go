@@ -23,29 +23,30 @@ const (
 
 // Config is everything a role may need. Addresses are host:port.
 type Config struct {
-	Mode             Mode
-	LogLevel         string
-	LogFormat        string
-	HTTP             string // the API and the pages
-	Metrics          string // /metrics and /health of roles other than the API
-	AccountURL       string // where customers reach their site; mails to them link there
-	AdminURL         string // where staff reach theirs, by another host name
-	Brand            string
-	Postgres         string // owner DSN: migrations, commands
-	Query            string // DSN of the read side; the same server by default
-	Kafka            []string
-	KafkaReplication int // of topics that are made
-	ClickHouse       string
-	Token            string // operator token of the API; empty: none is accepted
-	Collector        Collector
-	Meter            Meter
-	Mail             Mail
-	Discord          string        // webhook URL for staff alerts; a secret
-	Sweep            time.Duration // how often due cycles are looked for
-	AuditKey         string        // file with the key that signs the audit log; empty: one below DataDir, made when missing
-	SecretKey        string        // URI of the key that wraps the ring of secrets; empty: a file below DataDir
-	SecretKeyOld     []string      // URIs of keys that wrapped it before
-	DataDir          string        // spool and caches of this process
+	Mode              Mode
+	LogLevel          string
+	LogFormat         string
+	HTTP              string // the API and the pages
+	Metrics           string // /metrics and /health of roles other than the API
+	AccountURL        string // where customers reach their site; mails to them link there
+	AdminURL          string // where staff reach theirs, by another host name
+	Brand             string
+	Postgres          string // owner DSN: migrations, commands
+	Query             string // DSN of the read side; the same server by default
+	Kafka             []string
+	KafkaReplication  int // of topics that are made
+	ClickHouse        string
+	Token             string // operator token of the API; empty: none is accepted
+	Collector         Collector
+	Meter             Meter
+	Mail              Mail
+	Discord           string        // webhook URL for staff alerts; a secret
+	Sweep             time.Duration // how often due cycles are looked for
+	AuditKey          string        // file with the key that signs the audit log; empty: one below DataDir, made when missing
+	SecretKey         string        // URI of the key that wraps the ring of secrets; empty: a file below DataDir
+	SecretKeyOld      []string      // URIs of keys that wrapped it before
+	BreachedPasswords string        // file of passwords that nobody may choose; empty: only the common ones that are built in
+	DataDir           string        // spool and caches of this process
 }
 
 // Collector holds the UDP side's settings.
@@ -106,6 +107,7 @@ func Describe() []Setting {
 		{"EZSCALE_AUDIT_KEY", "", "PEM file with the Ed25519 key that signs the audit log; empty: secrets/audit-key.pem below EZSCALE_DATA, made at the first start of jobs"},
 		{"EZSCALE_SECRET_KEY", "", "key that everything secret in the database hangs on: file:PATH or env:NAME, 32 bytes in base64; empty: file secrets/secret-key below EZSCALE_DATA, made by up or `ezscale secrets init`"},
 		{"EZSCALE_SECRET_KEY_OLD", "", "keys that EZSCALE_SECRET_KEY takes the place of, comma separated; see `ezscale secrets rewrap`"},
+		{"EZSCALE_BREACHED_PASSWORDS", "", "file of breached passwords, SHA1:COUNT sorted by hash as haveibeenpwned gives it; empty: the common ones that are built in"},
 		{"EZSCALE_DATA", "./var", "directory for spools and caches"},
 	}
 }
@@ -127,7 +129,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Meter:   Meter{Decoder: r.text("EZSCALE_SFLOW_DECODER"), Flush: r.duration("EZSCALE_METER_FLUSH", 100*time.Millisecond)},
 		Mail:    Mail{SMTP: r.url("EZSCALE_SMTP"), From: r.text("EZSCALE_MAIL_FROM"), Insecure: r.flag("EZSCALE_SMTP_INSECURE")},
 		Discord: r.url("EZSCALE_DISCORD_WEBHOOK"), Sweep: r.duration("EZSCALE_SWEEP", time.Second), DataDir: r.text("EZSCALE_DATA"),
-		AuditKey: r.text("EZSCALE_AUDIT_KEY"), SecretKey: r.get("EZSCALE_SECRET_KEY"), SecretKeyOld: r.keys("EZSCALE_SECRET_KEY_OLD"),
+		AuditKey: r.text("EZSCALE_AUDIT_KEY"), BreachedPasswords: r.text("EZSCALE_BREACHED_PASSWORDS"), SecretKey: r.get("EZSCALE_SECRET_KEY"), SecretKeyOld: r.keys("EZSCALE_SECRET_KEY_OLD"),
 	}
 	if c.Query == "" || c.Query == "EZSCALE_POSTGRES" {
 		c.Query = c.Postgres
