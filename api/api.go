@@ -59,7 +59,8 @@ type Clock interface {
 // Dependencies are what the edge is connected to. Optional ones may be nil.
 type Dependencies struct {
 	Commands   *command.DB
-	Postgres   query.Postgres       // a read-only pool
+	Postgres   query.Postgres       // what requests ask: a query.Wall
+	Background query.Postgres       // a read-only pool, for what asks on nobody's behalf: live streams' polls, the login
 	ClickHouse bandwidth.ClickHouse // optional
 	Clock      Clock
 	Log        *slog.Logger
@@ -110,7 +111,7 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	e := &edge{Dependencies: deps, config: cfg,
 		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
 		guard:    guard.New(cfg.Token, cfg.Development, deps.Log, deps.Registry),
-		live:     live.New(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
+		live:     live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	handler, err := e.routes()
 	if err != nil {
 		return nil, err

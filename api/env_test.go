@@ -20,6 +20,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/postgres/postgrestest"
+	"github.com/ezscale/platform/query"
 )
 
 const token = "test-operator-token"
@@ -60,8 +61,10 @@ func newEnv(t *testing.T, change ...func(*api.Config, *api.Dependencies)) *env {
 	cfg := api.Config{Token: token, Development: true}
 	deps := api.Dependencies{
 		Commands: command.NewDB(db.Pool(postgres.RoleCommand), nobody{}, slog.New(slog.DiscardHandler), reg),
-		Postgres: db.Pool(postgres.RoleQuery), Clock: e.clock, Log: log, Registry: reg,
+		Clock:    e.clock, Log: log, Registry: reg,
 	}
+	read := db.Pool(postgres.RoleQuery)
+	deps.Postgres, deps.Background = query.NewWall(read), read
 	for _, c := range change {
 		c(&cfg, &deps)
 	}

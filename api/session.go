@@ -69,9 +69,9 @@ func (e *edge) signIn(ctx context.Context, in *struct{ Body LoginBody }) (*sessi
 
 func (e *edge) loginCustomer(ctx context.Context, reference string) (identity.Customer, error) {
 	if reference != "" {
-		return identity.FindCustomer(ctx, e.Postgres, query.Staff(), reference)
+		return identity.FindCustomer(ctx, e.Background, query.Staff(), reference)
 	}
-	first, err := identity.ListCustomers(ctx, e.Postgres, query.Staff(), "", query.Page{Limit: 1})
+	first, err := identity.ListCustomers(ctx, e.Background, query.Staff(), "", query.Page{Limit: 1})
 	if err != nil {
 		return identity.Customer{}, err
 	}

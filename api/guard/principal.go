@@ -102,7 +102,8 @@ func (g *Guard) authenticate(c *gin.Context) {
 }
 
 func (g *Guard) setPrincipal(c *gin.Context, p *Principal) {
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), principalKey, p))
+	ctx := context.WithValue(c.Request.Context(), principalKey, p)
+	c.Request = c.Request.WithContext(query.WithScope(ctx, p.Scope())) // the second wall, whatever a handler asks for
 }
 
 // isToken compares hashes in constant time, so that neither length nor content of the token leaks.

@@ -12,6 +12,7 @@ import (
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/web"
 )
 
@@ -42,7 +43,7 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	server, err := api.New(api.Config{
 		Address: b.cfg.HTTP, Token: b.cfg.Token, Production: !development, Development: development,
 	}, api.Dependencies{
-		Commands: db, Postgres: read, ClickHouse: click, Clock: b.clock, Log: b.log, Registry: b.registry,
+		Commands: db, Postgres: query.NewWall(read), Background: read, ClickHouse: click, Clock: b.clock, Log: b.log, Registry: b.registry,
 		Health: b.health.Parts, Metrics: observe.MetricsHandler(b.registry),
 		Web:     site,
 		Mailbox: extras.mailbox, Sweep: extras.sweep,

@@ -33,6 +33,10 @@ const (
 	RoleQuery   Role = "ezscale_query"   // selects, and nothing else
 	RoleMeter   Role = "ezscale_meter"   // writes usage and its own books
 	RoleAudit   Role = "ezscale_audit"   // chains and signs the audit log, and orders nothing
+
+	// RoleCustomer selects what is the customer's whom the transaction names, as the policies of 00014_row_security.sql
+	// have it. No pool plays it: query.Wall takes it for a statement.
+	RoleCustomer Role = "ezscale_customer"
 )
 
 // Bounds of every pool.
