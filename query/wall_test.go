@@ -387,7 +387,7 @@ func BenchmarkWall(b *testing.B) {
 }
 
 // crowd adds 2,000 customers with a service each, and a day of slots of one of ours.
-func (h *houses) crowd(b *testing.B) {
+func (h *houses) crowd(b testing.TB) {
 	b.Helper()
 	for _, sql := range []string{
 		`insert into customer (id, email, name, created_at) select gen_random_uuid(), 'c' || i || '@example.com', 'c' || i, now() from generate_series(1, 2000) i`,
