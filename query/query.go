@@ -3,7 +3,8 @@
 //
 // Below it lies one folder per context and in each one file per question, its SQL beside it. A question takes a
 // read-only pool and answers with a struct whose JSON is the API's own: there is no third model in between. A
-// customer's scope is part of each statement, so that a forgotten check shows nothing rather than everything.
+// customer's scope is part of each statement, so that a forgotten check shows nothing rather than everything; where
+// the statement itself forgets it, the database's row security holds (Wall).
 // Questions write nothing, know no clock (the caller says what now is), and no byte count or amount ever passes
 // through a float.
 package query

@@ -64,6 +64,14 @@ func (w *Wall) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	return r, err
 }
 
+// Check proves that the pool's login user may take the role, which a user of one's own for the read side may lack.
+func (w *Wall) Check(ctx context.Context) error {
+	if err := w.QueryRow(WithScope(ctx, Scope{}), `select`).Scan(); err != nil {
+		return fmt.Errorf("take the role of customers: %w", err)
+	}
+	return nil
+}
+
 // QueryRow runs a statement that gives one row; Scan tells what failed.
 func (w *Wall) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows, _ := w.Query(ctx, sql, args...) // Scan tells

@@ -15,11 +15,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/postgres/postgrestest"
 	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/query/audit"
 	"github.com/ezscale/platform/query/bandwidth"
 	"github.com/ezscale/platform/query/billing"
+	"github.com/ezscale/platform/query/identity"
 	"github.com/ezscale/platform/query/provisioning"
 )
 
@@ -151,6 +154,56 @@ func TestWallShowsOnlyWhatIsOnesOwn(t *testing.T) {
 	}
 }
 
+// TestQuestionsByIDStopAtTheWall asks what takes an id and no scope, or the scope of staff, about another's things.
+func TestQuestionsByIDStopAtTheWall(t *testing.T) {
+	t.Parallel()
+	h := newHouses(t)
+	now := time.Date(2026, 3, 10, 12, 30, 0, 0, time.UTC)
+	long := query.Page{Limit: 50}
+	found := func(ctx context.Context, of uuid.UUID, name string) map[string]int {
+		var service uuid.UUID
+		if err := h.owner.QueryRow(t.Context(), `select id from service where customer_id = $1`, of).Scan(&service); err != nil {
+			t.Fatal(err)
+		}
+		cycles, err1 := billing.CurrentCycles(ctx, h.wall, []uuid.UUID{service}, now)
+		alerts, err2 := bandwidth.ListAlerts(ctx, h.wall, query.Staff(), &service, long)
+		services, err3 := provisioning.ListServices(ctx, h.wall, query.Staff(), provisioning.ServiceFilter{Customer: of.String()}, now, long)
+		series, err4 := bandwidth.UsageSeries(ctx, bandwidth.Sources{Postgres: h.wall}, bandwidth.SeriesRequest{Service: service, From: now.Add(-time.Hour), To: now, Step: "10s"}, now)
+		history, err5 := billing.ListCycles(ctx, h.wall, query.Staff(), service, now, long)
+		did, err6 := audit.Own(ctx, h.wall, "customer:"+of.String(), &of, long)
+		_, missing := billing.FindInvoice(ctx, h.wall, query.Staff(), "INV-"+name)
+		_, stranger := identity.FindCustomer(ctx, h.wall, query.Staff(), of.String())
+		if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+			t.Fatal(err)
+		}
+		n := map[string]int{"cycles": len(cycles), "alerts": len(alerts.Items), "services": len(services.Items), "history": len(history.Items), "activity": len(did.Items), "series": 0}
+		for _, point := range series.Points {
+			if point.In != nil {
+				n["series"] += int(*point.In)
+			}
+		}
+		for what, err := range map[string]error{"invoice": missing, "customer": stranger} {
+			if err == nil {
+				n[what] = 1
+			} else if !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		return n
+	}
+	ctx := query.WithScope(t.Context(), query.Customer(h.a))
+	for what, n := range found(ctx, h.a, "a") {
+		if n == 0 {
+			t.Errorf("%s: a customer sees nothing of his own", what)
+		}
+	}
+	for what, n := range found(ctx, h.b, "b") {
+		if n != 0 {
+			t.Errorf("%s: a customer sees %d of another", what, n)
+		}
+	}
+}
+
 func rowsAsText(t testing.TB, ctx context.Context, db query.Postgres, sql string) []string {
 	t.Helper()
 	rows, err := db.Query(ctx, sql)
@@ -191,6 +244,9 @@ func TestWallRefusesWhatIsNotGranted(t *testing.T) {
 		if err := h.wall.QueryRow(ctx, sql).Scan(); !errors.As(err, &refused) || refused.Code != code {
 			t.Errorf("%s by QueryRow: %v, want %s", sql, err, code)
 		}
+	}
+	if err := h.wall.Check(query.WithScope(t.Context(), query.Staff())); err != nil {
+		t.Error(err)
 	}
 	if err := h.wall.QueryRow(ctx, `select id from customer where name = 'b'`).Scan(new(uuid.UUID)); !errors.Is(err, pgx.ErrNoRows) {
 		t.Errorf("no row: %v", err)

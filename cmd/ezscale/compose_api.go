@@ -35,6 +35,8 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	if err != nil {
 		return nil, err
 	}
+	wall := query.NewWall(read)
+	b.check("postgres as customers", "grant ezscale_customer to the login user of EZSCALE_POSTGRES_QUERY", wall.Check)
 	site, err := web.New(web.Config{Brand: b.cfg.Brand})
 	if err != nil {
 		return nil, fmt.Errorf("open the pages: %w", err)
@@ -43,7 +45,7 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	server, err := api.New(api.Config{
 		Address: b.cfg.HTTP, Token: b.cfg.Token, Production: !development, Development: development,
 	}, api.Dependencies{
-		Commands: db, Postgres: query.NewWall(read), Background: read, ClickHouse: click, Clock: b.clock, Log: b.log, Registry: b.registry,
+		Commands: db, Postgres: wall, Background: read, ClickHouse: click, Clock: b.clock, Log: b.log, Registry: b.registry,
 		Health: b.health.Parts, Metrics: observe.MetricsHandler(b.registry),
 		Web:     site,
 		Mailbox: extras.mailbox, Sweep: extras.sweep,

@@ -2,7 +2,7 @@
 // place that knows how: the code above sees a *pgxpool.Pool and writes SQL.
 //
 // A pool plays one of the roles that 00005_roles.sql and 00010_audit.sql make. The login user of the DSN is a member of each of
-// them, and the role is a startup parameter, so a statement can never run before it is set. The owner's role
+// them and of RoleCustomer, and the role is a startup parameter, so a statement can never run before it is set. The owner's role
 // is for migrations, for dropping partitions and for nothing else.
 //
 // Every bound is set here rather than left to the server: the size of the pool, the life of a connection
