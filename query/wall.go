@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -62,6 +63,14 @@ func (w *Wall) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 		r.Close()
 	}
 	return r, err
+}
+
+// BeginTx begins a transaction for staff, whose exports are long statements. Customers have no question that needs one.
+func (w *Wall) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	if scope, _ := ctx.Value(scopeKey{}).(Scope); !scope.all {
+		return nil, errors.New("the wall begins transactions for staff alone")
+	}
+	return w.pool.BeginTx(ctx, options)
 }
 
 // Check proves that the pool's login user may take the role, which a user of one's own for the read side may lack.

@@ -245,6 +245,10 @@ func TestWallRefusesWhatIsNotGranted(t *testing.T) {
 			t.Errorf("%s by QueryRow: %v, want %s", sql, err, code)
 		}
 	}
+	if tx, err := h.wall.BeginTx(ctx, pgx.TxOptions{}); err == nil {
+		_ = tx.Rollback(t.Context())
+		t.Error("a customer has a transaction past the wall")
+	}
 	if err := h.wall.Check(query.WithScope(t.Context(), query.Staff())); err != nil {
 		t.Error(err)
 	}
