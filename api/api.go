@@ -60,7 +60,8 @@ type Clock interface {
 // Dependencies are what the edge is connected to. Optional ones may be nil.
 type Dependencies struct {
 	Commands   *command.DB
-	Postgres   query.Postgres       // a read-only pool
+	Postgres   query.Postgres       // what requests ask: a query.Wall
+	Background query.Postgres       // a read-only pool, for what asks on nobody's behalf: live streams' polls, the development login
 	Door       guard.Door           // a pool with the role that reads what people prove themselves with
 	ClickHouse bandwidth.ClickHouse // optional
 	Proofs     proofs.Tools
@@ -117,7 +118,7 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	e := &edge{Dependencies: deps, config: cfg,
 		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
 		guard:    guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Now: deps.MachineNow}, deps.Log, deps.Registry),
-		live:     live.New(deps.Postgres, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
+		live:     live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	handler, err := e.routes()
 	if err != nil {
 		return nil, err

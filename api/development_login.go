@@ -74,7 +74,7 @@ func (e *edge) developmentAccounts(ctx context.Context, in *struct {
 	if !guard.IsLocal(ctx) {
 		return query.List[identity.Customer]{}, notLocal(ctx)
 	}
-	return identity.ListCustomers(ctx, e.Postgres, query.Staff(), in.Search, query.Page{Limit: 100})
+	return identity.ListCustomers(ctx, e.Background, query.Staff(), in.Search, query.Page{Limit: 100})
 }
 
 func notLocal(ctx context.Context) *guard.Problem {
@@ -88,7 +88,7 @@ func (e *edge) developmentOwner(ctx context.Context, reference string) (uuid.UUI
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
-	members, err := identity.ListMembers(ctx, e.Postgres, query.Staff(), customer.ID)
+	members, err := identity.ListMembers(ctx, e.Background, query.Staff(), customer.ID)
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
@@ -106,9 +106,9 @@ func (e *edge) developmentOwner(ctx context.Context, reference string) (uuid.UUI
 
 func (e *edge) loginCustomer(ctx context.Context, reference string) (identity.Customer, error) {
 	if reference != "" {
-		return identity.FindCustomer(ctx, e.Postgres, query.Staff(), reference)
+		return identity.FindCustomer(ctx, e.Background, query.Staff(), reference)
 	}
-	first, err := identity.ListCustomers(ctx, e.Postgres, query.Staff(), "", query.Page{Limit: 1})
+	first, err := identity.ListCustomers(ctx, e.Background, query.Staff(), "", query.Page{Limit: 1})
 	if err == nil && len(first.Items) == 0 {
 		err = fault.New(fault.NotFound, "customer_not_found", "there is no customer yet")
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/postgres/postgrestest"
+	"github.com/ezscale/platform/query"
 )
 
 const operatorToken = "test-operator-token"
@@ -50,6 +51,8 @@ type env struct {
 	machine *clock // by which sessions live
 	server  *httptest.Server
 	edge    *api.Server
+	cfg     api.Config
+	deps    api.Dependencies
 	logs    *bytes.Buffer
 }
 
@@ -67,11 +70,14 @@ func newEnv(t *testing.T, change ...func(*api.Config, *api.Dependencies)) *env {
 	cfg := api.Config{Token: operatorToken, Development: true, Sites: sites}
 	deps := api.Dependencies{
 		Commands: commands, Proofs: e.proofs(db, commands, sites, log, reg),
-		Postgres: db.Pool(postgres.RoleQuery), Door: db.Pool(postgres.RoleDoor), Clock: e.clock, MachineNow: e.machine.Now, Log: log, Registry: reg,
+		Door: db.Pool(postgres.RoleDoor), Clock: e.clock, MachineNow: e.machine.Now, Log: log, Registry: reg,
 	}
+	read := db.Pool(postgres.RoleQuery)
+	deps.Postgres, deps.Background = query.NewWall(read), read
 	for _, c := range change {
 		c(&cfg, &deps)
 	}
+	e.cfg, e.deps = cfg, deps
 	edge, err := api.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)

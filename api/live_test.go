@@ -196,8 +196,8 @@ func TestManyViewersCostOnePoll(t *testing.T) {
 	t.Parallel()
 	var db *counting
 	e := company(t, func(_ *api.Config, deps *api.Dependencies) {
-		db = &counting{Postgres: deps.Postgres}
-		deps.Postgres = db
+		db = &counting{Postgres: deps.Background}
+		deps.Background = db
 	})
 	const viewers = 50
 	streams := make([]*events, viewers)

@@ -3,7 +3,8 @@
 //
 // Below it lies one folder per context and in each one file per question, its SQL beside it. A question takes a
 // read-only pool and answers with a struct whose JSON is the API's own: there is no third model in between. A
-// customer's scope is part of each statement, so that a forgotten check shows nothing rather than everything.
+// customer's scope is part of each statement, so that a forgotten check shows nothing rather than everything; where
+// the statement itself forgets it, the database's row security holds (Wall).
 // Questions write nothing, know no clock (the caller says what now is), and no byte count or amount ever passes
 // through a float.
 package query
@@ -30,6 +31,7 @@ type Postgres interface {
 type Scope struct {
 	all      bool
 	customer uuid.UUID
+	person   uuid.UUID
 }
 
 // Staff sees everything.
@@ -37,6 +39,9 @@ func Staff() Scope { return Scope{all: true} }
 
 // Customer sees what belongs to one customer.
 func Customer(id uuid.UUID) Scope { return Scope{customer: id} }
+
+// As says which of the customer's people asks: some rows are one person's alone.
+func (s Scope) As(person uuid.UUID) Scope { s.person = person; return s }
 
 // Owner is the statement's parameter: null for staff, else the only customer whose rows may be seen. The zero
 // scope gives the nil UUID, which owns nothing.

@@ -49,6 +49,7 @@ func (g *Guard) authenticate(c *gin.Context) {
 		return
 	}
 	if who != nil {
+		ctx = query.WithScope(ctx, who.Scope()) // the second wall, whatever a handler asks for
 		c.Request = c.Request.WithContext(context.WithValue(ctx, principalKey, who))
 	}
 }

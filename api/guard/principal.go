@@ -66,7 +66,7 @@ func (p *Principal) Scope() query.Scope {
 	if p.IsStaff() {
 		return query.Staff()
 	}
-	return query.Customer(p.Customer)
+	return query.Customer(p.Customer).As(p.Person)
 }
 
 // operator is who has the token of the configuration: whoever runs the machine.

@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/web"
 )
 
@@ -53,6 +54,8 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	if err != nil {
 		return nil, err
 	}
+	wall := query.NewWall(read)
+	b.check("postgres as customers", "grant ezscale_customer to the login user of EZSCALE_POSTGRES_QUERY", wall.Check)
 	pages, err := web.New(web.Config{Brand: b.cfg.Brand})
 	if err != nil {
 		return nil, fmt.Errorf("open the pages: %w", err)
@@ -61,7 +64,7 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	server, err := api.New(api.Config{
 		Address: b.cfg.HTTP, Token: b.cfg.Token, Sites: sites, Production: !development, Development: development,
 	}, api.Dependencies{
-		Commands: db, Postgres: read, Door: door, Proofs: tools, ClickHouse: click, Clock: b.clock, MachineNow: machineNow, Log: b.log, Registry: b.registry,
+		Commands: db, Postgres: wall, Background: read, Door: door, Proofs: tools, ClickHouse: click, Clock: b.clock, MachineNow: machineNow, Log: b.log, Registry: b.registry,
 		Health: b.health.Parts, Metrics: observe.MetricsHandler(b.registry),
 		Web:     pages,
 		Mailbox: extras.mailbox, Sweep: extras.sweep,

@@ -2,7 +2,7 @@
 // place that knows how: the code above sees a *pgxpool.Pool and writes SQL.
 //
 // A pool plays one of the roles that 00005_roles.sql, 00010_audit.sql and 00011_doors.sql make. The login user of the DSN is a
-// member of each of them, and the role is a startup parameter, so a statement can never run before it is set. The owner's role
+// member of each of them and of RoleCustomer, and the role is a startup parameter, so a statement can never run before it is set. The owner's role
 // is for migrations, for dropping partitions and for nothing else.
 //
 // Every bound is set here rather than left to the server: the size of the pool, the life of a connection
@@ -34,6 +34,10 @@ const (
 	RoleMeter   Role = "ezscale_meter"   // writes usage and its own books
 	RoleAudit   Role = "ezscale_audit"   // chains and signs the audit log, and orders nothing
 	RoleDoor    Role = "ezscale_door"    // counts attempts and keeps what was begun, before anybody has logged in
+
+	// RoleCustomer selects what is the customer's whom the transaction names, as the policies of 00014_row_security.sql
+	// have it. No pool plays it: query.Wall takes it for a statement.
+	RoleCustomer Role = "ezscale_customer"
 )
 
 // Bounds of every pool.
