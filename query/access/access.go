@@ -72,7 +72,7 @@ func FindToken(ctx context.Context, db query.Postgres, site string, hash secret.
 	return query.One[Token](ctx, db, "token", findTokenSQL, site, hash[:], now)
 }
 
-// EndedSessions tells which of the sessions are over.
+// EndedSessions tells which of the sessions are over, or look at an account that their person is no longer in.
 func EndedSessions(ctx context.Context, db query.Postgres, ids []uuid.UUID, now time.Time) ([]uuid.UUID, error) {
 	rows, err := query.All[struct{ ID uuid.UUID }](ctx, db, endedSessionsSQL, ids, now)
 	ended := make([]uuid.UUID, len(rows))
