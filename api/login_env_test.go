@@ -11,6 +11,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/proofs"
+	"github.com/ezscale/platform/internal/limiter"
 	"github.com/ezscale/platform/internal/otp"
 	"github.com/ezscale/platform/internal/passkey"
 	"github.com/ezscale/platform/internal/passkey/passkeytest"
@@ -249,4 +250,13 @@ func (e *env) count(sql string, args ...any) (n int) {
 func (e *env) events(kind, holding string) int {
 	e.Helper()
 	return e.count(`select count(*) from outbox o where to_jsonb(o)::text like '%' || $1 || '%' and to_jsonb(o)::text like '%' || $2 || '%'`, kind, holding)
+}
+
+func codeGuesses(h *human, factor string) limiter.Key { return proofs.CodeGuesses(h.id, factor) }
+
+// keyOf is a human's passkey.
+func (e *env) keyOf(h *human) (id uuid.UUID) {
+	e.Helper()
+	e.must0(e.owner.QueryRow(context.Background(), `select id from passkey where person_id = $1`, h.id).Scan(&id))
+	return id
 }
