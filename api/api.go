@@ -4,8 +4,8 @@
 //
 // Access is decided in one place (package guard): every operation names who may call it, and one that does not is
 // refused to everybody. A customer's scope goes down into the statements of package query, so what is another's
-// is not found rather than forbidden. The development login is a stand-in until there are identities: two roles,
-// sessions in memory; New refuses to make it in production.
+// is not found rather than forbidden. People sign in by package login. The development login opens a session without
+// any proof, for this machine alone; New refuses to make it in production.
 //
 // Every answer carries a strict Content-Security-Policy, a request id, and no detail of an internal error.
 package api
