@@ -207,6 +207,33 @@ func TestWhatHasChangedHalfWay(t *testing.T) {
 	}
 }
 
+// Who sets another password ends the sessions after it. A sign-in by the old one that is under way opens none behind it.
+func TestAPasswordThatChangesWhileSomebodySignsIn(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	h := e.human(guard.SiteAccount)
+	tx, err := e.owner.Begin(t.Context())
+	e.must0(err)
+	if _, err := tx.Exec(t.Context(), `update password set hash = 'x' where person_id = $1`, h.id); err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan answer, 1)
+	go func() { answers <- e.browser(guard.SiteAccount).password(h) }()
+	waits := func() int {
+		return e.count(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+	}
+	for waits() == 0 && len(answers) == 0 {
+		time.Sleep(5 * time.Millisecond) // it has verified the old password and stands before the new one
+	}
+	e.must0(tx.Commit(t.Context()))
+	if a := <-answers; a.status != 401 || !strings.Contains(a.body, "sign_in_refused") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if e.count(`select count(*) from session where person_id = $1`, h.id) > 0 {
+		t.Error("a session was opened by a password that is gone")
+	}
+}
+
 func TestPasskeySignIn(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)

@@ -54,7 +54,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	api.UseMiddleware(e.guard.Authorise)
 	table := route.Table{API: api, Guard: e.guard}
 	e.sessionOperations(table)
-	login.Desk{Commands: e.Commands, Door: e.Door, Proofs: e.Proofs, Sessions: e.sessions(), Log: e.Log}.Register(table)
+	login.Desk{Commands: e.Commands, Door: e.Door, Proofs: e.Proofs, Sessions: e.sessions(), Log: e.Log, SignIns: e.signIns}.Register(table)
 	e.serviceOperations(table)
 	e.billingOperations(table)
 	e.networkOperations(table)

@@ -86,14 +86,15 @@ type Opening struct {
 	Customer       *uuid.UUID // the account to look at; nil: the first that the person is in
 	Factors        []string
 	Lifetime, Idle time.Duration
-	Actor          string // who orders it; empty: the person
+	Password       secret.Hash // SHA-256 of the stored hash that was verified; zero: none was
+	Actor          string      // who orders it; empty: the person
 }
 
 // Open opens a session in place of the one that the browser had. Errors: those of access.OpenSession.
 func (k Keeper) Open(ctx context.Context, o Opening) (*Output, error) {
 	t := token.New(token.Session)
 	open := access.OpenSession{SessionID: uuid.New(), Hash: t.Hash(), Site: string(o.Site), PersonID: o.Person, CustomerID: o.Customer,
-		Factors: o.Factors, At: k.MachineNow(), Lifetime: o.Lifetime, Idle: o.Idle}
+		Factors: o.Factors, At: k.MachineNow(), Lifetime: o.Lifetime, Idle: o.Idle, Password: o.Password}
 	if p := guard.PrincipalOf(ctx); p != nil && p.InPerson() {
 		open.Replaces = &p.Session
 	}
