@@ -42,7 +42,7 @@ func TestSecondFactors(t *testing.T) {
 	for _, site := range bothSites() {
 		for _, factor := range []string{guard.FactorTOTP, guard.FactorRecoveryCode, guard.FactorPasskey} {
 			h, b := e.complete(site), e.browser(site)
-			a := decode[login.Answer](t, b.want(b.password(h), 200, `"second_factor"`))
+			a := decode[login.SignIn](t, b.want(b.password(h), 200, `"second_factor"`))
 			if fmt.Sprint(a.Methods) != "[passkey totp recovery_code]" || a.Session != nil || b.jar[guard.CookieName] != "" {
 				t.Errorf("after the password: %+v, cookies %v", a, b.jar)
 			}
@@ -55,7 +55,7 @@ func TestSecondFactors(t *testing.T) {
 			if got := e.call("GET", "/api/v1/session", "", half); got.status != 401 {
 				t.Errorf("half-way one is somebody: %s", got.body)
 			}
-			session := decode[login.Answer](t, b.want(b.second(h, factor), 200, `"session"`)).Session
+			session := decode[login.SignIn](t, b.want(b.second(h, factor), 200, `"session"`)).Session
 			if fmt.Sprint(session.Factors) != "[password "+factor+"]" || session.Restricted != "" || b.jar[login.CookieName] != "" || b.who() == nil {
 				t.Errorf("%s by %s: %+v, cookies %v", site, factor, session, b.jar)
 			}
@@ -241,7 +241,7 @@ func TestPasskeySignIn(t *testing.T) {
 		h, b := e.withPasskey(e.human(site)), e.browser(site)
 		response := b.answerOf(h, "/login/passkey")
 		begun := b.cookies()
-		session := decode[login.Answer](t, b.want(b.post("/login/passkey", "response", response), 200, `"session"`)).Session
+		session := decode[login.SignIn](t, b.want(b.post("/login/passkey", "response", response), 200, `"session"`)).Session
 		if fmt.Sprint(session.Factors) != "[passkey]" || session.Restricted != "" || session.Email != h.email || b.who() == nil {
 			t.Errorf("session %+v", session)
 		}
@@ -302,7 +302,7 @@ func TestPasskeysThatAreRefused(t *testing.T) {
 
 func optionsOf(t *testing.T, a answer) string {
 	t.Helper()
-	return string(decode[login.Options](t, a).Options)
+	return string(decode[login.AssertionOptions](t, a).Options)
 }
 
 func TestCopiedPasskeys(t *testing.T) {

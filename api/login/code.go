@@ -13,13 +13,13 @@ import (
 	"github.com/ezscale/platform/query/access"
 )
 
-type codeBody struct {
+type signInCode struct {
 	Code secret.Text `json:"code" maxLength:"64"`
 }
 
 type codeInput struct {
 	Cookie string `cookie:"__Host-login" doc:"Given by the password"`
-	Body   codeBody
+	Body   signInCode
 }
 
 func (d Desk) signInTOTP(ctx context.Context, in *codeInput) (*Output, error) {

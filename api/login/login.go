@@ -62,17 +62,17 @@ func NewSignIns(reg prometheus.Registerer) *prometheus.CounterVec {
 	return c
 }
 
-// Answer is a session, or what is wanted before there is one.
-type Answer struct {
+// SignIn is a session, or what is wanted before there is one.
+type SignIn struct {
 	Session *session.Session `json:"session,omitempty"`
 	Next    string           `json:"next,omitempty" enum:"second_factor" doc:"What is wanted still; absent: nothing"`
-	Methods []string         `json:"methods,omitempty" enum:"passkey,totp,recovery_code" doc:"By which it can be shown"`
+	Methods []string         `json:"methods,omitempty" enum:"passkey,totp,recovery_code" nullable:"false" doc:"By which it can be shown"`
 }
 
 // Output is an answer and its cookies.
 type Output struct {
 	SetCookie []string `header:"Set-Cookie"`
-	Body      Answer
+	Body      SignIn
 }
 
 // Register registers the operations.
@@ -136,7 +136,7 @@ func (d Desk) enter(ctx context.Context, person access.Credentials, remember boo
 	}
 	d.SignIns.WithLabelValues(person.Site, factors[len(factors)-1], "opened").Inc()
 	begun := cookie("")
-	return &Output{SetCookie: append(opened.SetCookie, begun.String()), Body: Answer{Session: &opened.Body}}, nil
+	return &Output{SetCookie: append(opened.SetCookie, begun.String()), Body: SignIn{Session: &opened.Body}}, nil
 }
 
 // refused is the one thing that is told to somebody who is not let in.

@@ -95,7 +95,7 @@ func (d Desk) wantSecondFactor(ctx context.Context, person access.Credentials, r
 		return nil, err
 	}
 	begun := cookie(t.Reveal())
-	return &Output{SetCookie: []string{begun.String()}, Body: Answer{Next: "second_factor", Methods: methods(person)}}, nil
+	return &Output{SetCookie: []string{begun.String()}, Body: SignIn{Next: "second_factor", Methods: methods(person)}}, nil
 }
 
 // begun is a sign-in that is half-way, and the person as he is now.
