@@ -29,6 +29,9 @@ func needs() map[string]string {
 		"move-prefix": "services.write", "change-attachment": "services.write", "bind-port": "services.write", "release-port": "services.write", "move-port": "services.write",
 		"get-clock": "development", "advance-clock": "development", "list-mailbox": "development",
 		"list-audit": "audit.read", "list-activity": "self",
+		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
+		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
+		"choose-account": "self person", "list-own-accounts": "self",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {
