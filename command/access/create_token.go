@@ -32,7 +32,7 @@ type CreateToken struct {
 	Hint       string                  `json:"hint"` // its first signs
 	TokenName  string                  `json:"name" audit:"redact"`
 	PersonID   uuid.UUID               `json:"person_id"`
-	SessionID  uuid.UUID               `json:"session_id"` // at which it is made, which has to be open still
+	SessionID  uuid.UUID               `json:"session_id"`            // at which it is made, which has to be open still
 	CustomerID *uuid.UUID              `json:"customer_id,omitempty"` // the account that it is for; nil: staff's
 	Scopes     []permission.Permission `json:"scopes"`
 	Grantable  []permission.Permission `json:"grantable"` // by its owner, now

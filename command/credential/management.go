@@ -38,7 +38,7 @@ const (
 	isOpen = `select exists (select from session where id = $1 and person_id = $2 and hash = $3 and ended_at is null)`
 
 	rotateSession = `
-update session set hash = $4, factors = case when $5 = '' then factors else array_append(factors, $5) end
+update session set hash = $4, factors = case when $5 = '' or $5 = any (factors) then factors else array_append(factors, $5) end
 where id = $1 and person_id = $2 and hash = $3 and ended_at is null`
 )
 

@@ -50,8 +50,8 @@ const All = "*"
 
 // Meaning is a permission and what it is to people.
 type Meaning struct {
-	Permission Permission
-	Says       string
+	Permission Permission `json:"permission"`
+	Says       string     `json:"says"`
 }
 
 // OfStaff lists what roles can give, in the order of the roles' page.
