@@ -21,19 +21,19 @@ import (
 // registering is the kind of a passkey's ceremony that was begun.
 const registering = "security.passkey"
 
-// PasskeyOptions begin a ceremony in the browser.
-type PasskeyOptions struct {
+// RegistrationOptions begin a ceremony in the browser.
+type RegistrationOptions struct {
 	Options json.RawMessage `json:"options" doc:"PublicKeyCredentialCreationOptionsJSON, for parseCreationOptionsFromJSON"`
 }
 
-// PasskeyBody is a browser's answer.
-type PasskeyBody struct {
+// AddPasskeyBody is a browser's answer.
+type AddPasskeyBody struct {
 	Name     string          `json:"name" maxLength:"200"`
 	Response json.RawMessage `json:"response" doc:"RegistrationResponseJSON"`
 }
 
-// PasskeyName is what its owner calls a passkey.
-type PasskeyName struct {
+// PasskeyNameBody is what its owner calls a passkey.
+type PasskeyNameBody struct {
 	Name string `json:"name" maxLength:"200"`
 }
 
@@ -77,15 +77,15 @@ func (d Desk) passkeyOf(ctx context.Context, person, id uuid.UUID) (identity.Pas
 	return identity.Passkey{}, fault.New(fault.NotFound, "passkey_not_found", "there is no such passkey")
 }
 
-func (d Desk) beginPasskey(ctx context.Context, _ *nothing) (PasskeyOptions, error) {
+func (d Desk) beginPasskey(ctx context.Context, _ *nothing) (RegistrationOptions, error) {
 	p := guard.PrincipalOf(ctx)
 	who, err := access.FindRegistrant(ctx, d.Door, p.Person)
 	if err != nil {
-		return PasskeyOptions{}, err
+		return RegistrationOptions{}, err
 	}
 	handle, err := passkey.HandleOf(who.Handle)
 	if err != nil {
-		return PasskeyOptions{}, err
+		return RegistrationOptions{}, err
 	}
 	existing := make([]passkey.Credential, len(who.CredentialIDs))
 	for i, id := range who.CredentialIDs {
@@ -93,15 +93,15 @@ func (d Desk) beginPasskey(ctx context.Context, _ *nothing) (PasskeyOptions, err
 	}
 	options, kept, err := d.Proofs.Passkeys(p.Site).BeginRegistration(passkey.Person{Handle: handle, Name: who.Email, DisplayName: who.Name}, existing)
 	if errors.Is(err, passkey.ErrTooMany) {
-		return PasskeyOptions{}, fault.New(fault.Conflict, "too_many_passkeys", "a person has at most %d passkeys: remove one first", passkey.MaxCredentials)
+		return RegistrationOptions{}, fault.New(fault.Conflict, "too_many_passkeys", "a person has at most %d passkeys: remove one first", passkey.MaxCredentials)
 	}
 	if err != nil {
-		return PasskeyOptions{}, err
+		return RegistrationOptions{}, err
 	}
-	return PasskeyOptions{Options: options}, d.begin(ctx, registering, p, kept, passkey.Lifetime)
+	return RegistrationOptions{Options: options}, d.begin(ctx, registering, p, kept, passkey.Lifetime)
 }
 
-func (d Desk) addPasskey(ctx context.Context, in *struct{ Body PasskeyBody }) (*passkeyOutput, error) {
+func (d Desk) addPasskey(ctx context.Context, in *struct{ Body AddPasskeyBody }) (*passkeyOutput, error) {
 	p := guard.PrincipalOf(ctx)
 	made, err := d.finishRegistration(ctx, p, in.Body.Response)
 	if err != nil {
@@ -142,7 +142,7 @@ func (d Desk) finishRegistration(ctx context.Context, p *guard.Principal, respon
 
 func (d Desk) renamePasskey(ctx context.Context, in *struct {
 	passkeyInput
-	Body PasskeyName
+	Body PasskeyNameBody
 }) (identity.Passkey, error) {
 	person := guard.PrincipalOf(ctx).Person
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), credential.RenamePasskey{PasskeyID: in.ID, PersonID: person, PasskeyName: in.Body.Name}); err != nil {

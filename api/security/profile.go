@@ -27,32 +27,32 @@ type Me struct {
 	Locale            string             `json:"locale" doc:"BCP 47"`
 	TimeZone          string             `json:"time_zone" doc:"Of the IANA's database"`
 	Site              string             `json:"site" enum:"account,admin"`
-	Password          Password           `json:"password"`
+	Password          PasswordState      `json:"password"`
 	Passkeys          []identity.Passkey `json:"passkeys" nullable:"false"`
-	TOTP              *TOTP              `json:"totp" doc:"Null: no authenticator is set up"`
+	TOTP              *TOTPState         `json:"totp" doc:"Null: no authenticator is set up"`
 	RecoveryCodesLeft int                `json:"recovery_codes_left"`
 }
 
-// Password says whether there is one.
-type Password struct {
+// PasswordState says whether there is one.
+type PasswordState struct {
 	Set   bool       `json:"set"`
 	SetAt *time.Time `json:"set_at,omitempty"`
 }
 
-// TOTP is an authenticator that is set up.
-type TOTP struct {
+// TOTPState is an authenticator that is set up.
+type TOTPState struct {
 	ConfirmedAt time.Time `json:"confirmed_at"`
 }
 
-// ProfileBody is what a person says of himself, whole.
-type ProfileBody struct {
+// MeBody is what a person says of himself, whole.
+type MeBody struct {
 	Name     string `json:"name" maxLength:"200"`
 	Locale   string `json:"locale" maxLength:"35" example:"de-AT"`
 	TimeZone string `json:"time_zone" maxLength:"64" example:"Europe/Vienna"`
 }
 
-// PasswordBody is a new password.
-type PasswordBody struct {
+// NewPasswordBody is a new password.
+type NewPasswordBody struct {
 	Password secret.Text `json:"password" format:"password"`
 }
 
@@ -80,14 +80,14 @@ func (d Desk) me(ctx context.Context, _ *struct{}) (Me, error) {
 		return Me{}, err
 	}
 	me := Me{PersonID: p.PersonID, Name: p.Name, Email: p.Email, EmailVerified: p.EmailVerified, Locale: p.Locale, TimeZone: p.TimeZone, Site: p.Site,
-		Password: Password{Set: p.PasswordSetAt != nil, SetAt: p.PasswordSetAt}, Passkeys: passkeys, RecoveryCodesLeft: p.RecoveryCodes}
+		Password: PasswordState{Set: p.PasswordSetAt != nil, SetAt: p.PasswordSetAt}, Passkeys: passkeys, RecoveryCodesLeft: p.RecoveryCodes}
 	if p.TOTPConfirmedAt != nil {
-		me.TOTP = &TOTP{ConfirmedAt: *p.TOTPConfirmedAt}
+		me.TOTP = &TOTPState{ConfirmedAt: *p.TOTPConfirmedAt}
 	}
 	return me, nil
 }
 
-func (d Desk) changeMe(ctx context.Context, in *struct{ Body ProfileBody }) (Me, error) {
+func (d Desk) changeMe(ctx context.Context, in *struct{ Body MeBody }) (Me, error) {
 	change := identitycmd.ChangePerson{PersonID: guard.PrincipalOf(ctx).Person, PersonName: in.Body.Name, Locale: in.Body.Locale, TimeZone: in.Body.TimeZone}
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), change); err != nil {
 		return Me{}, err
@@ -95,7 +95,7 @@ func (d Desk) changeMe(ctx context.Context, in *struct{ Body ProfileBody }) (Me,
 	return d.me(ctx, nil)
 }
 
-func (d Desk) setPassword(ctx context.Context, in *struct{ Body PasswordBody }) (*Rotated, error) {
+func (d Desk) setPassword(ctx context.Context, in *struct{ Body NewPasswordBody }) (*Rotated, error) {
 	p := guard.PrincipalOf(ctx)
 	if err := d.Proofs.Policy.Check(in.Body.Password, p.Email, p.Name, p.Account); err != nil {
 		return nil, err

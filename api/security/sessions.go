@@ -19,7 +19,7 @@ func (d Desk) sessionOperations(t route.Table) {
 	route.ServeRaw(t, operation(http.MethodDelete, "/me/sessions", "end-other-sessions", "Sign out everywhere but here", inPerson()), d.endOtherSessions)
 }
 
-func (d Desk) sessions(ctx context.Context, _ *struct{}) ([]identity.Session, error) {
+func (d Desk) sessions(ctx context.Context, _ *struct{}) ([]identity.OwnSession, error) {
 	p := guard.PrincipalOf(ctx)
 	all, err := identity.ListSessions(ctx, d.Postgres, p.Person, d.MachineNow())
 	for i := range all {

@@ -20,16 +20,16 @@ import (
 // hintLength is how much of a token stays to be seen: the prefix and four of its 43 random signs.
 const hintLength = len(token.API) + 4
 
-// TokenBody is a token to be made.
-type TokenBody struct {
+// APITokenBody is a token to be made.
+type APITokenBody struct {
 	Name   string                  `json:"name" maxLength:"200"`
 	Scopes []permission.Permission `json:"scopes" maxItems:"64" nullable:"false"`
 	Days   int                     `json:"days" minimum:"1" maximum:"366" doc:"How long it works"`
 }
 
-// NewToken is a token, this once whole.
-type NewToken struct {
-	identity.Token
+// NewAPIToken is a token, this once whole.
+type NewAPIToken struct {
+	identity.OwnToken
 	Secret string `json:"token" doc:"Shown this once"`
 }
 
@@ -40,7 +40,7 @@ func (d Desk) tokenOperations(t route.Table) {
 	route.Serve(t, operation(http.MethodGet, "/permissions", "list-grantable", "What one can give to a token", inPerson()), d.permissions)
 }
 
-func (d Desk) tokens(ctx context.Context, _ *struct{}) ([]identity.Token, error) {
+func (d Desk) tokens(ctx context.Context, _ *struct{}) ([]identity.OwnToken, error) {
 	return identity.ListTokens(ctx, d.Postgres, guard.PrincipalOf(ctx).Person)
 }
 
@@ -53,7 +53,7 @@ func (d Desk) permissions(ctx context.Context, _ *struct{}) ([]permission.Meanin
 	return grantable(guard.PrincipalOf(ctx)), nil
 }
 
-func (d Desk) createToken(ctx context.Context, in *struct{ Body TokenBody }) (NewToken, error) {
+func (d Desk) createToken(ctx context.Context, in *struct{ Body APITokenBody }) (NewAPIToken, error) {
 	p := guard.PrincipalOf(ctx)
 	t := token.New(token.API)
 	create := accesscmd.CreateToken{TokenID: uuid.New(), Hash: t.Hash(), Hint: t.Reveal()[:hintLength], TokenName: in.Body.Name, PersonID: p.Person, SessionID: p.Session,
@@ -65,10 +65,10 @@ func (d Desk) createToken(ctx context.Context, in *struct{ Body TokenBody }) (Ne
 		create.CustomerID = &p.Customer
 	}
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), create); err != nil {
-		return NewToken{}, err
+		return NewAPIToken{}, err
 	}
 	made, err := identity.FindToken(ctx, d.Postgres, p.Person, create.TokenID)
-	return NewToken{Token: made, Secret: t.Reveal()}, err
+	return NewAPIToken{OwnToken: made, Secret: t.Reveal()}, err
 }
 
 func (d Desk) revokeToken(ctx context.Context, in *struct {

@@ -23,21 +23,21 @@ const (
 	enrollingFor = 10 * time.Minute
 )
 
-// Seed is a new authenticator's, shown once: it is set up when a code of it was given.
-type Seed struct {
+// TOTPSeed is a new authenticator's, shown once: it is set up when a code of it was given.
+type TOTPSeed struct {
 	Secret string `json:"secret" doc:"Base32, to be typed"`
 	URI    string `json:"uri" doc:"otpauth:, to be opened on the same device"`
-	QR     QR     `json:"qr" doc:"The URI, to be looked at"`
+	QR     QRCode `json:"qr" doc:"The URI, to be looked at"`
 }
 
-// QR is a code's modules, without the quiet zone of four around it.
-type QR struct {
+// QRCode is a code's modules, without the quiet zone of four around it.
+type QRCode struct {
 	Size    int    `json:"size" doc:"Modules along each side"`
 	Modules string `json:"modules" doc:"Row by row from the top left: 1 is dark" pattern:"^[01]+$"`
 }
 
-// CodeBody is what the authenticator shows.
-type CodeBody struct {
+// ConfirmTOTPBody is what the authenticator shows.
+type ConfirmTOTPBody struct {
 	Code string `json:"code" maxLength:"20" example:"123456"`
 }
 
@@ -54,29 +54,29 @@ func (d Desk) totpOperations(t route.Table) {
 }
 
 // beginTOTP seals the seed for the row that it may come to lie in, so that what waits is worth nothing to anybody else.
-func (d Desk) beginTOTP(ctx context.Context, _ *nothing) (Seed, error) {
+func (d Desk) beginTOTP(ctx context.Context, _ *nothing) (TOTPSeed, error) {
 	p := guard.PrincipalOf(ctx)
 	seed := otp.NewSeed()
 	uri, err := otp.URI(d.Proofs.Issuer(p.Site), p.Email, seed)
 	if err != nil {
-		return Seed{}, err
+		return TOTPSeed{}, err
 	}
 	picture, err := draw(uri)
 	if err != nil {
-		return Seed{}, err
+		return TOTPSeed{}, err
 	}
 	sealed, err := d.Proofs.Vault.Seal(ctx, seed, proofs.Seeds().At(p.Person.String()))
 	if err != nil {
-		return Seed{}, err
+		return TOTPSeed{}, err
 	}
-	return Seed{Secret: seed.Reveal(), URI: uri.Reveal(), QR: picture}, d.begin(ctx, enrolling, p, sealed, enrollingFor)
+	return TOTPSeed{Secret: seed.Reveal(), URI: uri.Reveal(), QR: picture}, d.begin(ctx, enrolling, p, sealed, enrollingFor)
 }
 
 // draw makes the URI's code, which a page draws itself: its policy takes no pictures from elsewhere.
-func draw(uri secret.Text) (QR, error) {
+func draw(uri secret.Text) (QRCode, error) {
 	code, err := qr.Encode(uri.Reveal(), qr.M)
 	if err != nil {
-		return QR{}, fmt.Errorf("draw a QR code: %w", err)
+		return QRCode{}, fmt.Errorf("draw a QR code: %w", err)
 	}
 	var modules strings.Builder
 	for y := range code.Size {
@@ -88,12 +88,12 @@ func draw(uri secret.Text) (QR, error) {
 			}
 		}
 	}
-	return QR{Size: code.Size, Modules: modules.String()}, nil
+	return QRCode{Size: code.Size, Modules: modules.String()}, nil
 }
 
 // confirmTOTP leaves what was begun after a wrong code. A right one takes it, so that of two at once one sets it up; and
 // seals the seed anew, since the ring may have lost the key that it waited by.
-func (d Desk) confirmTOTP(ctx context.Context, in *struct{ Body CodeBody }) (*Rotated, error) {
+func (d Desk) confirmTOTP(ctx context.Context, in *struct{ Body ConfirmTOTPBody }) (*Rotated, error) {
 	p := guard.PrincipalOf(ctx)
 	place := proofs.Seeds().At(p.Person.String())
 	kept, err := d.Proofs.Begun.Peek(ctx, enrolling, begunKey(p))

@@ -37,8 +37,8 @@ type Passkey struct {
 	Cloned     bool       `json:"cloned" doc:"It may have been copied, and opens nothing any more"`
 }
 
-// Session is a session that is open, as its owner sees it.
-type Session struct {
+// OwnSession is a session that is open, as its owner sees it.
+type OwnSession struct {
 	ID           uuid.UUID   `json:"id" format:"uuid"`
 	Current      bool        `json:"current" db:"-" doc:"It is the one that asks"`
 	Site         string      `json:"site" enum:"account,admin"`
@@ -51,8 +51,8 @@ type Session struct {
 	Impersonated bool        `json:"impersonated" doc:"Staff look at the account as this person"`
 }
 
-// Token is an API token as its owner sees it.
-type Token struct {
+// OwnToken is an API token as its owner sees it.
+type OwnToken struct {
 	ID         uuid.UUID  `json:"id" format:"uuid"`
 	Name       string     `json:"name"`
 	Hint       string     `json:"hint" doc:"Its first signs"`
@@ -86,21 +86,21 @@ func ListPasskeys(ctx context.Context, db query.Postgres, person uuid.UUID) ([]P
 }
 
 // ListSessions lists a person's sessions that are open, the last used first: a hundred at most.
-func ListSessions(ctx context.Context, db query.Postgres, person uuid.UUID, now time.Time) ([]Session, error) {
-	return query.All[Session](ctx, db, listSessionsSQL, person, now, nil)
+func ListSessions(ctx context.Context, db query.Postgres, person uuid.UUID, now time.Time) ([]OwnSession, error) {
+	return query.All[OwnSession](ctx, db, listSessionsSQL, person, now, nil)
 }
 
 // FindSession finds one of them. Errors: NotFound.
-func FindSession(ctx context.Context, db query.Postgres, person, session uuid.UUID, now time.Time) (Session, error) {
-	return query.One[Session](ctx, db, "session", listSessionsSQL, person, now, session)
+func FindSession(ctx context.Context, db query.Postgres, person, session uuid.UUID, now time.Time) (OwnSession, error) {
+	return query.One[OwnSession](ctx, db, "session", listSessionsSQL, person, now, session)
 }
 
 // ListTokens lists a person's tokens that are not revoked, newest first: two hundred at most.
-func ListTokens(ctx context.Context, db query.Postgres, person uuid.UUID) ([]Token, error) {
-	return query.All[Token](ctx, db, listTokensSQL, person, nil)
+func ListTokens(ctx context.Context, db query.Postgres, person uuid.UUID) ([]OwnToken, error) {
+	return query.All[OwnToken](ctx, db, listTokensSQL, person, nil)
 }
 
 // FindToken finds one of them. Errors: NotFound.
-func FindToken(ctx context.Context, db query.Postgres, person, token uuid.UUID) (Token, error) {
-	return query.One[Token](ctx, db, "token", listTokensSQL, person, token)
+func FindToken(ctx context.Context, db query.Postgres, person, token uuid.UUID) (OwnToken, error) {
+	return query.One[OwnToken](ctx, db, "token", listTokensSQL, person, token)
 }
