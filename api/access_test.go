@@ -29,6 +29,10 @@ func needs() map[string]string {
 		"move-prefix": "services.write", "change-attachment": "services.write", "bind-port": "services.write", "release-port": "services.write", "move-port": "services.write",
 		"get-clock": "development", "advance-clock": "development", "list-mailbox": "development",
 		"list-audit": "audit.read", "list-activity": "self",
+		"get-me": "self person", "change-me": "self person", "set-password": "self fresh", "begin-passkey": "self fresh", "add-passkey": "self person",
+		"rename-passkey": "self person", "remove-passkey": "self fresh", "begin-totp": "self fresh", "confirm-totp": "self person", "remove-totp": "self fresh",
+		"issue-recovery-codes": "self fresh", "list-sessions": "self person", "end-session": "self person", "end-other-sessions": "self person",
+		"list-tokens": "self person", "create-token": "self fresh", "revoke-token": "self person", "list-grantable": "self person",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {
@@ -166,7 +170,7 @@ func (e *env) checkAccess(r route, need string, c caller) {
 	case !c.person && (strings.Contains(flags, "person") || strings.Contains(flags, "fresh")):
 		want = "403"
 	default:
-		want = "200 201 204 404 422"
+		want = "200 201 204 404 409 422"
 	}
 	if !strings.Contains(want, strconv.Itoa(own.status)) {
 		e.Errorf("%s %s by %s: status %d, want %s: %s", r.method, r.path, c.name, own.status, want, own.body)

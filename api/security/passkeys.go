@@ -42,10 +42,6 @@ type passkeyOutput struct {
 	Body      identity.Passkey
 }
 
-type passkeyInput struct {
-	ID uuid.UUID `path:"id" format:"uuid"`
-}
-
 func (d Desk) passkeyOperations(t route.Table) {
 	route.Serve(t, operation(http.MethodPost, "/me/passkeys/options", "begin-passkey", "Begin to set up a passkey", fresh()), d.beginPasskey)
 	route.ServeRaw(t, created(operation(http.MethodPost, "/me/passkeys", "add-passkey", "Set up the passkey that was begun", inPerson())), d.addPasskey)
@@ -141,7 +137,7 @@ func (d Desk) finishRegistration(ctx context.Context, p *guard.Principal, respon
 }
 
 func (d Desk) renamePasskey(ctx context.Context, in *struct {
-	passkeyInput
+	ID   uuid.UUID `path:"id" format:"uuid"`
 	Body PasskeyNameBody
 }) (identity.Passkey, error) {
 	person := guard.PrincipalOf(ctx).Person
@@ -151,7 +147,9 @@ func (d Desk) renamePasskey(ctx context.Context, in *struct {
 	return d.passkeyOf(ctx, person, in.ID)
 }
 
-func (d Desk) removePasskey(ctx context.Context, in *passkeyInput) (*Rotated, error) {
+func (d Desk) removePasskey(ctx context.Context, in *struct {
+	ID uuid.UUID `path:"id" format:"uuid"`
+}) (*Rotated, error) {
 	p := guard.PrincipalOf(ctx)
 	at, t := sitting(p)
 	cookie, err := manage(ctx, d, credential.RemovePasskey{PasskeyID: in.ID, PersonID: p.Person, Session: at}, t)

@@ -29,7 +29,7 @@ type Me struct {
 	Site              string             `json:"site" enum:"account,admin"`
 	Password          PasswordState      `json:"password"`
 	Passkeys          []identity.Passkey `json:"passkeys" nullable:"false"`
-	TOTP              *TOTPState         `json:"totp" doc:"Null: no authenticator is set up"`
+	TOTP              *TOTPState         `json:"totp,omitempty" doc:"Absent: no authenticator is set up"`
 	RecoveryCodesLeft int                `json:"recovery_codes_left"`
 }
 
