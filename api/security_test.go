@@ -1,13 +1,23 @@
 package api_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/command"
+	accesscmd "github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/command/credential"
+	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/passkey/passkeytest"
+	"github.com/ezscale/platform/internal/permission"
+	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/internal/token"
 )
 
 func TestOneself(t *testing.T) {
@@ -226,4 +236,40 @@ func TestOldSessionsDoNotGetPastTheSecondFactor(t *testing.T) {
 			t.Errorf("me %+v", got)
 		}
 	}
+}
+
+// What passed the door before its session was ended does nothing after: a password is changed, and whoever was about to
+// set up a way in of his own is late.
+func TestWhatWasUnderWayWhenASessionEndedDoesNothing(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	s := e.tenant("a@example.com", "owner")
+	held, err := token.Parse(token.Session, strings.TrimPrefix(s.cookie, guard.CookieName+"="))
+	e.must0(err)
+	var id uuid.UUID
+	e.must0(e.owner.QueryRow(t.Context(), `select id from session where person_id = $1`, s.id).Scan(&id))
+	s.do("204", "PUT", "/me/password", `{"password":"`+goodPassword+`"}`)
+	meta := command.Meta{Actor: "person:" + s.id.String(), Now: start, NewID: uuid.New}
+	late := func(name string, err error) {
+		t.Helper()
+		if f := new(fault.Error); !errors.As(err, &f) || f.Code != "session_over" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	at := credential.Sitting{SessionID: id, Was: held.Hash(), Hash: token.New(token.Session).Hash(), TwoFactors: true}
+	for name, c := range map[string]command.Command[credential.Managed]{
+		"password":      credential.SetPassword{PersonID: s.id, Hash: secret.New("x"), Session: &at, At: start},
+		"passkey":       credential.AddPasskey{PasskeyID: uuid.New(), PersonID: s.id, Session: at, PasskeyName: "A", CredentialID: []byte{1}, PublicKey: []byte{1}},
+		"authenticator": credential.ConfirmTOTP{PersonID: s.id, Session: at, Seed: []byte{1}},
+		"codes":         credential.IssueRecoveryCodes{PersonID: s.id, Session: at, Hashes: []secret.Hash{{1}}},
+		"removal":       credential.RemoveTOTP{PersonID: s.id, Session: at},
+	} {
+		_, err := command.Run(t.Context(), e.deps.Commands, meta, c)
+		late(name, err)
+	}
+	e.exec(`update session set ended_at = $1`, start)
+	create := accesscmd.CreateToken{TokenID: uuid.New(), Hash: secret.Hash{1}, Hint: "ezs_", TokenName: "A", PersonID: s.id, SessionID: id, At: start, Lifetime: time.Hour,
+		Scopes: []permission.Permission{permission.ServicesRead}, Grantable: []permission.Permission{permission.ServicesRead}}
+	_, err = command.Run(t.Context(), e.deps.Commands, meta, create)
+	late("token", err)
 }

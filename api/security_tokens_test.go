@@ -152,6 +152,10 @@ func TestScopesAreBounded(t *testing.T) {
 		}
 	}
 	made := support.makeToken(`"customers.read"`, 1)
+	if n := len(decode[[]apiToken](t, support.do("200", "GET", "/me/tokens", ""))); n != 2 {
+		t.Errorf("staff see %d tokens, want their own", n)
+	}
+	restricted.do("404 token_not_found", "DELETE", "/me/tokens/"+made.ID.String(), "")
 	if got := e.call("GET", "/api/v1/customers", "", made.as(adminHost)); got.status != 200 {
 		t.Errorf("staff's token: %d %s", got.status, got.body)
 	}
