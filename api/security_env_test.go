@@ -155,23 +155,23 @@ func (s *someone) me() me {
 	return decode[me](s.T, s.do("200", "GET", "/me", ""))
 }
 
-type session struct {
+type ownSession struct {
 	Restricted   string
 	Factors      []string
 	Permissions  []string
 	SecondFactor bool `json:"second_factor"`
 }
 
-func (s *someone) session() session {
+func (s *someone) session() ownSession {
 	s.Helper()
-	return decode[session](s.T, s.do("200", "GET", "/session", ""))
+	return decode[ownSession](s.T, s.do("200", "GET", "/session", ""))
 }
 
 // stale moves the machine's clock until no proof is fresh.
 func (e *env) stale() { e.machine.ahead.Add(int64(11 * 60 * 1e9)) }
 
-// count runs a statement that gives a number.
-func (e *env) count(sql string, args ...any) int {
+// number runs a statement that gives a number.
+func (e *env) number(sql string, args ...any) int {
 	e.Helper()
 	var n int
 	if err := e.owner.QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
@@ -180,8 +180,8 @@ func (e *env) count(sql string, args ...any) int {
 	return n
 }
 
-// atOnce runs calls together and counts their statuses.
-func atOnce(n int, call func(i int) int) map[int]int {
+// together runs calls together and counts their statuses.
+func together(n int, call func(i int) int) map[int]int {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	got := map[int]int{}

@@ -76,7 +76,7 @@ func TestPasskeys(t *testing.T) {
 	}
 }
 
-func TestPasskeysThatAreRefused(t *testing.T) {
+func TestRegistrationsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	e := company(t)
 	s, elsewhere := e.tenant("a@example.com", "owner"), e.colleague("admin")
@@ -110,7 +110,7 @@ func TestPasskeysThatAreRefused(t *testing.T) {
 	taken := elsewhere.answerOptions(key)
 	e.exec(`update passkey set credential_id = (select decode(translate($1, '-_', '+/') || repeat('=', (4 - length($1) % 4) % 4), 'base64')) where person_id = $2`, idOf(taken), s.id)
 	elsewhere.do("409 passkey_exists", "POST", "/me/passkeys", taken)
-	if n := e.count(`select count(*) from passkey`); n != 1 {
+	if n := e.number(`select count(*) from passkey`); n != 1 {
 		t.Errorf("%d passkeys", n)
 	}
 }
@@ -132,11 +132,11 @@ func TestTwentyPasskeysAtMost(t *testing.T) {
 		s := first.also(guard.FactorPassword, guard.FactorTOTP)
 		browsers, bodies = append(browsers, s), append(bodies, s.answerOptions(&passkeytest.Authenticator{}))
 	}
-	got := atOnce(len(browsers), func(i int) int { return browsers[i].try("POST", "/me/passkeys", bodies[i]).status })
+	got := together(len(browsers), func(i int) int { return browsers[i].try("POST", "/me/passkeys", bodies[i]).status })
 	if got[201] != 20 || got[409] != 5 {
 		t.Errorf("statuses %v", got)
 	}
-	if n := e.count(`select count(*) from passkey`); n != 20 {
+	if n := e.number(`select count(*) from passkey`); n != 20 {
 		t.Errorf("%d passkeys", n)
 	}
 	browsers[0].do("409 too_many_passkeys", "POST", "/me/passkeys/options", "")
@@ -168,7 +168,7 @@ func TestAuthenticators(t *testing.T) {
 		seed := secret.New(begun.Secret)
 		body := s.codeOf(seed)
 		twins := []*someone{{env: e, id: s.id, host: s.host, cookie: s.cookie}, {env: e, id: s.id, host: s.host, cookie: s.cookie}}
-		got := atOnce(2, func(i int) int { return twins[i].try("POST", "/me/totp/confirm", body).status })
+		got := together(2, func(i int) int { return twins[i].try("POST", "/me/totp/confirm", body).status })
 		if got[204] != 1 {
 			t.Errorf("of two at once: %v", got)
 		}
@@ -184,7 +184,7 @@ func TestAuthenticators(t *testing.T) {
 		}
 		// The code that confirmed is used up.
 		step := otp.Step(e.machine.Now())
-		if last := e.count(`select last_step from totp where person_id = $1`, s.id); int64(last) != step {
+		if last := e.number(`select last_step from totp where person_id = $1`, s.id); int64(last) != step {
 			t.Errorf("last step %d, want %d", last, step)
 		}
 		// Another one takes its place, once it has shown a code.
@@ -241,7 +241,7 @@ func TestRecoveryCodes(t *testing.T) {
 		}
 		type issued struct{ Codes []string }
 		sets := make([]answer, 8)
-		atOnce(len(sets), func(i int) int {
+		together(len(sets), func(i int) int {
 			sets[i] = s.call("POST", "/api/v1/me/recovery-codes", "", s.as())
 			return sets[i].status
 		})
@@ -260,7 +260,7 @@ func TestRecoveryCodes(t *testing.T) {
 				e.must0(err)
 				hashes[i] = h[:]
 			}
-			switch e.count(`select count(*) from recovery_code where person_id = $1 and hash = any ($2)`, s.id, hashes) {
+			switch e.number(`select count(*) from recovery_code where person_id = $1 and hash = any ($2)`, s.id, hashes) {
 			case 10:
 				whole++
 			case 0:
@@ -334,11 +334,11 @@ func TestTheLastFactorStays(t *testing.T) {
 		if s.host == accountHost {
 			e.exec(`delete from password where person_id = $1`, s.id)
 		}
-		got := atOnce(len(ids), func(i int) int { return s.call("DELETE", "/api/v1/me/passkeys/"+ids[i], "", s.as()).status })
+		got := together(len(ids), func(i int) int { return s.call("DELETE", "/api/v1/me/passkeys/"+ids[i], "", s.as()).status })
 		if got[204] != 5 || got[409] != 1 {
 			t.Errorf("%s: %v", s.host, got)
 		}
-		if n := e.count(`select count(*) from passkey where person_id = $1`, s.id); n != 1 {
+		if n := e.number(`select count(*) from passkey where person_id = $1`, s.id); n != 1 {
 			t.Errorf("%d passkeys are left", n)
 		}
 	}
@@ -346,7 +346,7 @@ func TestTheLastFactorStays(t *testing.T) {
 	id := s.addPasskey(&passkeytest.Authenticator{})
 	s.addTOTP()
 	paths := []string{"/api/v1/me/totp", "/api/v1/me/passkeys/" + id}
-	if got := atOnce(2, func(i int) int { return s.call("DELETE", paths[i], "", s.as()).status }); got[204] != 1 || got[409] != 1 {
+	if got := together(2, func(i int) int { return s.call("DELETE", paths[i], "", s.as()).status }); got[204] != 1 || got[409] != 1 {
 		t.Errorf("authenticator and passkey at once: %v", got)
 	}
 }

@@ -102,7 +102,7 @@ func TestPasswords(t *testing.T) {
 		s.do("200", "GET", "/me", "")
 		old.do("401", "GET", "/me", "")
 		other.do("401", "GET", "/me", "")
-		if n := e.count(`select count(*) from session where person_id = $1 and ended_at is null`, s.id); n != 1 {
+		if n := e.number(`select count(*) from session where person_id = $1 and ended_at is null`, s.id); n != 1 {
 			t.Errorf("%d sessions are open", n)
 		}
 		var stored string
@@ -129,7 +129,7 @@ func TestRotationHasOneWinner(t *testing.T) {
 	e := company(t)
 	s := e.tenant("a@example.com", "owner")
 	same := []*someone{{env: e, id: s.id, host: s.host, cookie: s.cookie}, {env: e, id: s.id, host: s.host, cookie: s.cookie}, {env: e, id: s.id, host: s.host, cookie: s.cookie}}
-	got := atOnce(len(same), func(i int) int { return same[i].try("PUT", "/me/password", `{"password":"`+goodPassword+`"}`).status })
+	got := together(len(same), func(i int) int { return same[i].try("PUT", "/me/password", `{"password":"`+goodPassword+`"}`).status })
 	if got[204] != 1 || got[401]+got[403] != 2 {
 		t.Fatalf("statuses %v", got)
 	}
