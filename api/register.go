@@ -13,6 +13,7 @@ import (
 	"github.com/ezscale/platform/api/login"
 	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/api/route"
+	"github.com/ezscale/platform/api/security"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/permission"
 )
@@ -65,6 +66,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.catalogOperations(table)
 	e.auditOperations(table)
 	e.writeOperations(table)
+	security.Register(table, security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow})
 	if e.config.Development {
 		e.developmentOperations(table)
 	}

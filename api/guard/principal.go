@@ -64,6 +64,9 @@ func (p *Principal) IsStaff() bool { return p.Site == SiteAdmin }
 // InPerson tells a person with a session from a program with a token.
 func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
 
+// TwoFactors tells whether the session was opened with more than a password.
+func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
+
 // credential is the id of what the principal came with, nil UUID for the operator's token.
 func (p *Principal) credential() uuid.UUID {
 	switch {
