@@ -19,6 +19,7 @@ import (
 	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
 	"github.com/ezscale/platform/cmd/ezscale/rawlog"
 	"github.com/ezscale/platform/cmd/ezscale/secretring"
+	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/cmd/ezscale/tools/network"
 	"github.com/ezscale/platform/cmd/ezscale/tools/report"
@@ -79,6 +80,6 @@ func newRoot() *cobra.Command {
 	group(groupTend, auditlog.NewCommand(), secretring.NewCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
-	root.AddCommand(newEmbeddedCommand())
+	root.AddCommand(stack.NewChildCommand())
 	return tools.Strict(root)
 }
