@@ -29,6 +29,9 @@ func needs() map[string]string {
 		"move-prefix": "services.write", "change-attachment": "services.write", "bind-port": "services.write", "release-port": "services.write", "move-port": "services.write",
 		"get-clock": "development", "advance-clock": "development", "list-mailbox": "development",
 		"list-audit": "audit.read", "list-activity": "self",
+		"list-staff": "staff.read", "enrol-staff": "staff.write fresh", "set-staff-roles": "staff.write fresh", "set-staff-status": "staff.write fresh", "renew-enrolment": "staff.write fresh",
+		"list-roles": "staff.read", "list-role-permissions": "staff.read", "create-role": "staff.write fresh", "change-role": "staff.write fresh", "delete-role": "staff.write fresh",
+		"use-enrolment": "open", "impersonate": "impersonate fresh", "list-impersonations": "impersonate", "begin-impersonation": "open",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {

@@ -63,6 +63,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.catalogOperations(table)
 	e.auditOperations(table)
 	e.writeOperations(table)
+	e.staffOperations(table)
 	if e.config.Development {
 		e.developmentOperations(table)
 	}

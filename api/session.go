@@ -28,7 +28,7 @@ type Session struct {
 	Factors      []string                `json:"factors,omitempty" doc:"What the session was opened with"`
 	SecondFactor bool                    `json:"second_factor" doc:"A passkey or an authenticator is set up"`
 	ExpiresAt    *time.Time              `json:"expires_at,omitempty"`
-	Impersonated string                  `json:"impersonated,omitempty" doc:"Staff look at the account as this person: the reason they gave"`
+	Impersonated string                  `json:"impersonated,omitempty" doc:"Staff look at the account as this person, until expires_at: the reason they gave"`
 	Development  bool                    `json:"development" doc:"The development login, clock and mailbox are there"`
 }
 

@@ -36,7 +36,10 @@ const (
 // Prefixes that are in use. A new kind of token gets one of its own, so that one kind is never taken for another.
 const (
 	API     Prefix = "ezs_" // what programs of customers and staff present
+	Link    Prefix = "ezl_" // what mailed links carry
 	Session Prefix = ""     // what lies in a cookie: the cookie's name says what it is
+
+	Impersonation Prefix = "ezi_" // the way of staff from their site to the customers'
 )
 
 var (
