@@ -39,7 +39,7 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	runner := jobs.New(jobs.Config{}, pool, b.log, b.registry)
 	sweeper := policy.NewSweeper(policy.SweeperConfig{}, db, pool, b.clock.Now, newID, b.log, b.registry)
 	sweeper.Register(runner, b.cfg.Sweep)
-	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now)
+	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now, machineNow)
 	unseen := prometheus.NewRegistry() // sweepers of their own, whose names the API's have taken; what jobs do is counted with the jobs
 	policy.RegisterDoors(runner, limiter.New(pool, machineNow, b.log, unseen), ephemeral.New(pool, machineNow, unseen))
 	policy.RegisterReconciliation(runner, db, pool, b.clock.Now, newID)
@@ -86,7 +86,7 @@ func (b *base) deliverer() (*policy.Deliverer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compose the notices: %w", err)
 	}
-	cfg := policy.DelivererConfig{DB: b.db, Renderer: renderer, Now: b.clock.Now, NewID: newID}
+	cfg := policy.DelivererConfig{DB: b.db, Renderer: renderer, Now: b.clock.Now, Machine: machineNow, NewID: newID}
 	if b.cfg.Mail.SMTP != "" {
 		settings, err := mailConfig(b.cfg.Mail)
 		if err != nil {

@@ -66,7 +66,7 @@ const (
 
 // Handle makes the member.
 func (c AcceptInvitation) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Member, []events.Event, error) {
-	link, err := c.use(ctx, tx, PurposeInvitation, meta.Now)
+	link, err := c.use(ctx, tx, PurposeInvitation)
 	if err != nil {
 		return Member{}, nil, err
 	}
@@ -92,7 +92,7 @@ func (c AcceptInvitation) Handle(ctx context.Context, tx pgx.Tx, meta command.Me
 // person makes the person, or asks whether it is the one who was invited.
 func (c AcceptInvitation) person(ctx context.Context, tx pgx.Tx, meta command.Meta, email string) ([]events.Event, error) {
 	if c.New {
-		if err := displace(ctx, tx, "account", email, meta.Now); err != nil {
+		if err := displace(ctx, tx, "account", email, c.At); err != nil {
 			return nil, err
 		}
 		if _, err := tx.Exec(ctx, insertPerson, c.PersonID, "account", email, true, c.PersonName, meta.Now); err != nil {

@@ -21,6 +21,7 @@ import (
 type ArmLink struct {
 	LinkID uuid.UUID   `json:"link_id"`
 	Hash   secret.Hash `json:"hash" audit:"redact"`
+	At     time.Time   `json:"at"` // by the machine's clock
 }
 
 // ArmedLink is the answer.
@@ -42,6 +43,7 @@ func (c ArmLink) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "link_id", c.LinkID)
 	fields.Check(c.Hash != secret.Hash{}, "hash", "is missing")
+	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
@@ -49,9 +51,9 @@ const armLink = `
 update link set token_hash = $2 where id = $1 and used_at is null and revoked_at is null and expires_at > $3 returning expires_at`
 
 // Handle arms the link.
-func (c ArmLink) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (ArmedLink, []events.Event, error) {
+func (c ArmLink) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (ArmedLink, []events.Event, error) {
 	armed := ArmedLink{LinkID: c.LinkID}
-	err := tx.QueryRow(ctx, armLink, c.LinkID, c.Hash[:], meta.Now).Scan(&armed.ExpiresAt)
+	err := tx.QueryRow(ctx, armLink, c.LinkID, c.Hash[:], c.At).Scan(&armed.ExpiresAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ArmedLink{}, nil, InvalidLink()
 	}

@@ -61,7 +61,7 @@ func (c ChangePersonStatus) Validate() error {
 const setPersonStatus = `update person set status = $3 where id = $1 and site = $2 returning old.status`
 
 // Handle changes the status.
-func (c ChangePersonStatus) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Person, []events.Event, error) {
+func (c ChangePersonStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Person, []events.Event, error) {
 	var was statusFields
 	err := tx.QueryRow(ctx, setPersonStatus, c.PersonID, c.Site, c.Status).Scan(&was.Status)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -74,7 +74,7 @@ func (c ChangePersonStatus) Handle(ctx context.Context, tx pgx.Tx, meta command.
 		if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, nil); err != nil {
 			return Person{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
 		}
-		if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, meta.Now); err != nil {
+		if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil {
 			return Person{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
 		}
 	}

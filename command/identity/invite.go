@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,7 @@ type Invite struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	Email      string    `json:"email" audit:"redact"`
 	Rights     string    `json:"rights"`
+	At         time.Time `json:"at"` // by the machine's clock
 }
 
 // Name is the command's name.
@@ -43,6 +45,7 @@ func (c Invite) Validate() error {
 	check.ID(&fields, "customer_id", c.CustomerID)
 	check.Email(&fields, "email", c.Email)
 	fields.Check(slices.Contains(permission.Rights(), c.Rights), "rights", "%q is none of owner, billing, technical and read_only", c.Rights)
+	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
@@ -60,7 +63,7 @@ update link set revoked_at = $3 where customer_id = $1 and email = lower($2) and
 func (c Invite) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Requested, []events.Event, error) {
 	var member bool
 	var open int
-	err := tx.QueryRow(ctx, findInviting, c.CustomerID, c.Email, meta.Now).Scan(&member, &open)
+	err := tx.QueryRow(ctx, findInviting, c.CustomerID, c.Email, c.At).Scan(&member, &open)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Requested{}, nil, noSuchCustomer(c.CustomerID)
 	}
@@ -72,10 +75,10 @@ func (c Invite) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Reque
 	case open >= maxInvitations:
 		return Requested{}, nil, fault.New(fault.Conflict, "too_many_invitations", "%d invitations are open: wait until some are accepted, or take some back", open)
 	}
-	if _, err := tx.Exec(ctx, revokeInvitations, c.CustomerID, c.Email, meta.Now); err != nil {
+	if _, err := tx.Exec(ctx, revokeInvitations, c.CustomerID, c.Email, c.At); err != nil {
 		return Requested{}, nil, fmt.Errorf("revoke invitations to %s: %w", c.CustomerID, err)
 	}
-	link := newLink{id: c.LinkID, purpose: PurposeInvitation, site: "account", customer: &c.CustomerID, rights: c.Rights, email: c.Email, lifetime: invitationLifetime}
+	link := newLink{id: c.LinkID, purpose: PurposeInvitation, site: "account", customer: &c.CustomerID, rights: c.Rights, email: c.Email, at: c.At, lifetime: invitationLifetime}
 	requested, err := link.request(ctx, tx, meta)
 	if err != nil {
 		return Requested{}, nil, err
@@ -91,6 +94,7 @@ func noSuchCustomer(id uuid.UUID) error {
 type RevokeInvitation struct {
 	LinkID     uuid.UUID `json:"link_id"`
 	CustomerID uuid.UUID `json:"customer_id"` // whose it has to be
+	At         time.Time `json:"at"`          // by the machine's clock
 }
 
 // Name is the command's name.
@@ -106,6 +110,7 @@ func (c RevokeInvitation) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "link_id", c.LinkID)
 	check.ID(&fields, "customer_id", c.CustomerID)
+	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
@@ -114,7 +119,7 @@ update link set revoked_at = $3 where id = $1 and customer_id = $2 and purpose =
 
 // Handle revokes the link.
 func (c RevokeInvitation) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Requested, []events.Event, error) {
-	tag, err := tx.Exec(ctx, revokeInvitation, c.LinkID, c.CustomerID, meta.Now)
+	tag, err := tx.Exec(ctx, revokeInvitation, c.LinkID, c.CustomerID, c.At)
 	if err != nil {
 		return Requested{}, nil, fmt.Errorf("revoke invitation %s: %w", c.LinkID, err)
 	}

@@ -23,7 +23,7 @@ const (
 	PurposeEnrolment  = "enrolment"
 )
 
-// How long links work. A reset opens an account, so it is short; who is invited may be away for a few days.
+// How long links work, by the machine's clock: a mail lies in a mailbox, where no business clock leaps. A reset opens an account, so it is short; who is invited may be away for a few days.
 const (
 	verifyLifetime     = 24 * time.Hour
 	resetLifetime      = time.Hour
@@ -42,6 +42,7 @@ type Proof struct {
 	LinkID uuid.UUID   `json:"link_id"`
 	Hash   secret.Hash `json:"hash" audit:"redact"`
 	Site   string      `json:"site"`
+	At     time.Time   `json:"at"` // by the machine's clock, as links live; sessions that it ends, end then
 }
 
 // InvalidLink is the one answer to a link that is unknown, used, revoked, too old, or of another site or purpose.
@@ -62,9 +63,9 @@ type usedLink struct {
 	rights, email    string
 }
 
-func (p Proof) use(ctx context.Context, tx pgx.Tx, purpose string, now time.Time) (usedLink, error) {
+func (p Proof) use(ctx context.Context, tx pgx.Tx, purpose string) (usedLink, error) {
 	var l usedLink
-	err := tx.QueryRow(ctx, useLink, p.LinkID, p.Hash[:], p.Site, purpose, now).Scan(&l.person, &l.customer, &l.rights, &l.email)
+	err := tx.QueryRow(ctx, useLink, p.LinkID, p.Hash[:], p.Site, purpose, p.At).Scan(&l.person, &l.customer, &l.rights, &l.email)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return usedLink{}, InvalidLink()
 	}
@@ -81,6 +82,7 @@ type newLink struct {
 	person         *uuid.UUID
 	customer       *uuid.UUID
 	rights, email  string
+	at             time.Time // by the machine's clock
 	lifetime       time.Duration
 	replacesOthers bool // of the person: the last one asked for works, so that one mail is open at a time
 }
@@ -96,11 +98,11 @@ values ($1, $2, $3, $4, $5, nullif($6, ''), lower($7), $8, $9, $10)`
 // request writes the link, whose token is drawn when its mail is sent.
 func (l newLink) request(ctx context.Context, tx pgx.Tx, meta command.Meta) (events.Event, error) {
 	if l.replacesOthers {
-		if _, err := tx.Exec(ctx, revokeLinks, l.person, l.purpose, meta.Now); err != nil {
+		if _, err := tx.Exec(ctx, revokeLinks, l.person, l.purpose, l.at); err != nil {
 			return nil, fmt.Errorf("revoke links of %s: %w", l.person, err)
 		}
 	}
-	_, err := tx.Exec(ctx, insertLink, l.id, l.purpose, l.site, l.person, l.customer, l.rights, l.email, meta.Actor, meta.Now, meta.Now.Add(l.lifetime))
+	_, err := tx.Exec(ctx, insertLink, l.id, l.purpose, l.site, l.person, l.customer, l.rights, l.email, meta.Actor, l.at, l.at.Add(l.lifetime))
 	if err != nil {
 		return nil, fmt.Errorf("insert link: %w", err)
 	}
@@ -111,4 +113,5 @@ func (l newLink) request(ctx context.Context, tx pgx.Tx, meta command.Meta) (eve
 func (p Proof) check(fields *fault.Fields) {
 	fields.Check(p.LinkID != uuid.Nil, "link_id", "is missing")
 	fields.Check(p.Hash != secret.Hash{}, "hash", "is missing")
+	fields.Check(!p.At.IsZero(), "at", "is missing")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,7 @@ type RequestAddress struct {
 	LinkID   uuid.UUID `json:"link_id"`
 	PersonID uuid.UUID `json:"person_id"`
 	Email    string    `json:"email" audit:"redact"`
+	At       time.Time `json:"at"` // by the machine's clock
 }
 
 // Name is the command's name.
@@ -37,6 +39,7 @@ func (c RequestAddress) Validate() error {
 	check.ID(&fields, "link_id", c.LinkID)
 	check.ID(&fields, "person_id", c.PersonID)
 	check.Email(&fields, "email", c.Email)
+	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
@@ -65,7 +68,7 @@ func (c RequestAddress) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 	if owner != nil {
 		return answer, []events.Event{events.RegistrationRepeated{AttemptID: c.LinkID, PersonID: *owner}}, nil
 	}
-	link := newLink{id: c.LinkID, purpose: PurposeVerify, site: site, person: &c.PersonID, email: c.Email, lifetime: verifyLifetime, replacesOthers: true}
+	link := newLink{id: c.LinkID, purpose: PurposeVerify, site: site, person: &c.PersonID, email: c.Email, at: c.At, lifetime: verifyLifetime, replacesOthers: true}
 	requested, err := link.request(ctx, tx, meta)
 	if err != nil {
 		return Requested{}, nil, err

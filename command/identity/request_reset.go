@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,7 @@ type RequestReset struct {
 	LinkID uuid.UUID `json:"link_id"`
 	Site   string    `json:"site"`
 	Email  string    `json:"email" audit:"redact"`
+	At     time.Time `json:"at"` // by the machine's clock
 }
 
 // Name is the command's name.
@@ -36,6 +38,7 @@ func (c RequestReset) Validate() error {
 	check.ID(&fields, "link_id", c.LinkID)
 	check.Email(&fields, "email", c.Email)
 	fields.Check(c.Site == "account" || c.Site == "admin", "site", "%q is neither account nor admin", c.Site)
+	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
@@ -54,7 +57,7 @@ func (c RequestReset) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) 
 	if err != nil {
 		return Requested{}, nil, fmt.Errorf("find person: %w", err)
 	}
-	link := newLink{id: c.LinkID, purpose: PurposeReset, site: c.Site, person: &person, email: c.Email, lifetime: resetLifetime, replacesOthers: true}
+	link := newLink{id: c.LinkID, purpose: PurposeReset, site: c.Site, person: &person, email: c.Email, at: c.At, lifetime: resetLifetime, replacesOthers: true}
 	requested, err := link.request(ctx, tx, meta)
 	if err != nil {
 		return Requested{}, nil, err

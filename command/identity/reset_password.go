@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,7 +21,6 @@ type ResetPassword struct {
 	Joining
 	PersonID     uuid.UUID `json:"person_id"`
 	PasswordHash string    `json:"password_hash" audit:"redact"`
-	At           time.Time `json:"at"` // by the machine's clock, of the sessions' end
 }
 
 // Name is the command's name.
@@ -40,13 +38,12 @@ func (c ResetPassword) Validate() error {
 	c.Joining.check(&fields)
 	check.ID(&fields, "person_id", c.PersonID)
 	fields.Check(c.PasswordHash != "", "password", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
 // Handle sets the password.
 func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Verified, []events.Event, error) {
-	link, err := c.use(ctx, tx, PurposeReset, meta.Now)
+	link, err := c.use(ctx, tx, PurposeReset)
 	if err != nil {
 		return Verified{}, nil, err
 	}
@@ -63,14 +60,14 @@ func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	if _, err := tx.Exec(ctx, putPassword, c.PersonID, c.PasswordHash, meta.Now); err != nil {
 		return Verified{}, nil, fmt.Errorf("set the password of %s: %w", c.PersonID, err)
 	}
-	if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, meta.Now); err != nil { // a change of address that a thief has asked for, too
+	if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil { // a change of address that a thief has asked for, too
 		return Verified{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
 	}
 	if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, nil); err != nil {
 		return Verified{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
 	}
 	if !person.verified {
-		return c.admit(ctx, tx, meta, person)
+		return c.admit(ctx, tx, meta, c.At, person)
 	}
 	return Verified{PersonID: c.PersonID}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: "changed"}}, nil
 }

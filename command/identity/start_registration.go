@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,7 @@ type StartRegistration struct {
 	PersonName   string    `json:"name" audit:"redact"`
 	Company      string    `json:"company" audit:"redact"`
 	PasswordHash string    `json:"password_hash" audit:"redact"`
+	At           time.Time `json:"at"` // by the machine's clock
 }
 
 // Name is the command's name.
@@ -43,6 +45,7 @@ func (c StartRegistration) Validate() error {
 	check.Text(&fields, "name", c.PersonName)
 	check.Line(&fields, "company", c.Company)
 	fields.Check(c.PasswordHash != "", "password", "is missing")
+	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
@@ -79,10 +82,10 @@ func (c StartRegistration) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 	if _, err := tx.Exec(ctx, putPassword, person, c.PasswordHash, meta.Now); err != nil {
 		return Requested{}, nil, fmt.Errorf("set password: %w", err)
 	}
-	if _, err := tx.Exec(ctx, revokeLinks, person, PurposeReset, meta.Now); err != nil { // it would verify what is replaced here
+	if _, err := tx.Exec(ctx, revokeLinks, person, PurposeReset, c.At); err != nil { // it would verify what is replaced here
 		return Requested{}, nil, fmt.Errorf("revoke links of %s: %w", person, err)
 	}
-	link := newLink{id: c.LinkID, purpose: PurposeVerify, site: "account", person: &person, email: c.Email, lifetime: verifyLifetime, replacesOthers: true}
+	link := newLink{id: c.LinkID, purpose: PurposeVerify, site: "account", person: &person, email: c.Email, at: c.At, lifetime: verifyLifetime, replacesOthers: true}
 	requested, err := link.request(ctx, tx, meta)
 	if err != nil {
 		return Requested{}, nil, err

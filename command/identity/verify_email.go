@@ -24,7 +24,6 @@ type VerifyEmail struct {
 	Joining
 	PersonID uuid.UUID  `json:"person_id"`
 	But      *uuid.UUID `json:"but,omitempty"` // the session that goes on: the one that the link was followed in
-	At       time.Time  `json:"at"`            // by the machine's clock, of the sessions' end
 }
 
 // Joining is what a verified person may need: the ids of an account of his own, and of an invitation.
@@ -62,7 +61,6 @@ func (c VerifyEmail) Validate() error {
 	c.Proof.check(&fields)
 	c.Joining.check(&fields)
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
 
@@ -105,7 +103,7 @@ func findPerson(ctx context.Context, tx pgx.Tx, id uuid.UUID) (verifiable, error
 
 // Handle verifies the address.
 func (c VerifyEmail) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Verified, []events.Event, error) {
-	link, err := c.use(ctx, tx, PurposeVerify, meta.Now)
+	link, err := c.use(ctx, tx, PurposeVerify)
 	if err != nil {
 		return Verified{}, nil, err
 	}
@@ -118,7 +116,7 @@ func (c VerifyEmail) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	}
 	switch {
 	case !person.verified && link.email == person.email:
-		return c.admit(ctx, tx, meta, person)
+		return c.admit(ctx, tx, meta, c.At, person)
 	case person.verified:
 		return c.move(ctx, tx, meta, person, link.email)
 	}
@@ -127,7 +125,7 @@ func (c VerifyEmail) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 
 // move gives the person the new address.
 func (c VerifyEmail) move(ctx context.Context, tx pgx.Tx, meta command.Meta, person verifiable, email string) (Verified, []events.Event, error) {
-	if err := displace(ctx, tx, person.site, email, meta.Now); err != nil {
+	if err := displace(ctx, tx, person.site, email, c.At); err != nil {
 		return Verified{}, nil, err
 	}
 	if _, err := tx.Exec(ctx, setAddress, c.PersonID, email, meta.Now); err != nil {
@@ -136,7 +134,7 @@ func (c VerifyEmail) move(ctx context.Context, tx pgx.Tx, meta command.Meta, per
 	if _, err := tx.Exec(ctx, keepReplaced, c.LinkID, person.email); err != nil {
 		return Verified{}, nil, fmt.Errorf("keep the old address of %s: %w", c.PersonID, err)
 	}
-	if _, err := tx.Exec(ctx, revokeLinks, c.PersonID, PurposeReset, meta.Now); err != nil { // it lies in the old mailbox
+	if _, err := tx.Exec(ctx, revokeLinks, c.PersonID, PurposeReset, c.At); err != nil { // it lies in the old mailbox
 		return Verified{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
 	}
 	if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, c.But); err != nil {
@@ -191,7 +189,7 @@ from (select) one left join customer c on c.email = $1`
 // followed the link, and nobody knows that they are one: a stranger may register an address, and its reader click. For a
 // new account that is empty and harmless; for one with services and invoices it would not be. So the reader is mailed an
 // invitation as its owner, and to accept it he has to be signed in: both at once.
-func (j Joining) admit(ctx context.Context, tx pgx.Tx, meta command.Meta, person verifiable) (Verified, []events.Event, error) {
+func (j Joining) admit(ctx context.Context, tx pgx.Tx, meta command.Meta, at time.Time, person verifiable) (Verified, []events.Event, error) {
 	if _, err := tx.Exec(ctx, markVerified, person.id, meta.Now); err != nil {
 		return Verified{}, nil, fmt.Errorf("verify %s: %w", person.id, err)
 	}
@@ -209,7 +207,7 @@ func (j Joining) admit(ctx context.Context, tx pgx.Tx, meta command.Meta, person
 	case member:
 		return verified, happened, nil
 	case account != nil && *nobodys:
-		invitation := newLink{id: j.InvitationID, purpose: PurposeInvitation, site: person.site, customer: account, rights: permission.Owner, email: person.email, lifetime: invitationLifetime}
+		invitation := newLink{id: j.InvitationID, purpose: PurposeInvitation, site: person.site, customer: account, rights: permission.Owner, email: person.email, at: at, lifetime: invitationLifetime}
 		requested, err := invitation.request(ctx, tx, meta)
 		return verified, append(happened, requested), err
 	case account != nil:

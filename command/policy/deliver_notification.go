@@ -41,6 +41,7 @@ type DelivererConfig struct {
 	Mail     *mail.Sender
 	Discord  *discord.Client
 	Now      func() time.Time
+	Machine  func() time.Time // the machine's clock: links live by it
 	NewID    func() uuid.UUID
 }
 
@@ -162,7 +163,7 @@ func (d *Deliverer) arm(ctx context.Context, n *notify.Delivery) error {
 		return nil
 	}
 	drawn := token.New(token.Link)
-	_, err = command.Run(ctx, d.cfg.DB, d.meta(), identity.ArmLink{LinkID: *link, Hash: drawn.Hash()})
+	_, err = command.Run(ctx, d.cfg.DB, d.meta(), identity.ArmLink{LinkID: *link, Hash: drawn.Hash(), At: d.cfg.Machine()})
 	if fault.Is(err, fault.NotFound) {
 		return errLinkOver
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/bandwidth"
-	"github.com/ezscale/platform/command/identity"
+	"github.com/ezscale/platform/command/identity/retention"
 	"github.com/ezscale/platform/internal/jobs"
 )
 
@@ -29,20 +29,22 @@ func (KeepHouse) Kind() string { return "kernel.housekeeping" }
 
 // RegisterHousekeeping makes a job runner delete old idempotency keys, links, notes of attribution changes
 // and people who never verified their address, hourly.
-func RegisterHousekeeping(r *jobs.Runner, db *command.DB, pool bandwidth.Execer, now func() time.Time) {
-	jobs.Handle(r, func(ctx context.Context, _ jobs.Job[KeepHouse]) error { return KeepHouseNow(ctx, db, pool, now) })
+func RegisterHousekeeping(r *jobs.Runner, db *command.DB, pool bandwidth.Execer, now, machine func() time.Time) {
+	jobs.Handle(r, func(ctx context.Context, _ jobs.Job[KeepHouse]) error {
+		return KeepHouseNow(ctx, db, pool, now, machine)
+	})
 	r.Every(housekeepingEvery, KeepHouse{})
 }
 
 // KeepHouseNow does the work of the job once.
-func KeepHouseNow(ctx context.Context, db *command.DB, pool bandwidth.Execer, now func() time.Time) error {
+func KeepHouseNow(ctx context.Context, db *command.DB, pool bandwidth.Execer, now, machine func() time.Time) error {
 	if err := rounds(func() (int64, error) { return db.Forget(ctx, now().Add(-keepKeys)) }); err != nil {
 		return err
 	}
-	if err := rounds(func() (int64, error) { return identity.ForgetLinks(ctx, pool, now().Add(-keepLinks)) }); err != nil {
+	if err := rounds(func() (int64, error) { return retention.ForgetLinks(ctx, pool, machine().Add(-keepLinks)) }); err != nil {
 		return err
 	}
-	if err := rounds(func() (int64, error) { return identity.ForgetUnverified(ctx, pool, now().Add(-keepUnverified)) }); err != nil {
+	if err := rounds(func() (int64, error) { return retention.ForgetUnverified(ctx, pool, now().Add(-keepUnverified)) }); err != nil {
 		return err
 	}
 	return rounds(func() (int64, error) { return bandwidth.ForgetChanges(ctx, pool, keepChanges) })

@@ -29,7 +29,7 @@ type Link struct {
 //go:embed find_link.sql
 var findLinkSQL string
 
-// FindLink finds a link of a site that works, by its token's hash. Links live by the business clock. Errors: NotFound,
+// FindLink finds a link of a site that works, by its token's hash. Links live by the machine's clock. Errors: NotFound,
 // which is the same for one that was used, revoked, is too old, or is of the other site.
 func FindLink(ctx context.Context, db query.Postgres, site string, hash secret.Hash, now time.Time) (Link, error) {
 	return query.One[Link](ctx, db, "link", findLinkSQL, site, hash[:], now)

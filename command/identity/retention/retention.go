@@ -1,4 +1,6 @@
-package identity
+// Package retention forgets people who never came, and links that are over. It orders nothing: nobody decides on a row,
+// a date does, so these are statements of a periodic job and no commands.
+package retention
 
 import (
 	"context"
