@@ -120,7 +120,7 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	deps.Registry.MustRegister(streams)
 	e := &edge{Dependencies: deps, config: cfg,
 		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
-		guard: guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Now: deps.MachineNow,
+		guard: guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Limiter: deps.Proofs.Limiter, Now: deps.MachineNow,
 			Gate: cfg.Gate, Proxies: cfg.Proxies}, deps.Log, deps.Registry),
 		live: live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	handler, err := e.routes()

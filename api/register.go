@@ -10,6 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/login"
+	"github.com/ezscale/platform/api/people"
 	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/internal/observe"
@@ -53,6 +55,8 @@ func (e *edge) operations(api huma.API) (err error) {
 	api.UseMiddleware(e.guard.Authorise)
 	table := route.Table{API: api, Guard: e.guard}
 	e.sessionOperations(table)
+	people.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow}.Register(table)
+	login.Desk{Commands: e.Commands, Door: e.Door, Proofs: e.Proofs, Sessions: e.sessions(), Log: e.Log}.Register(table)
 	e.serviceOperations(table)
 	e.billingOperations(table)
 	e.networkOperations(table)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/route"
+	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/api/staff"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/token"
@@ -31,7 +32,7 @@ func (e *edge) staffOperations(t route.Table) {
 	route.Serve(t, write(http.MethodPut, "/roles/{name}", "change-role", "Change a role, whole", 0), d.ChangeRole)
 	route.ServeRaw(t, write(http.MethodDelete, "/roles/{name}", "delete-role", "Take a role from everybody, and away", http.StatusNoContent), d.DeleteRole)
 	route.ServeRaw(t, route.Operation{Method: http.MethodPost, Path: "/enrolment", ID: "use-enrolment", Tag: tag,
-		Summary: "Set a password by an enrolment link, on the admin site, and sign in; a second factor has to be set up next", Access: guard.Open()},
+		Summary: "Set a password by an enrolment link, on the admin site, and sign in; a second factor has to be set up next", Access: guard.Open(guard.Password)},
 		signingIn(e, guard.SiteAdmin, d.UseEnrolment))
 	e.impersonationOperations(t, d)
 }
@@ -44,23 +45,16 @@ func (e *edge) impersonationOperations(t route.Table, d staff.Desk) {
 	route.Serve(t, route.Operation{Method: http.MethodPost, Path: "/impersonations", ID: "impersonate", Tag: tag,
 		Summary: "Look at an account as one of its people, for half an hour: gives a way to the account site", Access: may.Fresh(), Status: http.StatusCreated}, d.Impersonate)
 	route.ServeRaw(t, route.Operation{Method: http.MethodPost, Path: "/impersonations/begin", ID: "begin-impersonation", Tag: tag,
-		Summary: "Begin to look, on the account site; signing out ends it", Access: guard.Open()}, signingIn(e, guard.SiteAccount, d.BeginImpersonation))
+		Summary: "Begin to look, on the account site; signing out ends it", Access: guard.Open(guard.Link)}, signingIn(e, guard.SiteAccount, d.BeginImpersonation))
 }
 
 // signingIn answers with the session that a handler has opened on a site, and its cookie.
-func signingIn[I any](e *edge, site guard.Site, open func(context.Context, *I) (token.Token, error)) func(context.Context, *I) (*sessionOutput, error) {
-	return func(ctx context.Context, in *I) (*sessionOutput, error) {
+func signingIn[I any](e *edge, site guard.Site, open func(context.Context, *I) (token.Token, error)) func(context.Context, *I) (*session.Output, error) {
+	return func(ctx context.Context, in *I) (*session.Output, error) {
 		t, err := open(ctx, in)
 		if err != nil {
 			return nil, err
 		}
-		who, err := e.guard.SessionOf(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		if who == nil { // suspended in this moment
-			return nil, guard.NewProblem(ctx, http.StatusUnauthorized, "not_signed_in", "the session is over already")
-		}
-		return &sessionOutput{SetCookie: guard.Cookie(site, t.Reveal()), Body: e.session(who)}, nil
+		return e.sessions().Begun(ctx, site, t)
 	}
 }

@@ -78,7 +78,9 @@ func (g *Guard) SessionOf(ctx context.Context, t token.Token) (*Principal, error
 			return nil, err
 		}
 	}
-	return ofSession(site, s), nil
+	who := ofSession(site, s)
+	who.SessionHash = t.Hash()
+	return who, nil
 }
 
 // bearer finds whose token it is; nil for nobody's.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/internal/permission"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/access"
 )
@@ -45,8 +46,9 @@ type Principal struct {
 	Email        string
 	Actor        string // as the audit log has it
 	Permissions  permission.Set
-	Restricted   string    // why there are no permissions; empty: nothing is in the way
-	Session      uuid.UUID // nil UUID: a token
+	Restricted   string      // why there are no permissions; empty: nothing is in the way
+	Session      uuid.UUID   // nil UUID: a token
+	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
 	Factors      []string
 	ProvedAt     time.Time // of the session
 	ExpiresAt    time.Time

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/internal/fault"
@@ -29,26 +30,26 @@ func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (t
 		return token.Token{}, wrongSite(ctx, "the admin site")
 	}
 	now, hash := d.MachineNow(), secret.Hash(sha256.Sum256([]byte(in.Body.Token.Reveal())))
-	link, err := query.FindEnrolment(ctx, d.Door, hash, now)
-	if fault.Is(err, fault.NotFound) {
+	link, err := query.FindLink(ctx, d.Door, string(guard.SiteAdmin), hash, now)
+	if fault.Is(err, fault.NotFound) || err == nil && link.Purpose != access.PurposeEnrolment {
 		return token.Token{}, access.LinkNotValid()
 	}
 	if err != nil {
 		return token.Token{}, err
 	}
-	if err := d.Proofs.Policy.Check(in.Body.Password, link.Email, link.Name); err != nil {
+	if err := d.Proofs.Policy.Check(in.Body.Password, link.Email, link.PersonName); err != nil {
 		return token.Token{}, err
 	}
 	stored, err := d.Proofs.Hasher.Hash(ctx, in.Body.Password)
 	if err != nil {
 		return token.Token{}, err
 	}
-	session := token.New(token.Session)
-	order := access.Enrol{LinkID: link.LinkID, TokenHash: hash, PasswordHash: stored, Session: access.OpenSession{
-		SessionID: uuid.New(), Hash: session.Hash(), Site: string(guard.SiteAdmin), PersonID: link.PersonID, Factors: []string{guard.FactorPassword},
+	opened := token.New(token.Session)
+	order := access.Enrol{LinkID: link.ID, TokenHash: hash, PasswordHash: stored, Session: access.OpenSession{
+		SessionID: uuid.New(), Hash: opened.Hash(), Site: string(guard.SiteAdmin), PersonID: *link.PersonID, Factors: []string{guard.FactorPassword},
 		At: now, Lifetime: sessionLife, Idle: sessionIdle, Replaces: replaced(ctx)}}
-	_, err = command.Run(ctx, d.Commands, d.metaOf(ctx, "staff:"+link.PersonID.String()), order)
-	return session, err
+	_, err = command.Run(ctx, d.Commands, d.metaOf(ctx, session.Actor(guard.SiteAdmin, *link.PersonID)), order)
+	return opened, err
 }
 
 // metaOf is for an order of somebody who has only now proved who he is.

@@ -20,7 +20,8 @@ import (
 // EnrolmentLife is how long an enrolment link works.
 const EnrolmentLife = 24 * time.Hour
 
-const purposeEnrolment = "enrolment"
+// PurposeEnrolment is what such a link is for.
+const PurposeEnrolment = "enrolment"
 
 // Link is a link by which one of the staff sets his first password, or another one.
 type Link struct {
@@ -191,7 +192,7 @@ func (l Link) insert(ctx context.Context, tx pgx.Tx, meta command.Meta, to uuid.
 	if l.TokenHash != nil {
 		return nil, nil
 	}
-	return []events.Event{events.LinkRequested{LinkID: l.LinkID, Purpose: purposeEnrolment}}, nil
+	return []events.Event{events.LinkRequested{LinkID: l.LinkID, Purpose: PurposeEnrolment}}, nil
 }
 
 func (l Link) answer(personID uuid.UUID) Enrolled {

@@ -76,7 +76,7 @@ func (o *office) runJobs(t *testing.T, hook string, log *slog.Logger) {
 	}
 	registry := prometheus.NewRegistry()
 	runner := jobs.New(jobs.Config{Poll: 100 * time.Millisecond}, o.Pool, slog.New(slog.DiscardHandler), registry)
-	policy.NewDeliverer(policy.DelivererConfig{DB: o.DB, Renderer: renderer, Mail: sender, Discord: webhook, Now: o.Now, NewID: o.NewID}, log, registry).Register(runner)
+	policy.NewDeliverer(policy.DelivererConfig{DB: o.DB, Renderer: renderer, Mail: sender, Discord: webhook, Now: o.Now, Machine: o.Now, NewID: o.NewID}, log, registry).Register(runner)
 	if err := runner.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
