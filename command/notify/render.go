@@ -76,9 +76,19 @@ func (r *Renderer) Render(d Delivery) (Rendered, error) {
 		return r.render(d, &content, &content.CustomerName, func() string { return "/invoices/" + content.InvoiceID.String() })
 	case TemplatePorts:
 		var content Ports
-		return r.render(d, &content, new(string), func() string { return "/exporters/" + url.PathEscape(content.ExporterName) })
+		return r.staff().render(d, &content, new(string), func() string { return "/exporters/" + url.PathEscape(content.ExporterName) })
+	case TemplateStaffSignIn:
+		var content StaffSignIn
+		return r.staff().render(d, &content, new(string), func() string { return "/staff" })
 	}
 	return r.renderNotice(d)
+}
+
+// staff links to the staff's pages.
+func (r *Renderer) staff() *Renderer {
+	links := *r
+	links.brand.URL = r.brand.AdminURL
+	return &links
 }
 
 func (r *Renderer) render(d Delivery, content any, customerName *string, path func() string) (Rendered, error) {

@@ -178,6 +178,8 @@ func postOf(n notify.Delivery, m notify.Rendered) (discord.Message, error) {
 		return postOfAlert(n, m)
 	case notify.TemplatePorts:
 		return postOfPorts(n, m)
+	case notify.TemplateStaffSignIn:
+		return postOfSignIn(n, m)
 	default:
 		return discord.Message{}, fmt.Errorf("%q is not written as a post", n.Template)
 	}
