@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/admin"
 	"github.com/ezscale/platform/cmd/ezscale/auditlog"
 	"github.com/ezscale/platform/cmd/ezscale/bench"
 	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
@@ -77,7 +78,7 @@ func newRoot() *cobra.Command {
 	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
 	group(groupUse, network.NewPortsCommand(), network.NewQuarantineCommand())
 	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand(), elastiflow.NewCommand(), elastiflow.NewListCommand()), rawlog.NewFlowsCommand())
-	group(groupTend, auditlog.NewCommand(), secretring.NewCommand())
+	group(groupTend, admin.NewCommand(), auditlog.NewCommand(), secretring.NewCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
 	root.AddCommand(stack.NewChildCommand())
