@@ -32,6 +32,11 @@ func needs() map[string]string {
 		"list-staff": "staff.read", "enrol-staff": "staff.write fresh", "set-staff-roles": "staff.write fresh", "set-staff-status": "staff.write fresh", "renew-enrolment": "staff.write fresh",
 		"list-roles": "staff.read", "list-role-permissions": "staff.read", "create-role": "staff.write fresh", "change-role": "staff.write fresh", "delete-role": "staff.write fresh",
 		"use-enrolment": "open", "impersonate": "impersonate fresh", "list-impersonations": "impersonate", "begin-impersonation": "open",
+		"register": "open", "forget-password": "open", "look-at-link": "open", "verify-email": "open", "reset-password": "open", "accept-invitation": "open", "change-email": "self fresh",
+		"get-account": "account.read", "change-account": "account.write", "list-members": "members.read", "change-member": "members.write fresh", "remove-member": "members.write fresh",
+		"list-invitations": "members.read", "invite-member": "members.write fresh", "revoke-invitation": "members.write",
+		"get-customer": "customers.read", "change-customer-profile": "customers.write", "change-customer-status": "customers.write", "list-customer-notes": "customers.read",
+		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {
@@ -71,7 +76,7 @@ func (r route) on(service, invoice string) string {
 	if strings.Contains(r.path, "/invoices/") {
 		id = invoice
 	}
-	return strings.NewReplacer("{id}", id, "{name}", "x", "{email}", "a@example.com", "{if_index}", "1").Replace(r.path)
+	return strings.NewReplacer("{person_id}", "00000000-0000-7000-8000-0000000000ff", "{id}", id, "{name}", "x", "{email}", "a@example.com", "{if_index}", "1").Replace(r.path)
 }
 
 func (r route) body() string {

@@ -14,8 +14,8 @@ import (
 	"github.com/ezscale/platform/query/identity"
 )
 
-// Account is an account's profile with its tax id, which those see who may change it.
-type Account struct {
+// AccountDetail is an account's profile with its tax id, which those see who may change it.
+type AccountDetail struct {
 	identity.Account
 	TaxID    string `json:"tax_id,omitempty" doc:"For those who may change it"`
 	HasTaxID bool   `json:"has_tax_id"`
@@ -40,17 +40,17 @@ type StaffAccountBody struct {
 	TaxExempt *bool `json:"tax_exempt,omitempty" doc:"Absent: as it is"`
 }
 
-func (d Desk) account(ctx context.Context, _ *struct{}) (Account, error) {
+func (d Desk) account(ctx context.Context, _ *struct{}) (AccountDetail, error) {
 	return d.show(ctx, guard.PrincipalOf(ctx).Customer.String())
 }
 
 // show finds an account, and opens its tax id for those who may see it.
-func (d Desk) show(ctx context.Context, reference string) (Account, error) {
+func (d Desk) show(ctx context.Context, reference string) (AccountDetail, error) {
 	found, err := identity.FindAccount(ctx, d.Postgres, guard.ScopeOf(ctx), reference)
 	if err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
-	shown := Account{Account: found, HasTaxID: found.SealedTaxID != nil}
+	shown := AccountDetail{Account: found, HasTaxID: found.SealedTaxID != nil}
 	p := guard.PrincipalOf(ctx)
 	if !p.Permissions.Has(permission.AccountWrite) && !p.Permissions.Has(permission.CustomersWrite) {
 		return shown, nil
@@ -71,29 +71,29 @@ func (d Desk) taxID(ctx context.Context, a identity.Account) (secret.Text, error
 func (d Desk) changeAccount(ctx context.Context, in *struct {
 	writes.Write
 	Body AccountBody
-}) (Account, error) {
+}) (AccountDetail, error) {
 	return d.change(ctx, in.Write, guard.PrincipalOf(ctx).Customer.String(), in.Body, nil)
 }
 
-func (d Desk) change(ctx context.Context, w writes.Write, reference string, body AccountBody, exempt *bool) (Account, error) {
+func (d Desk) change(ctx context.Context, w writes.Write, reference string, body AccountBody, exempt *bool) (AccountDetail, error) {
 	meta, err := w.Meta(ctx, d.Now())
 	if err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
 	if body.Version != nil {
 		meta.ExpectedVersion = body.Version
 	}
 	was, err := identity.FindAccount(ctx, d.Postgres, guard.ScopeOf(ctx), reference)
 	if err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
 	order := cmd.ChangeProfile{CustomerID: was.ID, Profile: cmd.Profile{CustomerName: body.Name, Company: body.Company, Phone: body.Phone, Locale: body.Locale, TimeZone: body.TimeZone,
 		TaxExempt: exempt, Billing: (*cmd.Address)(body.BillingAddress), Shipping: (*cmd.Address)(body.ShippingAddress)}}
 	if err := d.seal(ctx, &order, was, secret.New(strings.TrimSpace(body.TaxID.Reveal()))); err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
 	if _, err := command.Run(ctx, d.Commands, meta, order); err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
 	return d.show(ctx, was.ID.String())
 }

@@ -21,8 +21,8 @@ type LinkBody struct {
 	Token secret.Text `json:"token" maxLength:"200" doc:"What stands behind the # of the link"`
 }
 
-// Link is what a mailed link is for.
-type Link struct {
+// LinkDetail is what a mailed link is for.
+type LinkDetail struct {
 	Purpose      string    `json:"purpose" enum:"verify_email,reset_password,invitation,enrolment"`
 	Email        string    `json:"email"`
 	Account      string    `json:"account,omitempty" doc:"Of an invitation"`
@@ -52,12 +52,12 @@ func (d Desk) find(ctx context.Context, text secret.Text, purpose string) (found
 	return found{Link: link, proof: identity.Proof{LinkID: link.ID, Hash: t.Hash(), Site: site, At: now}}, err
 }
 
-func (d Desk) look(ctx context.Context, in *struct{ Body LinkBody }) (Link, error) {
+func (d Desk) look(ctx context.Context, in *struct{ Body LinkBody }) (LinkDetail, error) {
 	l, err := d.find(ctx, in.Body.Token, "")
 	if err != nil {
-		return Link{}, err
+		return LinkDetail{}, err
 	}
-	return Link{Purpose: l.Purpose, Email: l.Email, Account: l.Account, Rights: l.Rights, ExpiresAt: l.ExpiresAt, PersonExists: l.PersonExists}, nil
+	return LinkDetail{Purpose: l.Purpose, Email: l.Email, Account: l.Account, Rights: l.Rights, ExpiresAt: l.ExpiresAt, PersonExists: l.PersonExists}, nil
 }
 
 func joining() identity.Joining {
@@ -77,14 +77,14 @@ func (d Desk) verify(ctx context.Context, in *struct{ Body LinkBody }) (EmailBod
 	return EmailBody{Email: l.Email}, err
 }
 
-// Reset is a new password, by a link.
-type Reset struct {
+// PasswordReset is a new password, by a link.
+type PasswordReset struct {
 	LinkBody
 	Password secret.Text `json:"password" maxLength:"1024"`
 }
 
 // reset sets the password. One that is not good enough does not use the link up.
-func (d Desk) reset(ctx context.Context, in *struct{ Body Reset }) (*struct{}, error) {
+func (d Desk) reset(ctx context.Context, in *struct{ Body PasswordReset }) (*struct{}, error) {
 	l, err := d.find(ctx, in.Body.Token, identity.PurposeReset)
 	if err != nil {
 		return nil, err

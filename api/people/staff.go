@@ -14,9 +14,9 @@ import (
 	"github.com/ezscale/platform/query/identity"
 )
 
-// Customer is an account as staff see it.
-type Customer struct {
-	Account
+// CustomerDetail is an account as staff see it.
+type CustomerDetail struct {
+	AccountDetail
 	Members []identity.Member `json:"members" nullable:"false"`
 	Notes   int               `json:"notes"`
 }
@@ -32,14 +32,14 @@ type pageInput struct {
 
 func (p pageInput) page() query.Page { return query.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
-func (d Desk) customer(ctx context.Context, in *customerInput) (Customer, error) {
+func (d Desk) customer(ctx context.Context, in *customerInput) (CustomerDetail, error) {
 	shown, err := d.show(ctx, in.ID)
 	if err != nil {
-		return Customer{}, err
+		return CustomerDetail{}, err
 	}
-	c := Customer{Account: shown}
+	c := CustomerDetail{AccountDetail: shown}
 	if c.Members, err = identity.ListMembers(ctx, d.Postgres, guard.ScopeOf(ctx), shown.ID); err != nil {
-		return Customer{}, err
+		return CustomerDetail{}, err
 	}
 	c.Notes, err = identity.CountNotes(ctx, d.Postgres, shown.ID)
 	return c, err
@@ -55,7 +55,7 @@ func (d Desk) changeProfile(ctx context.Context, in *struct {
 	writes.Write
 	customerInput
 	Body StaffAccountBody
-}) (Account, error) {
+}) (AccountDetail, error) {
 	return d.change(ctx, in.Write, in.ID, in.Body.AccountBody, in.Body.TaxExempt)
 }
 
@@ -69,17 +69,17 @@ func (d Desk) changeStatus(ctx context.Context, in *struct {
 	writes.Write
 	customerInput
 	Body StatusBody
-}) (Account, error) {
+}) (AccountDetail, error) {
 	meta, err := in.Meta(ctx, d.Now())
 	if err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
 	id, err := d.id(ctx, in.ID)
 	if err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
 	if _, err := command.Run(ctx, d.Commands, meta, cmd.ChangeStatus{CustomerID: id, Status: in.Body.Status, Reason: in.Body.Reason}); err != nil {
-		return Account{}, err
+		return AccountDetail{}, err
 	}
 	return d.show(ctx, id.String())
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/command/notify"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -47,7 +48,7 @@ func TestMessages(t *testing.T) {
 
 func checkMessage(t *testing.T, name string, content any) {
 	t.Helper()
-	r, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example/", AdminURL: "https://admin.example/"})
+	r, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example/", AdminURL: "https://staff.example/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +56,14 @@ func checkMessage(t *testing.T, name string, content any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := notify.TemplateQuotaAlert
+	template, token := notify.TemplateQuotaAlert, ""
+	person, isPerson := content.(notify.PersonNotice)
 	switch {
+	case isPerson:
+		template = strings.TrimSuffix(name, "_left")
+		if person.LinkID != nil {
+			token = "ezl_TOKEN"
+		}
 	case strings.HasPrefix(name, "invoice"):
 		template = notify.TemplateInvoice
 	case strings.HasPrefix(name, "ports"):
@@ -64,7 +71,7 @@ func checkMessage(t *testing.T, name string, content any) {
 	case strings.HasPrefix(name, "staff"):
 		template = notify.TemplateStaffSignIn
 	}
-	m, err := r.Render(notify.Delivery{Template: template, Content: raw})
+	m, err := r.Render(notify.Delivery{Template: template, Content: raw, Token: secret.New(token)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (n PersonNotice) words(template, brand string) words {
 			After: []string{until, "If this was not you, do nothing: the password stays as it is."}}
 	case TemplateInvitation:
 		return words{Subject: "Invitation to " + short(n.Account), Action: "Look at the invitation", Path: "/invitation",
-			Lines: []string{by(n.By) + " invites you to the account " + short(n.Account) + " with " + brand + ", as " + rights(n.Rights) + "."}, After: []string{until, ignore}}
+			Lines: []string{by(n.By) + " invites you to the account " + short(n.Account) + " with " + brand + ", as " + rights(n.Rights) + "."}, After: []string{until, "If you know nothing of this, do nothing: without the link nothing happens."}}
 	case TemplateEnrolment:
 		return words{Subject: "Your access to " + brand, Action: "Set your password", Path: "/enrol",
 			Lines: []string{"You are to work with " + brand + ". Set a password, then a second factor."}, After: []string{until}}

@@ -61,7 +61,7 @@ func newOffice(t *testing.T, attempts int, hook string) *office {
 
 func (o *office) runJobs(t *testing.T, hook string, log *slog.Logger) {
 	t.Helper()
-	renderer, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example"})
+	renderer, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example", AdminURL: "https://staff.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
