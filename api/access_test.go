@@ -37,6 +37,9 @@ func needs() map[string]string {
 		"list-invitations": "members.read", "invite-member": "members.write fresh", "revoke-invitation": "members.write",
 		"get-customer": "customers.read", "change-customer-profile": "customers.write", "change-customer-status": "customers.write", "list-customer-notes": "customers.read",
 		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
+		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
+		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
+		"choose-account": "self person", "list-own-accounts": "self",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {

@@ -56,7 +56,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	table := route.Table{API: api, Guard: e.guard}
 	e.sessionOperations(table)
 	people.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow}.Register(table)
-	login.Desk{Commands: e.Commands, Door: e.Door, Proofs: e.Proofs, Sessions: e.sessions(), Log: e.Log}.Register(table)
+	login.Desk{Commands: e.Commands, Door: e.Door, Proofs: e.Proofs, Sessions: e.sessions(), Log: e.Log, SignIns: e.signIns}.Register(table)
 	e.serviceOperations(table)
 	e.billingOperations(table)
 	e.networkOperations(table)

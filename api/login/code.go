@@ -36,7 +36,7 @@ func (d Desk) signInCode(ctx context.Context, in *codeInput, factor string, use 
 	if err != nil {
 		return nil, err
 	}
-	guesses := proofs.CodeGuesses(b.person.PersonID)
+	guesses := proofs.CodeGuesses(b.person.PersonID, factor)
 	if err := d.Proofs.Attempt(ctx, guesses); err != nil {
 		return nil, err
 	}

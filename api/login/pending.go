@@ -147,7 +147,7 @@ func (d Desk) try(ctx context.Context, cookie string) (*begun, error) {
 			return nil, err
 		}
 		if b.Tries++; b.Tries > maxTries {
-			return nil, errors.Join(over(ctx), d.drop(ctx, b.key))
+			return nil, over(ctx) // it is left to expire: one of the five may be about to take it
 		}
 		err = d.Proofs.Begun.Update(ctx, pendingKind, b.key, kept, b.encode())
 		switch {

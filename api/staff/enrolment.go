@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
-	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/internal/fault"
@@ -48,7 +47,7 @@ func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (t
 	order := access.Enrol{LinkID: link.ID, TokenHash: hash, PasswordHash: stored, Session: access.OpenSession{
 		SessionID: uuid.New(), Hash: opened.Hash(), Site: string(guard.SiteAdmin), PersonID: *link.PersonID, Factors: []string{guard.FactorPassword},
 		At: now, Lifetime: sessionLife, Idle: sessionIdle, Replaces: replaced(ctx)}}
-	_, err = command.Run(ctx, d.Commands, d.metaOf(ctx, session.Actor(guard.SiteAdmin, *link.PersonID)), order)
+	_, err = command.Run(ctx, d.Commands, d.metaOf(ctx, "staff:"+link.PersonID.String()), order)
 	return opened, err
 }
 
