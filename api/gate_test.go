@@ -64,7 +64,7 @@ func TestStraightToTheOrigin(t *testing.T) {
 	_, link := g.invite("admin")
 	for _, c := range []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"GET", "/login", ""}, {"GET", "/assets/x.js", ""}, {"GET", "/metrics", ""}, {"GET", "/openapi.json", ""}, {"GET", "/api/v1/nothing", ""},
-		{"GET", "/api/v1/session", ""}, {"GET", "/api/v1/staff", ""}, {"POST", "/api/v1/dev/session", "{}"}, {"POST", "/api/v1/enrolment", enrolment(link, goodPassword)},
+		{"GET", "/api/v1/session", ""}, {"GET", "/api/v1/staff", ""}, {"POST", "/api/v1/dev/session", "{}"}, {"POST", "/api/v1/enrolment", enrolment(link, firstPassword)},
 	} {
 		for name, who := range map[string]as{"nobody": on(adminHost), "an administrator": admin, "the operator": both(operator, on(adminHost))} {
 			got := g.call(c.method, c.path, c.body, who)
@@ -82,7 +82,7 @@ func TestStraightToTheOrigin(t *testing.T) {
 	g.is("customers", g.call("GET", "/api/v1/services", "", g.customer("a@example.com")), 200, "")
 	g.is("through it", g.call("GET", "/api/v1/staff", "", both(admin, g.person())), 200, "")
 	g.is("through it, as nobody", g.call("GET", "/api/v1/staff", "", both(on(adminHost), g.person())), 401, "")
-	g.is("enrolment through it", g.call("POST", "/api/v1/enrolment", enrolment(link, goodPassword), both(on(adminHost), g.person())), 200, "")
+	g.is("enrolment through it", g.call("POST", "/api/v1/enrolment", enrolment(link, firstPassword), both(on(adminHost), g.person())), 200, "")
 }
 
 func TestAssertionsThatProveNothing(t *testing.T) {

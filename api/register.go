@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/api/people"
 	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/api/route"
+	"github.com/ezscale/platform/api/security"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/permission"
 )
@@ -68,6 +69,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.auditOperations(table)
 	e.writeOperations(table)
 	e.staffOperations(table)
+	security.Register(table, security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow})
 	if e.config.Development {
 		e.developmentOperations(table)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/ezscale/platform/query/identity"
 )
 
-const goodPassword = "correct-horse-battery-9-staple"
+const firstPassword = "correct-horse-battery-9-staple"
 
 func one[T any](e *env, sql string, args ...any) T {
 	e.Helper()
@@ -128,12 +128,12 @@ func TestEnrolment(t *testing.T) {
 	e := newEnv(t)
 	const path = "/api/v1/enrolment"
 	person, link := e.invite("admin")
-	e.is("on the customers' site", e.call("POST", path, enrolment(link, goodPassword), on(accountHost)), 403, "wrong_site")
-	e.is("by another name", e.call("POST", path, enrolment(link, goodPassword)), 403, "wrong_site")
-	e.is("no link", e.call("POST", path, enrolment(token.New(token.Link).Reveal(), goodPassword), on(adminHost)), 404, "link_not_valid")
+	e.is("on the customers' site", e.call("POST", path, enrolment(link, firstPassword), on(accountHost)), 403, "wrong_site")
+	e.is("by another name", e.call("POST", path, enrolment(link, firstPassword)), 403, "wrong_site")
+	e.is("no link", e.call("POST", path, enrolment(token.New(token.Link).Reveal(), firstPassword), on(adminHost)), 404, "link_not_valid")
 	e.is("a short password", e.call("POST", path, enrolment(link, "short"), on(adminHost)), 422, "")
 	e.is("a password of his address", e.call("POST", path, enrolment(link, person.String()), on(adminHost)), 422, "password_guessable")
-	done := e.call("POST", path, enrolment(link, goodPassword), on(adminHost))
+	done := e.call("POST", path, enrolment(link, firstPassword), on(adminHost))
 	e.is("enrolled", done, 200, "")
 	session := decode[api.Session](t, done)
 	if session.Restricted != guard.NeedsSecondFactor || len(session.Permissions) != 0 || session.SecondFactor || strings.Join(session.Factors, " ") != "password" || session.ExpiresAt == nil ||
@@ -144,16 +144,16 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("cookie %s", cookie)
 	}
 	e.is("without a second factor", e.call("GET", "/api/v1/staff", "", e.cookieOf(adminHost, done)), 403, guard.NeedsSecondFactor)
-	e.is("again", e.call("POST", path, enrolment(link, goodPassword), on(adminHost)), 404, "link_not_valid")
+	e.is("again", e.call("POST", path, enrolment(link, firstPassword), on(adminHost)), 404, "link_not_valid")
 	if got := one[string](e, `select (w.hash like '$argon2id$%') || ' ' || (p.email_verified_at is not null) from password w join person p on p.id = w.person_id where p.id = $1`, person); got != "true true" {
 		t.Errorf("stored %s", got)
 	}
-	if strings.Contains(e.logs.String(), goodPassword) || strings.Contains(e.logs.String(), link) {
+	if strings.Contains(e.logs.String(), firstPassword) || strings.Contains(e.logs.String(), link) {
 		t.Error("a secret is in the log")
 	}
 	_, late := e.invite("admin")
 	e.machine.Advance(context.Background(), 24*time.Hour)
-	e.is("a day later", e.call("POST", path, enrolment(late, goodPassword), on(adminHost)), 404, "link_not_valid")
+	e.is("a day later", e.call("POST", path, enrolment(late, firstPassword), on(adminHost)), 404, "link_not_valid")
 }
 
 func TestAnEnrolmentLinkWorksOnce(t *testing.T) {
@@ -164,7 +164,7 @@ func TestAnEnrolmentLinkWorksOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range statuses {
 		group.Go(func() {
-			statuses[i] = e.call("POST", "/api/v1/enrolment", enrolment(link, goodPassword), on(adminHost)).status
+			statuses[i] = e.call("POST", "/api/v1/enrolment", enrolment(link, firstPassword), on(adminHost)).status
 		})
 	}
 	group.Wait()

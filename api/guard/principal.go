@@ -63,6 +63,9 @@ func (p *Principal) IsStaff() bool { return p.Site == SiteAdmin }
 // InPerson tells a person with a session from a program with a token.
 func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
 
+// TwoFactors tells whether the session was opened with more than a password.
+func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
+
 // Scope is what the principal may see.
 func (p *Principal) Scope() query.Scope {
 	if p.IsStaff() {
