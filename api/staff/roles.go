@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/command"
-	"github.com/ezscale/platform/command/access"
+	staffcmd "github.com/ezscale/platform/command/staff"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/identity"
 )
@@ -30,7 +30,7 @@ func (d Desk) Roles(ctx context.Context, _ *struct{}) (query.List[identity.Role]
 
 // CreateRole makes a role.
 func (d Desk) CreateRole(ctx context.Context, in *struct{ Body RoleTerms }) (identity.Role, error) {
-	order := access.CreateRole{RoleID: uuid.New(), RoleName: in.Body.Name, Permissions: in.Body.Permissions, By: by(ctx)}
+	order := staffcmd.CreateRole{RoleID: uuid.New(), RoleName: in.Body.Name, Permissions: in.Body.Permissions, By: by(ctx)}
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), order); err != nil {
 		return identity.Role{}, err
 	}
@@ -46,7 +46,7 @@ func (d Desk) ChangeRole(ctx context.Context, in *struct {
 	if err != nil {
 		return identity.Role{}, err
 	}
-	order := access.ChangeRole{RoleID: found.ID, RoleName: in.Body.Name, Permissions: in.Body.Permissions, By: by(ctx)}
+	order := staffcmd.ChangeRole{RoleID: found.ID, RoleName: in.Body.Name, Permissions: in.Body.Permissions, By: by(ctx)}
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), order); err != nil {
 		return identity.Role{}, err
 	}
@@ -59,6 +59,6 @@ func (d Desk) DeleteRole(ctx context.Context, in *RoleInput) (*struct{}, error) 
 	if err != nil {
 		return nil, err
 	}
-	_, err = command.Run(ctx, d.Commands, d.meta(ctx), access.DeleteRole{RoleID: found.ID, By: by(ctx)})
+	_, err = command.Run(ctx, d.Commands, d.meta(ctx), staffcmd.DeleteRole{RoleID: found.ID, By: by(ctx)})
 	return nil, err
 }

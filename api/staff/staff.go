@@ -11,7 +11,7 @@ import (
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/command"
-	"github.com/ezscale/platform/command/access"
+	staffcmd "github.com/ezscale/platform/command/staff"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/identity"
@@ -83,7 +83,7 @@ func (d Desk) one(ctx context.Context, id uuid.UUID) (identity.Staff, error) {
 
 // Enrol takes somebody in, and mails a link.
 func (d Desk) Enrol(ctx context.Context, in *struct{ Body NewStaff }) (identity.Staff, error) {
-	order := access.EnrolStaff{PersonID: uuid.New(), Email: in.Body.Email, PersonName: in.Body.Name, Roles: in.Body.Roles, Link: d.link(), By: by(ctx)}
+	order := staffcmd.EnrolStaff{PersonID: uuid.New(), Email: in.Body.Email, PersonName: in.Body.Name, Roles: in.Body.Roles, Link: d.link(), By: by(ctx)}
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), order); err != nil {
 		return identity.Staff{}, err
 	}
@@ -91,11 +91,11 @@ func (d Desk) Enrol(ctx context.Context, in *struct{ Body NewStaff }) (identity.
 }
 
 // link is one that is mailed.
-func (d Desk) link() access.Link { return access.Link{LinkID: uuid.New(), At: d.MachineNow()} }
+func (d Desk) link() staffcmd.Link { return staffcmd.Link{LinkID: uuid.New(), At: d.MachineNow()} }
 
 // RenewEnrolment mails another link. What somebody proves himself with stays: only whoever runs the machine resets it.
 func (d Desk) RenewEnrolment(ctx context.Context, in *PersonInput) (identity.Staff, error) {
-	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), access.RenewEnrolment{PersonID: in.ID, Link: d.link(), By: by(ctx)}); err != nil {
+	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), staffcmd.RenewEnrolment{PersonID: in.ID, Link: d.link(), By: by(ctx)}); err != nil {
 		return identity.Staff{}, err
 	}
 	return d.one(ctx, in.ID)
@@ -106,7 +106,7 @@ func (d Desk) SetRoles(ctx context.Context, in *struct {
 	PersonInput
 	Body StaffRoles
 }) (identity.Staff, error) {
-	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), access.SetRoles{PersonID: in.ID, Roles: in.Body.Roles, By: by(ctx)}); err != nil {
+	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), staffcmd.SetRoles{PersonID: in.ID, Roles: in.Body.Roles, By: by(ctx)}); err != nil {
 		return identity.Staff{}, err
 	}
 	return d.one(ctx, in.ID)
@@ -117,7 +117,7 @@ func (d Desk) SetStatus(ctx context.Context, in *struct {
 	PersonInput
 	Body StaffStatus
 }) (identity.Staff, error) {
-	order := access.SetStaffStatus{PersonID: in.ID, Status: in.Body.Status, At: d.MachineNow(), By: by(ctx)}
+	order := staffcmd.SetStaffStatus{PersonID: in.ID, Status: in.Body.Status, At: d.MachineNow(), By: by(ctx)}
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), order); err != nil {
 		return identity.Staff{}, err
 	}

@@ -28,7 +28,7 @@ func (Enrol) Name() string { return "access.Enrol" }
 
 // Aggregates are the person and the new session.
 func (c Enrol) Aggregates() []events.Aggregate {
-	return append(person(c.Session.PersonID), c.Session.Aggregates()...)
+	return append([]events.Aggregate{{Type: events.TypePerson, ID: c.Session.PersonID}}, c.Session.Aggregates()...)
 }
 
 // Validate checks the fields.
@@ -44,7 +44,13 @@ func (c Enrol) Validate() error {
 	return c.Session.Validate()
 }
 
+// PurposeEnrolment is what such a link is for.
+const PurposeEnrolment = "enrolment"
+
 const (
+	// endEverySession ends those that the person has, and those that he has as somebody else.
+	endEverySession = `update session set ended_at = $2 where (person_id = $1 or impersonator_id = $1) and ended_at is null`
+
 	useEnrolment = `
 update link l set used_at = $4
 from person p
@@ -81,7 +87,7 @@ func (c Enrol) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Opened
 	if _, err := tx.Exec(ctx, verifyAddress, who, meta.Now); err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("verify the address of %s: %w", who, err)
 	}
-	if _, err := tx.Exec(ctx, endStaffSessions, who, at); err != nil {
+	if _, err := tx.Exec(ctx, endEverySession, who, at); err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("end the sessions of %s: %w", who, err)
 	}
 	opened, evs, err := c.Session.Handle(ctx, tx, meta)

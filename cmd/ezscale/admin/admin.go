@@ -22,7 +22,7 @@ import (
 	"github.com/ezscale/platform/cmd/ezscale/terminal"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/command"
-	"github.com/ezscale/platform/command/access"
+	staffcmd "github.com/ezscale/platform/command/staff"
 	"github.com/ezscale/platform/internal/client"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/fault"
@@ -85,7 +85,7 @@ func newCreateCommand() *cobra.Command {
 		}
 		return withDesk(cmd, func(ctx context.Context, d *desk) error {
 			link, t := d.link()
-			order := access.EnrolStaff{PersonID: newID(), Email: args[0], PersonName: name, Roles: roles, Link: link}
+			order := staffcmd.EnrolStaff{PersonID: newID(), Email: args[0], PersonName: name, Roles: roles, Link: link}
 			done, err := command.Run(ctx, d.db, d.meta(), order)
 			if err != nil {
 				return wrong(cmd, err)
@@ -114,7 +114,7 @@ is signed out, and sets up a second factor anew. Make sure first who is asking: 
 				return err
 			}
 			link, t := d.link()
-			done, err := command.Run(ctx, d.db, d.meta(), access.RenewEnrolment{PersonID: person, Link: link, ResetFactors: *reset})
+			done, err := command.Run(ctx, d.db, d.meta(), staffcmd.RenewEnrolment{PersonID: person, Link: link, ResetFactors: *reset})
 			if err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func newStatusCommand(verb, status, short string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if _, err := command.Run(ctx, d.db, d.meta(), access.SetStaffStatus{PersonID: person, Status: status, At: machineNow()}); err != nil {
+				if _, err := command.Run(ctx, d.db, d.meta(), staffcmd.SetStaffStatus{PersonID: person, Status: status, At: machineNow()}); err != nil {
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", args[0], status)
@@ -203,14 +203,14 @@ func (d *desk) meta() command.Meta {
 }
 
 // link is a link with its token, which is handed over here and not mailed.
-func (d *desk) link() (access.Link, token.Token) {
+func (d *desk) link() (staffcmd.Link, token.Token) {
 	t := token.New(token.Link)
 	hash := t.Hash()
-	return access.Link{LinkID: newID(), TokenHash: &hash, At: machineNow()}, t
+	return staffcmd.Link{LinkID: newID(), TokenHash: &hash, At: machineNow()}, t
 }
 
 // hand prints the link alone to where a script reads, and what there is to say about it beside.
-func (d *desk) hand(cmd *cobra.Command, said string, done access.Enrolled, t token.Token) error {
+func (d *desk) hand(cmd *cobra.Command, said string, done staffcmd.Enrolled, t token.Token) error {
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s The link works once, until %s:\n", said, done.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"))
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s/enrol#%s\n", d.admin, t.Reveal())
 	return err

@@ -1,4 +1,4 @@
-package access
+package staff
 
 import (
 	"context"
@@ -53,13 +53,13 @@ type roleFields struct {
 }
 
 // Name is the command's name.
-func (CreateRole) Name() string { return "access.CreateRole" }
+func (CreateRole) Name() string { return "staff.CreateRole" }
 
 // Name is the command's name.
-func (ChangeRole) Name() string { return "access.ChangeRole" }
+func (ChangeRole) Name() string { return "staff.ChangeRole" }
 
 // Name is the command's name.
-func (DeleteRole) Name() string { return "access.DeleteRole" }
+func (DeleteRole) Name() string { return "staff.DeleteRole" }
 
 // Aggregates is the new role.
 func (c CreateRole) Aggregates() []events.Aggregate { return role(c.RoleID) }

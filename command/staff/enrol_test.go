@@ -1,4 +1,4 @@
-package access_test
+package staff_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	staffcmd "github.com/ezscale/platform/command/staff"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
@@ -42,7 +43,7 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("events %s", got)
 	}
 	worldtest.Refused(w, use(w, person, link, hash), fault.NotFound, "link_not_valid")
-	worldtest.Refused(w, access.EnrolStaff{PersonID: w.NewID(), Email: "ada@example.com", PersonName: "B", Link: access.Link{LinkID: w.NewID(), At: w.Now()}}, fault.Conflict, "person_exists")
+	worldtest.Refused(w, staffcmd.EnrolStaff{PersonID: w.NewID(), Email: "ada@example.com", PersonName: "B", Link: staffcmd.Link{LinkID: w.NewID(), At: w.Now()}}, fault.Conflict, "person_exists")
 	for _, needle := range []string{"%ada%", "%$hash$%"} {
 		if n := worldtest.One[int](w, `select count(*) from audit where input::text like $1`, needle); n != 0 {
 			t.Errorf("the audit log holds %s", needle)
@@ -82,7 +83,7 @@ func TestLinksThatDoNotWork(t *testing.T) {
 	person, link, hash := enrol(w, "ada@example.com", "support")
 	other, otherLink, _ := enrol(w, "bob@example.com")
 	late := use(w, person, link, hash)
-	late.Session.At = w.Now().Add(access.EnrolmentLife)
+	late.Session.At = w.Now().Add(staffcmd.EnrolmentLife)
 	for name, c := range map[string]access.Enrol{
 		"too old": late, "another token": use(w, person, link, token.New(token.Session).Hash()), "of somebody else": use(w, other, link, hash), "another link": use(w, person, otherLink, hash),
 	} {
@@ -90,18 +91,18 @@ func TestLinksThatDoNotWork(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	worldtest.Must(w, access.SetStaffStatus{PersonID: person, Status: "suspended", At: w.Now()})
+	worldtest.Must(w, staffcmd.SetStaffStatus{PersonID: person, Status: "suspended", At: w.Now()})
 	worldtest.Refused(w, use(w, person, link, hash), fault.NotFound, "link_not_valid")
-	worldtest.Refused(w, access.RenewEnrolment{PersonID: person, Link: access.Link{LinkID: w.NewID(), At: w.Now()}}, fault.Conflict, "person_not_active")
-	worldtest.Must(w, access.SetStaffStatus{PersonID: person, Status: "active", At: w.Now()})
+	worldtest.Refused(w, staffcmd.RenewEnrolment{PersonID: person, Link: staffcmd.Link{LinkID: w.NewID(), At: w.Now()}}, fault.Conflict, "person_not_active")
+	worldtest.Must(w, staffcmd.SetStaffStatus{PersonID: person, Status: "active", At: w.Now()})
 	w.Exec(`update person set email = 'other@example.com' where id = $1`, person)
 	worldtest.Refused(w, use(w, person, link, hash), fault.NotFound, "link_not_valid")
 	w.Exec(`update person set email = 'ada@example.com' where id = $1`, person)
 	again := token.New(token.Session).Hash()
-	renewed := worldtest.Must(w, access.RenewEnrolment{PersonID: person, Link: access.Link{LinkID: w.NewID(), TokenHash: &again, At: w.Now()}})
+	renewed := worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, Link: staffcmd.Link{LinkID: w.NewID(), TokenHash: &again, At: w.Now()}})
 	worldtest.Refused(w, use(w, person, link, hash), fault.NotFound, "link_not_valid")
 	worldtest.Must(w, use(w, person, renewed.LinkID, again))
-	worldtest.Refused(w, access.RenewEnrolment{PersonID: w.NewID(), Link: access.Link{LinkID: w.NewID(), At: w.Now()}}, fault.NotFound, "staff_not_found")
+	worldtest.Refused(w, staffcmd.RenewEnrolment{PersonID: w.NewID(), Link: staffcmd.Link{LinkID: w.NewID(), At: w.Now()}}, fault.NotFound, "staff_not_found")
 }
 
 // A new link leaves a second factor as it is, unless it says that all is to be lost; then nothing that somebody may
@@ -115,11 +116,11 @@ func TestLostFactors(t *testing.T) {
 	w.Exec(`insert into recovery_code (hash, person_id, issued_at) values (sha256('a'), $1, now()), (sha256('b'), $1, now())`, person)
 	const left = `select concat_ws(' ', (select count(*) from password where person_id = $1), (select count(*) from passkey where person_id = $1),
 		(select count(*) from recovery_code where person_id = $1), (select count(*) from session where person_id = $1 and ended_at is null))`
-	worldtest.Must(w, access.RenewEnrolment{PersonID: person, Link: access.Link{LinkID: w.NewID(), At: w.Now()}})
+	worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, Link: staffcmd.Link{LinkID: w.NewID(), At: w.Now()}})
 	if got := worldtest.One[string](w, left, person); got != "1 1 2 1" {
 		t.Errorf("after a new link %s", got)
 	}
-	worldtest.Must(w, access.RenewEnrolment{PersonID: person, ResetFactors: true, Link: access.Link{LinkID: w.NewID(), At: w.Now()}})
+	worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, ResetFactors: true, Link: staffcmd.Link{LinkID: w.NewID(), At: w.Now()}})
 	if got := worldtest.One[string](w, left, person); got != "0 0 0 0" {
 		t.Errorf("after a reset %s", got)
 	}
@@ -148,7 +149,7 @@ func impersonation(w *worldtest.World, by, person, customer uuid.UUID) access.Be
 func TestImpersonation(t *testing.T) {
 	t.Parallel()
 	w := worldtest.New(t)
-	worldtest.Must(w, access.CreateRole{RoleID: uuid.New(), RoleName: "looker", Permissions: []string{"impersonate"}})
+	worldtest.Must(w, staffcmd.CreateRole{RoleID: uuid.New(), RoleName: "looker", Permissions: []string{"impersonate"}})
 	support, looker, clerk := staff(w, "s@example.com", "support"), staff(w, "l@example.com", "looker"), staff(w, "c@example.com", "billing")
 	customer, person := member(w, "ada@example.com")
 	other, stranger := member(w, "bob@example.com")

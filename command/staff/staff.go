@@ -1,4 +1,10 @@
-package access
+// Package staff decides who works here, and what each may do: roles, and who has them; how somebody comes in, and is shut
+// out. How they prove who they are, and their sessions, are package access's.
+//
+// Two rules hold whatever is ordered. Nobody gives, takes or changes what he has not himself: who may write staff does not
+// become an administrator by it, nor lock one out. And while there is somebody who can give roles, the last such person
+// stays. Both are about many rows at once, so every order waits for one lock.
+package staff
 
 import (
 	"context"
@@ -12,10 +18,6 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
 )
-
-// Two rules hold whatever is ordered about staff and roles. Nobody gives, takes or changes what he has not himself: who
-// may write staff does not become an administrator by it, nor lock one out. And while there is somebody who can give
-// roles, the last such person stays. Both are about many rows at once, so every order about staff waits for one lock.
 
 const (
 	// lockRoles is that lock: all roles. The role admin is always there.

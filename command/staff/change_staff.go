@@ -1,4 +1,4 @@
-package access
+package staff
 
 import (
 	"context"
@@ -45,10 +45,10 @@ type staffFields struct {
 }
 
 // Name is the command's name.
-func (SetRoles) Name() string { return "access.SetRoles" }
+func (SetRoles) Name() string { return "staff.SetRoles" }
 
 // Name is the command's name.
-func (SetStaffStatus) Name() string { return "access.SetStaffStatus" }
+func (SetStaffStatus) Name() string { return "staff.SetStaffStatus" }
 
 // Aggregates is the person.
 func (c SetRoles) Aggregates() []events.Aggregate { return person(c.PersonID) }

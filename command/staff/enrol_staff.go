@@ -1,4 +1,4 @@
-package access
+package staff
 
 import (
 	"context"
@@ -20,8 +20,7 @@ import (
 // EnrolmentLife is how long an enrolment link works.
 const EnrolmentLife = 24 * time.Hour
 
-// PurposeEnrolment is what such a link is for.
-const PurposeEnrolment = "enrolment"
+const purposeEnrolment = "enrolment"
 
 // Link is a link by which one of the staff sets his first password, or another one.
 type Link struct {
@@ -60,10 +59,10 @@ type Enrolled struct {
 }
 
 // Name is the command's name.
-func (EnrolStaff) Name() string { return "access.EnrolStaff" }
+func (EnrolStaff) Name() string { return "staff.EnrolStaff" }
 
 // Name is the command's name.
-func (RenewEnrolment) Name() string { return "access.RenewEnrolment" }
+func (RenewEnrolment) Name() string { return "staff.RenewEnrolment" }
 
 // Aggregates are the new person and the link.
 func (c EnrolStaff) Aggregates() []events.Aggregate { return withLink(c.PersonID, c.Link) }
@@ -192,7 +191,7 @@ func (l Link) insert(ctx context.Context, tx pgx.Tx, meta command.Meta, to uuid.
 	if l.TokenHash != nil {
 		return nil, nil
 	}
-	return []events.Event{events.LinkRequested{LinkID: l.LinkID, Purpose: PurposeEnrolment}}, nil
+	return []events.Event{events.LinkRequested{LinkID: l.LinkID, Purpose: purposeEnrolment}}, nil
 }
 
 func (l Link) answer(personID uuid.UUID) Enrolled {
