@@ -62,7 +62,7 @@ func TestRoles(t *testing.T) {
 	worldtest.Refused(w, staffcmd.CreateRole{RoleID: uuid.New(), RoleName: "auditor"}, fault.Conflict, "role_exists")
 	worldtest.Must(w, staffcmd.ChangeRole{RoleID: made.RoleID, RoleName: "reviser", Permissions: []string{"audit.read", "staff.read"}})
 	person := staff(w, "a@example.com", "reviser", "network")
-	if got := worldtest.One[string](w, `select before::text || ' ' || after::text from audit where command = 'staffcmd.ChangeRole'`); got !=
+	if got := worldtest.One[string](w, `select before::text || ' ' || after::text from audit where command = 'staff.ChangeRole'`); got !=
 		`{"name": "auditor", "permissions": ["audit.read"]} {"name": "reviser", "permissions": ["audit.read", "staff.read"]}` {
 		t.Errorf("the audit row says %s", got)
 	}
