@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,8 +48,10 @@ type Config struct {
 	Token       string // the operator's bearer token; empty: none is accepted
 	Sites       guard.Sites
 	Production  bool
-	Development bool // development login, clock and mailbox; refused together with Production
-	MaxStreams  int  // live streams at a time; default 2000
+	Development bool             // development login, clock and mailbox; refused together with Production
+	MaxStreams  int              // live streams at a time; default 2000
+	Gate        guard.Assertions // what stands before the admin site; nil: nothing
+	Proxies     []netip.Prefix   // whose word about where a request came from counts
 }
 
 // Clock is the platform's time.
@@ -119,8 +122,9 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	deps.Registry.MustRegister(streams)
 	e := &edge{Dependencies: deps, config: cfg, signIns: login.NewSignIns(deps.Registry),
 		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
-		guard:    guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Limiter: deps.Proofs.Limiter, Now: deps.MachineNow}, deps.Log, deps.Registry),
-		live:     live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
+		guard: guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Limiter: deps.Proofs.Limiter, Now: deps.MachineNow,
+			Gate: cfg.Gate, Proxies: cfg.Proxies}, deps.Log, deps.Registry),
+		live: live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	handler, err := e.routes()
 	if err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ func (e *env) openToCustomers() []route {
 	login := e.customer("")
 	var open []route
 	for _, r := range routes(e.T) {
+		if needs()[r.id] == "open" || r.method != "GET" || strings.HasPrefix(r.path, "/api/v1/account") { // orders pass another way; an account has a test of its own
+			continue
+		}
 		if strings.Contains(r.id, "development") || ofOneself(r.path) { // of the person or the session; they show no account's things
 			continue
 		}

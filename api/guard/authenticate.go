@@ -90,7 +90,7 @@ func (g *Guard) bearer(ctx context.Context, header string) (*Principal, error) {
 		return nil, nil
 	}
 	site := SiteOf(ctx)
-	if g.isOperator(text) && site != SiteAccount {
+	if g.isOperator(text) && g.operatorMayCome(ctx) {
 		return operator(), nil
 	}
 	t, err := token.Parse(token.API, text)

@@ -19,6 +19,8 @@ package guard
 import (
 	"crypto/sha256"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +36,8 @@ type Config struct {
 	Door        Door
 	Limiter     *limiter.Limiter // counts the calls of open operations; nil: they are refused
 	Now         func() time.Time // the machine's clock: sessions live by it
+	Gate        Assertions       // what stands before the admin site; nil: nothing
+	Proxies     []netip.Prefix   // whose word about where a request came from counts
 }
 
 // Guard holds what the checks need.
@@ -46,6 +50,8 @@ type Guard struct {
 	token       [sha256.Size]byte
 	hasToken    bool
 	development bool
+	gate        Assertions
+	proxies     []netip.Prefix
 	log         *slog.Logger
 	metrics     *metrics
 }
@@ -55,6 +61,6 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Guard {
 	return &Guard{
 		Watch: newWatch(cfg.Door, cfg.Now, log), sites: cfg.Sites, door: cfg.Door, limiter: cfg.Limiter, now: cfg.Now,
 		token: sha256.Sum256([]byte(cfg.Token)), hasToken: cfg.Token != "",
-		development: cfg.Development, log: log, metrics: newMetrics(reg),
+		development: cfg.Development, gate: cfg.Gate, proxies: slices.Clone(cfg.Proxies), log: log, metrics: newMetrics(reg),
 	}
 }

@@ -27,6 +27,7 @@ func TestIsLocal(t *testing.T) {
 		{"127.0.0.1:5000", "X-Forwarded-For", false},
 		{"127.0.0.1:5000", "Forwarded", false},
 		{"127.0.0.1:5000", "Via", false},
+		{"127.0.0.1:5000", "CF-Connecting-IP", false},
 		{"@", "", false},
 		{"", "", false},
 	}

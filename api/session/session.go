@@ -33,7 +33,7 @@ type Session struct {
 	Factors      []string                `json:"factors,omitempty" doc:"What the session was opened with"`
 	SecondFactor bool                    `json:"second_factor" doc:"A passkey or an authenticator is set up"`
 	ExpiresAt    *time.Time              `json:"expires_at,omitempty"`
-	Impersonated string                  `json:"impersonated,omitempty" doc:"Staff look at the account as this person: the reason they gave"`
+	Impersonated string                  `json:"impersonated,omitempty" doc:"Staff look at the account as this person, until expires_at: the reason they gave"`
 	Development  bool                    `json:"development" doc:"The development login, clock and mailbox are there"`
 }
 
@@ -139,6 +139,11 @@ func changed[C command.Command[access.Renewed]](ctx context.Context, k Keeper, w
 		return nil, err
 	}
 	return k.shown(ctx, guard.SiteOf(ctx), t)
+}
+
+// Begun is the session that a handler's own command has opened.
+func (k Keeper) Begun(ctx context.Context, site guard.Site, t token.Token) (*Output, error) {
+	return k.shown(ctx, site, t)
 }
 
 // shown is the session of a new token, as the door finds it.

@@ -79,7 +79,7 @@ const (
 	findSignable = `
 select exists (select from session s where s.person_id = p.id and s.user_agent = $3),
     coalesce($4, (select m.customer_id from membership m where m.person_id = p.id order by m.since, m.customer_id limit 1))
-from person p where p.id = $1 and p.site = $2 and p.status = 'active'`
+from person p where p.id = $1 and p.site = $2 and p.status = 'active' for share of p`
 
 	insertSession = `
 insert into session (id, hash, site, person_id, customer_id, factors, opened_at, proved_at, seen_at, expires_at, idle, ip, user_agent)
