@@ -33,6 +33,9 @@ func needs() map[string]string {
 		"rename-passkey": "self person", "remove-passkey": "self fresh", "begin-totp": "self fresh", "confirm-totp": "self person", "remove-totp": "self fresh",
 		"issue-recovery-codes": "self fresh", "list-sessions": "self person", "end-session": "self person", "end-other-sessions": "self person",
 		"list-tokens": "self person", "create-token": "self fresh", "revoke-token": "self person", "list-grantable": "self person",
+		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
+		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
+		"choose-account": "self person", "list-own-accounts": "self",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {

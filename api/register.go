@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/login"
 	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/api/security"
@@ -54,6 +55,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	api.UseMiddleware(e.guard.Authorise)
 	table := route.Table{API: api, Guard: e.guard}
 	e.sessionOperations(table)
+	login.Desk{Commands: e.Commands, Door: e.Door, Proofs: e.Proofs, Sessions: e.sessions(), Log: e.Log, SignIns: e.signIns}.Register(table)
 	e.serviceOperations(table)
 	e.billingOperations(table)
 	e.networkOperations(table)

@@ -7,6 +7,10 @@
 // decided in one place (Access.decide): every operation names what it needs, and one that names nothing is refused to
 // everybody.
 //
+// What is open to strangers names a Class too, Open(Password), and is counted by it before its handler runs: per network
+// and in all, over all processes. What the handler knows more about, such as whose password is guessed, it counts itself;
+// its 429 costs nothing here. An open operation without a class is refused, and fails a test of package api.
+//
 // The sites for customers and for staff are told apart by the host name. Who is signed in on one is nobody on the other.
 //
 // Problems (RFC 9457) hold a code, a sentence and the request's id, never an internal error's text.
@@ -18,6 +22,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/internal/limiter"
 )
 
 // Config says what the guard guards.
@@ -26,6 +32,7 @@ type Config struct {
 	Sites       Sites
 	Development bool
 	Door        Door
+	Limiter     *limiter.Limiter // counts the calls of open operations; nil: they are refused
 	Now         func() time.Time // the machine's clock: sessions live by it
 }
 
@@ -34,6 +41,7 @@ type Guard struct {
 	Watch       *Watch
 	sites       Sites
 	door        Door
+	limiter     *limiter.Limiter
 	now         func() time.Time
 	token       [sha256.Size]byte
 	hasToken    bool
@@ -45,7 +53,7 @@ type Guard struct {
 // New makes a guard.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Guard {
 	return &Guard{
-		Watch: newWatch(cfg.Door, cfg.Now, log), sites: cfg.Sites, door: cfg.Door, now: cfg.Now,
+		Watch: newWatch(cfg.Door, cfg.Now, log), sites: cfg.Sites, door: cfg.Door, limiter: cfg.Limiter, now: cfg.Now,
 		token: sha256.Sum256([]byte(cfg.Token)), hasToken: cfg.Token != "",
 		development: cfg.Development, log: log, metrics: newMetrics(reg),
 	}

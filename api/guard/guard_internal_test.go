@@ -111,7 +111,7 @@ func TestDecisions(t *testing.T) {
 		want   string
 	}{
 		{Access{}, &person, "not_allowed"}, {Access{}, nil, "not_allowed"}, {Access{}.InPerson(), operator(), "not_allowed"},
-		{Open(), nil, ""}, {Open(), &person, ""},
+		{Open(Reading), nil, ""}, {Open(Reading), &person, ""}, {Open(NoClass), nil, "not_allowed"}, {Open("other"), &person, "not_allowed"},
 		{Self(), nil, "not_signed_in"}, {Self(), &person, ""}, {Self(), &token, ""}, {Self(), &restricted, ""}, {Self(), operator(), ""},
 		{Self().InPerson(), &token, "not_for_tokens"}, {Self().InPerson(), operator(), "not_for_tokens"}, {Self().InPerson(), &impersonated, "not_while_impersonating"},
 		{Self().Fresh(), &person, ""}, {Self().Fresh(), &stale, "proof_required"}, {Self().Fresh(), &token, "not_for_tokens"},

@@ -48,8 +48,8 @@ type Principal struct {
 	Permissions  permission.Set
 	Restricted   string      // why there are no permissions; empty: nothing is in the way
 	Session      uuid.UUID   // nil UUID: a token
-	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
 	Token        uuid.UUID   // nil UUID: a session, or the operator's token
+	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
 	Factors      []string
 	ProvedAt     time.Time // of the session
 	ExpiresAt    time.Time
