@@ -105,7 +105,7 @@ func (d Desk) setPassword(ctx context.Context, in *struct{ Body NewPasswordBody 
 		return nil, err
 	}
 	if !verdict.Allowed {
-		return nil, guard.NewProblem(ctx, http.StatusTooManyRequests, "too_many_attempts", "the password was changed too often; try again later")
+		return nil, guard.TooMany(ctx, verdict.RetryAfter)
 	}
 	hashed, err := d.Proofs.Hasher.Hash(ctx, in.Body.Password)
 	if err != nil {
