@@ -49,6 +49,7 @@ type Principal struct {
 	Restricted   string      // why there are no permissions; empty: nothing is in the way
 	Session      uuid.UUID   // nil UUID: a token
 	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
+	Token        uuid.UUID   // nil UUID: a session, or the operator's token
 	Factors      []string
 	ProvedAt     time.Time // of the session
 	ExpiresAt    time.Time
@@ -62,6 +63,17 @@ func (p *Principal) IsStaff() bool { return p.Site == SiteAdmin }
 
 // InPerson tells a person with a session from a program with a token.
 func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
+
+// credential is the id of what the principal came with, nil UUID for the operator's token.
+func (p *Principal) credential() uuid.UUID {
+	switch {
+	case p == nil:
+		return uuid.Nil
+	case p.Session != uuid.Nil:
+		return p.Session
+	}
+	return p.Token
+}
 
 // Scope is what the principal may see.
 func (p *Principal) Scope() query.Scope {
@@ -120,7 +132,7 @@ func ofToken(site Site, t access.Token) *Principal {
 	for i, s := range t.Scopes {
 		scopes[i] = permission.Permission(s)
 	}
-	p.Permissions = p.Permissions.And(permission.Of(scopes...))
+	p.Token, p.Permissions = t.ID, p.Permissions.And(permission.Of(scopes...))
 	p.Actor += " by token:" + t.ID.String()
 	return p
 }

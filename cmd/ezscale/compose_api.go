@@ -56,11 +56,11 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	}
 	wall := query.NewWall(read)
 	b.check("postgres as customers", "grant ezscale_customer to the login user of EZSCALE_POSTGRES_QUERY", wall.Check)
-	pages, err := web.New(web.Config{Brand: b.cfg.Brand})
+	development := b.cfg.Mode == config.Development
+	pages, err := web.New(web.Config{Brand: b.cfg.Brand, AdminHost: sites.Admin.Hostname(), Development: development})
 	if err != nil {
 		return nil, fmt.Errorf("open the pages: %w", err)
 	}
-	development := b.cfg.Mode == config.Development
 	server, err := api.New(api.Config{
 		Address: b.cfg.HTTP, Token: b.cfg.Token, Sites: sites, Production: !development, Development: development,
 	}, api.Dependencies{

@@ -19,6 +19,7 @@ import (
 	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
 	"github.com/ezscale/platform/cmd/ezscale/rawlog"
 	"github.com/ezscale/platform/cmd/ezscale/secretring"
+	"github.com/ezscale/platform/cmd/ezscale/servers"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/cmd/ezscale/tools/network"
 	"github.com/ezscale/platform/cmd/ezscale/tools/report"
@@ -72,7 +73,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	group(groupRun, newUpCommand(), newServersCommand(), newTryCommand())
+	group(groupRun, newUpCommand(), servers.NewCommand(), newTryCommand())
 	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
 	group(groupUse, network.NewPortsCommand(), network.NewQuarantineCommand())
 	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand(), elastiflow.NewCommand(), elastiflow.NewListCommand()), rawlog.NewFlowsCommand())

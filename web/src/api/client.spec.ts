@@ -39,11 +39,13 @@ describe('client', () => {
     await expect(client.request('/services')).rejects.toMatchObject({ status: 502, message: 'The server answered 502.' })
   })
 
-  it('reports a lost session, but not the question whether there is one', async () => {
+  it('reports a lost session, but not the question whether there is one, nor a refused sign-in', async () => {
     const lost = vi.fn()
-    serve(answer(401, {}), answer(401, {}))
+    const over = () => answer(401, { code: 'not_signed_in' })
+    serve(over(), answer(401, { code: 'sign_in_refused' }), over())
     const client = createClient(lost)
     await client.request('/session').catch(() => {})
+    await client.request('/login', { method: 'POST' }).catch(() => {})
     expect(lost).not.toHaveBeenCalled()
     await client.request('/services').catch(() => {})
     expect(lost).toHaveBeenCalledOnce()

@@ -69,8 +69,11 @@ export function createClient(onUnauthenticated: () => void): Client {
       if (options.signal?.aborted) throw cause
       throw new ApiProblem(0, 'The server cannot be reached.', 'unreachable')
     }
-    if (response.status === 401 && path !== '/session') onUnauthenticated()
-    if (!response.ok) throw await toProblem(response)
+    if (!response.ok) {
+      const problem = await toProblem(response)
+      if (response.status === 401 && problem.code === 'not_signed_in' && path !== '/session') onUnauthenticated()
+      throw problem
+    }
     return (response.status === 204 ? undefined : await response.json()) as T
   }
   return { request }

@@ -1,6 +1,6 @@
 import { toURL, type Client, type RequestOptions } from './client'
 import type {
-  Activity, Alert, AuditEntry, Basis, Clock, Collector, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, PortDetail, Report, Role, Service, Session,
+  Activity, Alert, AuditEntry, Basis, Clock, Collector, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, PortDetail, Report, Service, Session,
   Step, Usage,
 } from './types'
 
@@ -17,7 +17,8 @@ export function createApi(client: Client) {
   const page = <T>(path: string, signal?: Signal, query?: Query) => get<List<T>>(path, signal, query)
   return {
     session: () => get<Session>('/session'),
-    login: (role: Role, customer?: string) => client.request<Session>('/session', { method: 'POST', body: { role, customer } }),
+    developmentLogin: (customer?: string) => client.request<Session>('/dev/session', { method: 'POST', body: { customer } }),
+    developmentAccounts: (q: string, signal?: Signal) => page<Customer>('/dev/accounts', signal, { q }),
     logout: () => client.request<void>('/session', { method: 'DELETE' }),
 
     services: (query: Query, signal?: Signal) => page<ListedService>('/services', signal, query),

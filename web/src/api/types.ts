@@ -6,7 +6,6 @@ type Schemas = components['schemas']
 export interface List<T> { items: T[]; next_cursor?: string }
 
 export type Session = Schemas['Session']
-export type Role = Session['role']
 export type Money = Schemas['Money']
 export type Period = Schemas['Period']
 export type Customer = Schemas['Customer']
