@@ -34,6 +34,13 @@ func needs() map[string]string {
 		"list-invitations": "members.read", "invite-member": "members.write fresh", "revoke-invitation": "members.write",
 		"get-customer": "customers.read", "change-customer-profile": "customers.write", "change-customer-status": "customers.write", "list-customer-notes": "customers.read",
 		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
+		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
+		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
+		"choose-account": "self person", "list-own-accounts": "self",
+		"get-me": "self person", "change-me": "self person", "set-password": "self fresh", "begin-passkey": "self fresh", "add-passkey": "self person",
+		"rename-passkey": "self person", "remove-passkey": "self fresh", "begin-totp": "self fresh", "confirm-totp": "self person", "remove-totp": "self fresh",
+		"issue-recovery-codes": "self fresh", "list-sessions": "self person", "end-session": "self person", "end-other-sessions": "self person",
+		"list-tokens": "self person", "create-token": "self fresh", "revoke-token": "self person", "list-grantable": "self person",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {
@@ -171,7 +178,7 @@ func (e *env) checkAccess(r route, need string, c caller) {
 	case !c.person && (strings.Contains(flags, "person") || strings.Contains(flags, "fresh")):
 		want = "403"
 	default:
-		want = "200 201 204 404 422"
+		want = "200 201 204 404 409 422"
 	}
 	if !strings.Contains(want, strconv.Itoa(own.status)) {
 		e.Errorf("%s %s by %s: status %d, want %s: %s", r.method, r.path, c.name, own.status, want, own.body)

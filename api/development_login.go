@@ -51,7 +51,7 @@ func (e *edge) developmentSession(ctx context.Context, in *struct{ Body Developm
 		return nil, err
 	}
 	return e.sessions().Open(ctx, session.Opening{Site: site, Person: person, Customer: customer,
-		Factors: []string{guard.FactorDevelopment}, Lifetime: developmentLogin, Idle: developmentLogin})
+		Factors: []string{guard.FactorDevelopment}, Lifetime: developmentLogin, Idle: developmentLogin, Actor: guard.ActorOf(ctx)})
 }
 
 // developmentAccounts lists who one can be, for the same machine.

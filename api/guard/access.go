@@ -44,7 +44,8 @@ func May(p permission.Permission) Access { return Access{kind: accessPermitted, 
 // InPerson refuses tokens and whoever looks at an account as somebody else.
 func (a Access) InPerson() Access { a.inPerson = true; return a }
 
-// Fresh asks for a proof of who one is that is a few minutes old at most, and so for a person.
+// Fresh asks for a proof of who one is that is a few minutes old at most, and so for a person. Who has a second factor has
+// to have shown it in this session: a session from before it was set up knows a password alone.
 func (a Access) Fresh() Access { a.fresh, a.inPerson = true, true; return a }
 
 // AccessOf is the access that an operation is marked with; the zero Access for none.
@@ -113,7 +114,7 @@ func (a Access) decide(who *Principal, now time.Time) *refusal {
 		return &refusal{http.StatusForbidden, who.Restricted, restriction(who.Restricted)}
 	case a.kind == accessPermitted && !who.Permissions.Has(a.permission):
 		return &refusal{http.StatusForbidden, "not_allowed", "this is not yours to do"}
-	case a.fresh && now.Sub(who.ProvedAt) > freshFor:
+	case a.fresh && (now.Sub(who.ProvedAt) > freshFor || who.SecondFactor && !who.TwoFactors()):
 		return &refusal{http.StatusForbidden, "proof_required", "prove again who you are, then repeat this"}
 	}
 	return nil

@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -42,6 +44,15 @@ func (c Class) limits() (network, all limiter.Limit, ok bool) {
 		return pair(20, time.Hour, 600, time.Hour)
 	}
 	return limiter.Limit{}, limiter.Limit{}, false
+}
+
+// Validate tells whether it is a class, with limits that can be held.
+func (c Class) Validate() error {
+	network, all, ok := c.limits()
+	if !ok {
+		return fmt.Errorf("%q is no class of open operations", string(c))
+	}
+	return errors.Join(network.Validate(), all.Validate())
 }
 
 // keys are the buckets that a call from an address takes from.

@@ -102,6 +102,9 @@ func TestDecisions(t *testing.T) {
 	token.Session = uuid.Nil
 	restricted.Restricted = NeedsSecondFactor
 	impersonated.Impersonator = &uuid.UUID{}
+	weak, strong := person, person
+	weak.SecondFactor, weak.Factors = true, []string{FactorPassword}
+	strong.SecondFactor, strong.Factors = true, []string{FactorPassword, FactorTOTP}
 	for _, c := range []struct {
 		access Access
 		who    *Principal
@@ -112,6 +115,7 @@ func TestDecisions(t *testing.T) {
 		{Self(), nil, "not_signed_in"}, {Self(), &person, ""}, {Self(), &token, ""}, {Self(), &restricted, ""}, {Self(), operator(), ""},
 		{Self().InPerson(), &token, "not_for_tokens"}, {Self().InPerson(), operator(), "not_for_tokens"}, {Self().InPerson(), &impersonated, "not_while_impersonating"},
 		{Self().Fresh(), &person, ""}, {Self().Fresh(), &stale, "proof_required"}, {Self().Fresh(), &token, "not_for_tokens"},
+		{Self().Fresh(), &weak, "proof_required"}, {Self().Fresh(), &strong, ""}, {Self().InPerson(), &weak, ""},
 		{May(permission.ServicesRead), nil, "not_signed_in"}, {May(permission.ServicesRead), &person, ""}, {May(permission.ServicesRead), &impersonated, ""},
 		{May(permission.ServicesRead), &restricted, NeedsSecondFactor}, {May(permission.ServicesWrite), &person, "not_allowed"},
 		{May(permission.ServicesRead).Fresh(), &stale, "proof_required"}, {May(permission.ServicesWrite).Fresh(), &stale, "not_allowed"},

@@ -48,8 +48,8 @@ type Principal struct {
 	Permissions  permission.Set
 	Restricted   string      // why there are no permissions; empty: nothing is in the way
 	Session      uuid.UUID   // nil UUID: a token
-	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
 	Token        uuid.UUID   // nil UUID: a session, or the operator's token
+	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
 	Factors      []string
 	ProvedAt     time.Time // of the session
 	ExpiresAt    time.Time
@@ -63,6 +63,9 @@ func (p *Principal) IsStaff() bool { return p.Site == SiteAdmin }
 
 // InPerson tells a person with a session from a program with a token.
 func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
+
+// TwoFactors tells whether the session was opened with more than a password.
+func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
 
 // credential is the id of what the principal came with, nil UUID for the operator's token.
 func (p *Principal) credential() uuid.UUID {

@@ -13,13 +13,13 @@ import (
 	"github.com/ezscale/platform/query/access"
 )
 
-type codeBody struct {
+type signInCode struct {
 	Code secret.Text `json:"code" maxLength:"64"`
 }
 
 type codeInput struct {
 	Cookie string `cookie:"__Host-login" doc:"Given by the password"`
-	Body   codeBody
+	Body   signInCode
 }
 
 func (d Desk) signInTOTP(ctx context.Context, in *codeInput) (*Output, error) {
@@ -36,7 +36,7 @@ func (d Desk) signInCode(ctx context.Context, in *codeInput, factor string, use 
 	if err != nil {
 		return nil, err
 	}
-	guesses := proofs.CodeGuesses(b.person.PersonID)
+	guesses := proofs.CodeGuesses(b.person.PersonID, factor)
 	if err := d.Proofs.Attempt(ctx, guesses); err != nil {
 		return nil, err
 	}

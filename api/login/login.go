@@ -24,12 +24,14 @@ package login
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/proofs"
@@ -49,19 +51,28 @@ type Desk struct {
 	Proofs   proofs.Tools
 	Sessions session.Keeper
 	Log      *slog.Logger
+	SignIns  *prometheus.CounterVec // of NewSignIns
 }
 
-// Answer is a session, or what is wanted before there is one.
-type Answer struct {
+// NewSignIns counts proofs by site, factor and outcome: opened, refused.
+func NewSignIns(reg prometheus.Registerer) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ezscale_sign_ins_total", Help: "Sign-ins that opened a session, by the last factor, and proofs that were refused, step-ups among them."},
+		[]string{"site", "factor", "outcome"})
+	reg.MustRegister(c)
+	return c
+}
+
+// SignIn is a session, or what is wanted before there is one.
+type SignIn struct {
 	Session *session.Session `json:"session,omitempty"`
 	Next    string           `json:"next,omitempty" enum:"second_factor" doc:"What is wanted still; absent: nothing"`
-	Methods []string         `json:"methods,omitempty" enum:"passkey,totp,recovery_code" doc:"By which it can be shown"`
+	Methods []string         `json:"methods,omitempty" enum:"passkey,totp,recovery_code" nullable:"false" doc:"By which it can be shown"`
 }
 
 // Output is an answer and its cookies.
 type Output struct {
 	SetCookie []string `header:"Set-Cookie"`
-	Body      Answer
+	Body      SignIn
 }
 
 // Register registers the operations.
@@ -112,15 +123,20 @@ func (d Desk) enter(ctx context.Context, person access.Credentials, remember boo
 	}
 	site := guard.Site(person.Site)
 	lifetime, idle := lifetimes(site, remember)
-	opened, err := d.Sessions.Open(ctx, session.Opening{Site: site, Person: person.PersonID, Factors: factors, Lifetime: lifetime, Idle: idle})
-	if fault.Is(err, fault.Forbidden) { // suspended in this moment
+	opening := session.Opening{Site: site, Person: person.PersonID, Factors: factors, Lifetime: lifetime, Idle: idle}
+	if slices.Contains(factors, guard.FactorPassword) {
+		opening.Password = sha256.Sum256([]byte(person.PasswordHash))
+	}
+	opened, err := d.Sessions.Open(ctx, opening)
+	if fault.Is(err, fault.Forbidden) { // suspended, or the password changed, in this moment
 		return nil, refused(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
+	d.SignIns.WithLabelValues(person.Site, factors[len(factors)-1], "opened").Inc()
 	begun := cookie("")
-	return &Output{SetCookie: append(opened.SetCookie, begun.String()), Body: Answer{Session: &opened.Body}}, nil
+	return &Output{SetCookie: append(opened.SetCookie, begun.String()), Body: SignIn{Session: &opened.Body}}, nil
 }
 
 // refused is the one thing that is told to somebody who is not let in.
@@ -135,6 +151,7 @@ func over(ctx context.Context) error {
 
 // refuse notes a proof that was wrong, and refuses.
 func (d Desk) refuse(ctx context.Context, site guard.Site, person uuid.UUID, factor string) error {
+	d.SignIns.WithLabelValues(string(site), factor, "refused").Inc()
 	note := accesscmd.RecordRefusal{PersonID: person, Site: string(site), Factor: factor}
 	if person == uuid.Nil {
 		note.PersonID, note.Unknown = uuid.New(), true

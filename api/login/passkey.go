@@ -26,14 +26,14 @@ const (
 	proofKind  = "proof.passkey"        // signed in
 )
 
-// Options are what a browser's authenticator is asked with.
-type Options struct {
+// AssertionOptions are what a browser's authenticator is asked with.
+type AssertionOptions struct {
 	Options json.RawMessage `json:"options" doc:"PublicKeyCredentialRequestOptionsJSON, WebAuthn Level 3"`
 }
 
 type optionsOutput struct {
 	SetCookie []string `header:"Set-Cookie"`
-	Body      Options
+	Body      AssertionOptions
 }
 
 type beginInput struct {
@@ -64,21 +64,21 @@ func (d Desk) beginPasskey(ctx context.Context, in *beginInput) (*optionsOutput,
 		return nil, err
 	}
 	begun := cookie(t.Reveal())
-	return &optionsOutput{SetCookie: []string{begun.String()}, Body: Options{Options: options}}, nil
+	return &optionsOutput{SetCookie: []string{begun.String()}, Body: AssertionOptions{Options: options}}, nil
 }
 
 // ask begins the ceremony of a person who is known. Another one under the key makes way.
-func (d Desk) ask(ctx context.Context, kind string, key secret.Hash, site guard.Site, person uuid.UUID) (Options, error) {
+func (d Desk) ask(ctx context.Context, kind string, key secret.Hash, site guard.Site, person uuid.UUID) (AssertionOptions, error) {
 	keys, err := access.ListPasskeys(ctx, d.Door, string(site), person)
 	if err != nil {
-		return Options{}, err
+		return AssertionOptions{}, err
 	}
 	if len(keys) == 0 {
-		return Options{}, fault.New(fault.NotFound, "no_passkey", "no passkey is set up")
+		return AssertionOptions{}, fault.New(fault.NotFound, "no_passkey", "no passkey is set up")
 	}
 	owner, err := ownerOf(keys[0])
 	if err != nil {
-		return Options{}, err
+		return AssertionOptions{}, err
 	}
 	asked := make([]passkey.Credential, min(len(keys), passkey.MaxCredentials))
 	for i := range asked {
@@ -86,22 +86,22 @@ func (d Desk) ask(ctx context.Context, kind string, key secret.Hash, site guard.
 	}
 	options, kept, err := d.Proofs.Passkeys(site).BeginAssertion(owner.Handle, asked)
 	if err != nil {
-		return Options{}, err
+		return AssertionOptions{}, err
 	}
 	if _, err := d.Proofs.Begun.Take(ctx, kind, key); err != nil && !errors.Is(err, ephemeral.ErrGone) {
-		return Options{}, err
+		return AssertionOptions{}, err
 	}
-	return Options{Options: options}, d.Proofs.Begun.Put(ctx, kind, key, kept, passkey.Lifetime)
+	return AssertionOptions{Options: options}, d.Proofs.Begun.Put(ctx, kind, key, kept, passkey.Lifetime)
 }
 
-type responseBody struct {
+type assertion struct {
 	Response json.RawMessage `json:"response" doc:"AuthenticationResponseJSON, WebAuthn Level 3"`
 	Remember bool            `json:"remember,omitempty" doc:"Stay signed in for 30 days, not 12 hours; not on the admin site, nor after the password, which has said it"`
 }
 
 type passkeyInput struct {
 	Cookie string `cookie:"__Host-login" doc:"Given with the options"`
-	Body   responseBody
+	Body   assertion
 }
 
 // signInPasskey takes the ceremony and looks at its answer: after the password that of the person, else anybody's.

@@ -95,7 +95,7 @@ func (d Desk) wantSecondFactor(ctx context.Context, person access.Credentials, r
 		return nil, err
 	}
 	begun := cookie(t.Reveal())
-	return &Output{SetCookie: []string{begun.String()}, Body: Answer{Next: "second_factor", Methods: methods(person)}}, nil
+	return &Output{SetCookie: []string{begun.String()}, Body: SignIn{Next: "second_factor", Methods: methods(person)}}, nil
 }
 
 // begun is a sign-in that is half-way, and the person as he is now.
@@ -147,7 +147,7 @@ func (d Desk) try(ctx context.Context, cookie string) (*begun, error) {
 			return nil, err
 		}
 		if b.Tries++; b.Tries > maxTries {
-			return nil, errors.Join(over(ctx), d.drop(ctx, b.key))
+			return nil, over(ctx) // it is left to expire: one of the five may be about to take it
 		}
 		err = d.Proofs.Begun.Update(ctx, pendingKind, b.key, kept, b.encode())
 		switch {

@@ -33,7 +33,7 @@ func (d Desk) provePassword(ctx context.Context, in *proofPasswordInput) (*sessi
 	})
 }
 
-func (d Desk) proveTOTP(ctx context.Context, in *struct{ Body codeBody }) (*session.Output, error) {
+func (d Desk) proveTOTP(ctx context.Context, in *struct{ Body signInCode }) (*session.Output, error) {
 	return d.prove(ctx, guard.FactorTOTP, func(person access.Credentials) (bool, error) {
 		return d.useTOTP(ctx, person, in.Body.Code)
 	})
@@ -73,7 +73,7 @@ func notProvedBut(ctx context.Context, err error) error {
 // ceremonyOf is where the ceremony of a session lies.
 func ceremonyOf(session uuid.UUID) secret.Hash { return sha256.Sum256(session[:]) }
 
-func (d Desk) beginPasskeyProof(ctx context.Context, _ *struct{}) (Options, error) {
+func (d Desk) beginPasskeyProof(ctx context.Context, _ *struct{}) (AssertionOptions, error) {
 	p := guard.PrincipalOf(ctx)
 	return d.ask(ctx, proofKind, ceremonyOf(p.Session), p.Site, p.Person)
 }
@@ -98,6 +98,6 @@ func (d Desk) chooseAccount(ctx context.Context, in *struct {
 	return d.Sessions.Choose(ctx, in.Body.CustomerID)
 }
 
-func (d Desk) listAccounts(ctx context.Context, _ *struct{}) ([]access.Account, error) {
+func (d Desk) listAccounts(ctx context.Context, _ *struct{}) ([]access.OwnAccount, error) {
 	return access.ListAccounts(ctx, d.Door, guard.PrincipalOf(ctx).Person)
 }

@@ -17,9 +17,10 @@ func PasswordGuesses(site guard.Site, person uuid.UUID, email string) limiter.Ke
 	return limiter.Key{Limit: limiter.Limit{Name: "login.password", Burst: 10, Per: 15 * time.Minute}, Of: whose(site, person, email)}
 }
 
-// CodeGuesses counts guesses at a person's second factor, by those who know the password.
-func CodeGuesses(person uuid.UUID) limiter.Key {
-	return limiter.Key{Limit: limiter.Limit{Name: "login.code", Burst: 10, Per: 15 * time.Minute}, Of: person.String()}
+// CodeGuesses counts guesses at a second factor of a person, by those who know the password. Each factor has its own, so
+// that who guesses at the authenticator does not use up the recovery codes' too.
+func CodeGuesses(person uuid.UUID, factor string) limiter.Key {
+	return limiter.Key{Limit: limiter.Limit{Name: "login." + factor, Burst: 10, Per: 15 * time.Minute}, Of: person.String()}
 }
 
 // ProofGuesses counts guesses of somebody who is signed in as a person. They have a bucket of their own: a stolen session

@@ -86,24 +86,29 @@ type Opening struct {
 	Customer       *uuid.UUID // the account to look at; nil: the first that the person is in
 	Factors        []string
 	Lifetime, Idle time.Duration
+	Password       secret.Hash // SHA-256 of the stored hash that was verified; zero: none was
+	Actor          string      // who orders it; empty: the person
 }
 
 // Open opens a session in place of the one that the browser had. Errors: those of access.OpenSession.
 func (k Keeper) Open(ctx context.Context, o Opening) (*Output, error) {
 	t := token.New(token.Session)
 	open := access.OpenSession{SessionID: uuid.New(), Hash: t.Hash(), Site: string(o.Site), PersonID: o.Person, CustomerID: o.Customer,
-		Factors: o.Factors, At: k.MachineNow(), Lifetime: o.Lifetime, Idle: o.Idle}
+		Factors: o.Factors, At: k.MachineNow(), Lifetime: o.Lifetime, Idle: o.Idle, Password: o.Password}
 	if p := guard.PrincipalOf(ctx); p != nil && p.InPerson() {
 		open.Replaces = &p.Session
 	}
-	if _, err := command.Run(ctx, k.Commands, k.Meta(ctx, Actor(o.Site, o.Person)), open); err != nil {
+	if o.Actor == "" {
+		o.Actor = actor(o.Site, o.Person)
+	}
+	if _, err := command.Run(ctx, k.Commands, k.Meta(ctx, o.Actor), open); err != nil {
 		return nil, err
 	}
 	return k.shown(ctx, o.Site, t)
 }
 
-// Actor is a person as the audit log has him, before he is signed in.
-func Actor(site guard.Site, person uuid.UUID) string {
+// actor is a person as the audit log has him, before he is signed in.
+func actor(site guard.Site, person uuid.UUID) string {
 	if site == guard.SiteAdmin {
 		return "staff:" + person.String()
 	}
