@@ -102,7 +102,8 @@ func (d Desk) revoke(ctx context.Context, in *struct {
 	return &struct{}{}, err
 }
 
-type memberInput struct {
+// MemberInput names a member in an operation's path.
+type MemberInput struct {
 	PersonID uuid.UUID `path:"person_id" format:"uuid"`
 }
 
@@ -130,7 +131,7 @@ func (d Desk) member(ctx context.Context, person uuid.UUID) (identity.Member, er
 }
 
 func (d Desk) changeMember(ctx context.Context, in *struct {
-	memberInput
+	MemberInput
 	Body RightsBody
 }) (identity.Member, error) {
 	m, err := d.member(ctx, in.PersonID)
@@ -143,7 +144,7 @@ func (d Desk) changeMember(ctx context.Context, in *struct {
 	return m, err
 }
 
-func (d Desk) removeMember(ctx context.Context, in *memberInput) (*struct{}, error) {
+func (d Desk) removeMember(ctx context.Context, in *MemberInput) (*struct{}, error) {
 	order := cmd.ChangeMember{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID}
 	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return &struct{}{}, err

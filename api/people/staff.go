@@ -21,18 +21,20 @@ type CustomerDetail struct {
 	Notes   int               `json:"notes"`
 }
 
-type customerInput struct {
+// CustomerInput names a customer in an operation's path.
+type CustomerInput struct {
 	ID string `path:"id" maxLength:"254" doc:"Mail address or id"`
 }
 
-type pageInput struct {
+// PageInput cuts a list.
+type PageInput struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 }
 
-func (p pageInput) page() query.Page { return query.Page{Limit: p.Limit, Cursor: p.Cursor} }
+func (p PageInput) page() query.Page { return query.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
-func (d Desk) customer(ctx context.Context, in *customerInput) (CustomerDetail, error) {
+func (d Desk) customer(ctx context.Context, in *CustomerInput) (CustomerDetail, error) {
 	shown, err := d.show(ctx, in.ID)
 	if err != nil {
 		return CustomerDetail{}, err
@@ -53,7 +55,7 @@ func (d Desk) id(ctx context.Context, reference string) (uuid.UUID, error) {
 
 func (d Desk) changeProfile(ctx context.Context, in *struct {
 	writes.Write
-	customerInput
+	CustomerInput
 	Body StaffAccountBody
 }) (AccountDetail, error) {
 	return d.change(ctx, in.Write, in.ID, in.Body.AccountBody, in.Body.TaxExempt)
@@ -67,7 +69,7 @@ type StatusBody struct {
 
 func (d Desk) changeStatus(ctx context.Context, in *struct {
 	writes.Write
-	customerInput
+	CustomerInput
 	Body StatusBody
 }) (AccountDetail, error) {
 	meta, err := in.Meta(ctx, d.Now())
@@ -85,8 +87,8 @@ func (d Desk) changeStatus(ctx context.Context, in *struct {
 }
 
 func (d Desk) notes(ctx context.Context, in *struct {
-	customerInput
-	pageInput
+	CustomerInput
+	PageInput
 }) (query.List[identity.Note], error) {
 	id, err := d.id(ctx, in.ID)
 	if err != nil {
@@ -102,7 +104,7 @@ type NoteBody struct {
 
 func (d Desk) writeNote(ctx context.Context, in *struct {
 	writes.Write
-	customerInput
+	CustomerInput
 	Body NoteBody
 }) (Made, error) {
 	meta, err := in.Meta(ctx, d.Now())
@@ -117,7 +119,7 @@ func (d Desk) writeNote(ctx context.Context, in *struct {
 	return Made{ID: done.NoteID}, err
 }
 
-func (d Desk) customerMembers(ctx context.Context, in *customerInput) ([]identity.Member, error) {
+func (d Desk) customerMembers(ctx context.Context, in *CustomerInput) ([]identity.Member, error) {
 	id, err := d.id(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -126,7 +128,7 @@ func (d Desk) customerMembers(ctx context.Context, in *customerInput) ([]identit
 }
 
 func (d Desk) inviteFor(ctx context.Context, in *struct {
-	customerInput
+	CustomerInput
 	Body InvitationBody
 }) (Made, error) {
 	id, err := d.id(ctx, in.ID)
@@ -137,7 +139,7 @@ func (d Desk) inviteFor(ctx context.Context, in *struct {
 }
 
 func (d Desk) people(ctx context.Context, in *struct {
-	pageInput
+	PageInput
 	Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address"`
 }) (query.List[identity.Person], error) {
 	return identity.ListPeople(ctx, d.Postgres, in.Search, in.page())

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/account"
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/internal/fault"
@@ -63,7 +62,7 @@ func TestProfilesAreChecked(t *testing.T) {
 		worldtest.CheckField(t, c.Validate(), field)
 	}
 	unsealed := profile(uuid.New())
-	unsealed.KeepTaxID, unsealed.TaxID = false, command.Secret(secret.New("DE123456789"))
+	unsealed.KeepTaxID, unsealed.TaxID = false, secret.New("DE123456789")
 	worldtest.CheckField(t, unsealed.Validate(), "tax_id")
 }
 

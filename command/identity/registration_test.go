@@ -435,3 +435,22 @@ func TestRegistrationsStayOutOfTheBooks(t *testing.T) {
 		}
 	}
 }
+
+// Registrations of one address at once make one person, with the one link that was asked for last.
+func TestRegistrationsAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			link := uuid.New()
+			if err := run(h, identity.StartRegistration{PersonID: uuid.New(), LinkID: link, Email: "ada@example.com", PersonName: "Ada", PasswordHash: link.String(), At: h.Now()}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := worldtest.One[string](h.World, `select concat_ws(' ', (select count(*) from person), count(*), bool_and(l.id::text = w.hash)) from link l join password w using (person_id) where l.revoked_at is null`); got != "1 1 t" {
+		t.Errorf("people, links that work, and the last one's password: %s", got)
+	}
+}
