@@ -1,9 +1,12 @@
 // Mailed links carry their token in the fragment, which no server and no log sees.
 
-/** Takes the token out of the address, so that neither the history nor a screenshot keeps it. */
+/**
+ * Takes the token out of the address, so that neither the history nor a screenshot keeps it. The router writes the entry
+ * once more when it leads on, by what it noted in the entry's state.
+ */
 export function takeToken(): string {
-  const token = location.hash.slice(1)
-  if (token) history.replaceState(history.state, '', location.pathname + location.search)
+  const token = location.hash.slice(1), rest = location.pathname + location.search
+  if (token) history.replaceState({ ...history.state, current: rest }, '', rest)
   return token
 }
 
