@@ -22,7 +22,7 @@ export interface OwnAccount { customer_id: string; name: string; rights: Rights 
 export interface Link { purpose: string; email: string; account?: string; rights?: Rights; expires_at: string; person_exists: boolean }
 export interface Address { line1: string; line2?: string; city: string; region?: string; postal_code?: string; country: string }
 export interface AccountProfile {
-  name: string; company: string; phone: string; tax_id?: string; tax_exempt?: boolean; locale: string; time_zone: string
+  name: string; company: string; phone: string; tax_id?: string; has_tax_id?: boolean; tax_exempt?: boolean; locale: string; time_zone: string
   billing_address?: Address | null; shipping_address?: Address | null; version: number
 }
 export interface Member { person_id: string; name: string; email: string; rights: Rights; status: Status; since: string }
@@ -30,8 +30,10 @@ export interface Invitation { id: string; email: string; rights: Rights; created
 export interface CustomerDetail extends AccountProfile { id: string; email: string; status: Status; created_at: string; members: Member[]; notes: number }
 export interface Note { id: string; author: string; text: string; created_at: string }
 
-export interface Staff { person_id: string; name: string; email: string; roles: string[]; status: Status; second_factor?: boolean; enrolled?: boolean; last_seen_at?: string }
-export interface StaffRole { name: string; permissions: string[]; members?: number }
+export interface Staff { person_id: string; name: string; email: string; roles: string[]; status: Status; second_factor: boolean; enrolled: boolean; invited_until?: string; seen_at?: string }
+export interface StaffRole { name: string; permissions: string[]; people: number; fixed: boolean }
+
+export type RoleTerms = Pick<StaffRole, 'name' | 'permissions'>
 
 type Signal = AbortSignal | undefined
 const part = encodeURIComponent
@@ -47,7 +49,7 @@ export function createSecurityApi(client: Client) {
     signInTotp: (code: string) => post<SignIn>('/login/totp', { code }),
     signInRecoveryCode: (code: string) => post<SignIn>('/login/recovery-code', { code }),
     beginPasskeySignIn: (signal?: Signal) => client.request<Options>('/login/passkey/options', { method: 'POST', body: {}, signal }),
-    signInPasskey: (response: unknown) => post<SignIn>('/login/passkey', { response }),
+    signInPasskey: (response: unknown, remember = false) => post<SignIn>('/login/passkey', { response, ...(remember ? { remember } : {}) }),
 
     provePassword: (password: string) => post<Session>('/me/proof/password', { password }),
     proveTotp: (code: string) => post<Session>('/me/proof/totp', { code }),
@@ -88,7 +90,7 @@ export function createPeopleApi(client: Client) {
     lookAtLink: (token: string, signal?: Signal) => client.request<Link>('/links/look', { method: 'POST', body: { token }, signal }),
     verifyEmail: (token: string) => post<{ email: string }>('/links/verify', { token }),
     resetPassword: (token: string, password: string) => post('/password/reset', { token, password }),
-    acceptInvitation: (body: { token: string; name?: string; password?: string }) => post<unknown>('/invitations/accept', body),
+    acceptInvitation: (body: { token: string; name?: string; password?: string }) => post<{ customer_id: string; account: string }>('/invitations/accept', body),
     enrol: (token: string, password: string) => post<Session>('/enrolment', { token, password }),
 
     ownAccounts: (signal?: Signal) => all<OwnAccount>('/me/accounts', signal),
@@ -117,8 +119,8 @@ export function createPeopleApi(client: Client) {
     setStaffStatus: (person: string, status: Status) => send('PUT', `/staff/${person}/status`, { status }),
     renewEnrolment: (person: string) => post(`/staff/${person}/enrolment`),
     roles: (signal?: Signal) => all<StaffRole>('/roles', signal),
-    createRole: (body: StaffRole) => post('/roles', body),
-    changeRole: (name: string, body: StaffRole) => send('PUT', `/roles/${part(name)}`, body),
+    createRole: (body: RoleTerms) => post('/roles', body),
+    changeRole: (name: string, body: RoleTerms) => send('PUT', `/roles/${part(name)}`, body),
     deleteRole: (name: string) => remove(`/roles/${part(name)}`),
     rolePermissions: (signal?: Signal) => all<Permission>('/roles/permissions', signal),
   }

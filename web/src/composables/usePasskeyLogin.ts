@@ -12,7 +12,7 @@ export interface PasskeyLogin { works: boolean; busy: Attempt['busy']; problem: 
  * Signs in by a passkey: at the press of a button, and out of the list that browsers show below a field for as long as
  * nothing else was begun.
  */
-export function usePasskeyLogin(done: (answer: SignIn) => Promise<void>, within: Readonly<Ref<HTMLElement | undefined>>): PasskeyLogin {
+export function usePasskeyLogin(done: (answer: SignIn) => Promise<void>, remember: () => boolean, within: Readonly<Ref<HTMLElement | undefined>>): PasskeyLogin {
   const api = useApi()
   const { busy, problem, run } = useAttempt(within)
   const offered = shallowRef<AbortController>()
@@ -27,7 +27,7 @@ export function usePasskeyLogin(done: (answer: SignIn) => Promise<void>, within:
     stop()
     return run(async () => {
       const { options } = await api.beginPasskeySignIn()
-      await done(await api.signInPasskey(await askPasskey(options)))
+      await done(await api.signInPasskey(await askPasskey(options), remember()))
     })
   }
   // That nothing can be offered is no reason to say anything: the button is there.
@@ -43,7 +43,7 @@ export function usePasskeyLogin(done: (answer: SignIn) => Promise<void>, within:
       return
     }
     clearTimeout(timer)
-    await run(async () => done(await api.signInPasskey(response)))
+    await run(async () => done(await api.signInPasskey(response, remember())))
     if (problem.value instanceof ApiProblem && problem.value.status === 401) offer()
   }
   function offer() {

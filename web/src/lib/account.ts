@@ -9,10 +9,10 @@ export const PROFILE_FIELDS = ['name', 'company', 'phone', 'tax_id', 'locale', '
 
 const addressFields = (a?: Address | null): AddressFields => ({ line1: a?.line1 ?? '', line2: a?.line2 ?? '', city: a?.city ?? '', region: a?.region ?? '', postal_code: a?.postal_code ?? '', country: a?.country ?? '' })
 
-/** An address, or null where nothing at all is given. */
-export function addressOf(fields: AddressFields): Address | null {
+/** An address, or nothing where nothing at all is given. */
+export function addressOf(fields: AddressFields): Address | undefined {
   const trimmed = Object.fromEntries(ADDRESS_FIELDS.map((f) => [f, fields[f].trim()])) as unknown as AddressFields
-  return ADDRESS_FIELDS.some((f) => trimmed[f]) ? trimmed : null
+  return ADDRESS_FIELDS.some((f) => trimmed[f]) ? trimmed : undefined
 }
 
 export const profileFields = (p: AccountProfile): ProfileFields => ({
@@ -23,5 +23,5 @@ export const profileFields = (p: AccountProfile): ProfileFields => ({
 /** The profile of a form, whole. Only staff say whether an account is exempt from tax. */
 export const profileOf = (f: ProfileFields, version: number, staff = false): AccountProfile => ({
   name: f.name.trim(), company: f.company.trim(), phone: f.phone.trim(), tax_id: f.taxId.trim(), locale: f.locale, time_zone: f.zone,
-  billing_address: addressOf(f.billing), shipping_address: f.apart ? addressOf(f.shipping) : null, version, ...(staff ? { tax_exempt: f.taxExempt } : {}),
+  billing_address: addressOf(f.billing), shipping_address: f.apart ? addressOf(f.shipping) : undefined, version, ...(staff ? { tax_exempt: f.taxExempt } : {}),
 })
