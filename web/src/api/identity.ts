@@ -28,7 +28,7 @@ export interface AccountProfile {
 export interface Member { person_id: string; name: string; email: string; rights: Rights; status: Status; since: string }
 export interface Invitation { id: string; email: string; rights: Rights; created_at: string; expires_at: string }
 export interface CustomerDetail extends AccountProfile { id: string; email: string; status: Status; created_at: string; members: Member[]; notes: number }
-export interface Note { id: string; author: string; text: string; created_at: string }
+export interface Note { id: string; author: string; author_name?: string; text: string; created_at: string }
 
 export interface Staff { person_id: string; name: string; email: string; roles: string[]; status: Status; second_factor: boolean; enrolled: boolean; invited_until?: string; seen_at?: string }
 export interface StaffRole { name: string; permissions: string[]; people: number; fixed: boolean }

@@ -13,7 +13,11 @@ after(() => browser?.close())
 
 // A refusal that is tested for shows in the console as well.
 const unexpected = (wrong) => wrong.filter((line) => !/status of (401|403|404|409|422|429)/.test(line))
-const clean = async (page) => assert.deepEqual(await findings(page), [])
+async function clean(page) {
+  // What fades in or out is not what people read.
+  await page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity))
+  assert.deepEqual(await findings(page), [])
+}
 
 test('an account is opened, verified, signed in to; then a passkey is enough', async () => {
   const email = someone('new')
@@ -57,7 +61,7 @@ test('an account is opened, verified, signed in to; then a passkey is enough', a
   await page.getByTestId('passkey').waitFor()
   assert.equal((await keyring.keys()).length, 1)
   await page.getByRole('button', { name: /^Rename/ }).click()
-  await page.getByLabel('Name').fill('Nova’s laptop')
+  await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('Nova’s laptop')
   await page.getByRole('button', { name: 'Rename', exact: true }).click()
   await page.getByText('Nova’s laptop', { exact: true }).waitFor()
   await clean(page)
@@ -84,10 +88,10 @@ test('an authenticator, recovery codes, and both at the login', async () => {
   await page.getByRole('img', { name: /QR code/ }).waitFor()
   const secret = await page.getByTestId('secret').textContent()
   await clean(page)
-  await page.getByLabel('Code').fill('000000')
+  await page.getByLabel('Code', { exact: true }).fill('000000')
   await page.getByRole('button', { name: 'Confirm' }).click()
   await page.getByTestId('wrong').waitFor()
-  await page.getByLabel('Code').fill(codeOf(secret))
+  await page.getByLabel('Code', { exact: true }).fill(codeOf(secret))
   await page.getByRole('button', { name: 'Confirm' }).click()
   await page.getByText('The authenticator is set up.').waitFor()
 
@@ -106,10 +110,10 @@ test('an authenticator, recovery codes, and both at the login', async () => {
   await page.getByRole('heading', { name: 'Second factor' }).waitFor()
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('autocomplete')), 'one-time-code', 'the code has the focus')
   await clean(page)
-  await page.getByLabel('Code').fill('000000')
+  await page.getByLabel('Code', { exact: true }).fill('000000')
   await page.keyboard.press('Enter')
   await page.getByRole('alert').waitFor()
-  await page.getByLabel('Code').fill(codeOf(secret, 1)) // a code works once: the next one
+  await page.getByLabel('Code', { exact: true }).fill(codeOf(secret, 1)) // a code works once: the next one
   await page.keyboard.press('Enter')
   await page.waitForURL(/\/services$/)
 
@@ -163,7 +167,7 @@ test('an owner invites a stranger and somebody who is here already', async () =>
   for (const address of [stranger, known]) {
     await hers.page.getByRole('button', { name: 'Invite …' }).click()
     await hers.page.getByLabel('E-mail address').fill(address)
-    await hers.page.getByLabel('Rights').selectOption('technical')
+    await hers.page.getByRole('dialog').getByLabel('Rights').selectOption('technical')
     await hers.page.getByRole('button', { name: 'Invite', exact: true }).click()
     await hers.page.getByTestId('invitation-row').filter({ hasText: address }).waitFor()
   }
