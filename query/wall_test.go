@@ -42,6 +42,7 @@ func newHouses(t testing.TB) *houses {
 	h.exec(t, `insert into exporter (id, name, source, count_policy, created_at) values (gen_random_uuid(), 'leaf-0', '127.0.0.1/32', 'ingress', now())`)
 	h.exec(t, `insert into loss_hourly (exporter_id, hour, datagrams) select id, '2026-03-10 12:00Z', 1 from exporter`)
 	h.exec(t, `insert into loss_minute (exporter_id, minute, datagrams) select id, '2026-03-10 12:00Z', 1 from exporter`)
+	h.exec(t, `insert into secret_ring (version, wrapped, kek, keys, primary_key) values (1, 'x', 'test', '{1}', 1)`) // with the key that seals seeds below
 	for name, customer := range map[string]uuid.UUID{"a": h.a, "b": h.b} {
 		h.furnish(t, name, customer)
 	}
@@ -78,6 +79,27 @@ func (h *houses) furnish(t testing.TB, name string, customer uuid.UUID) {
 	h.exec(t, `insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input) values
 		(now(), 'person:' || $1::uuid::text, 'own', 'other', gen_random_uuid(), 'r', '{}'), (now(), 'staff:x', 'to customer', 'customer', $1, 'r', '{}'),
 		(now(), 'staff:x', 'to service', 'service', $2, 'r', '{}'), (now(), 'staff:x', 'another type with the id', 'cycle', $2, 'r', '{}')`, customer, service)
+	h.people(t, customer)
+}
+
+// people gives a customer an owner of the same id, with something of each kind.
+func (h *houses) people(t testing.TB, customer uuid.UUID) {
+	t.Helper()
+	for _, sql := range []string{
+		`insert into person (id, site, email, name, created_at) values ($1, 'account', $1::uuid::text || '@example.com', 'P', now())`,
+		`insert into membership (person_id, customer_id, rights, since) values ($1, $1, 'owner', now())`,
+		`insert into customer_address (customer_id, kind, line1, city, country) values ($1, 'billing', $1::uuid::text, 'Berlin', 'DE')`,
+		`insert into link (id, purpose, site, customer_id, rights, email, created_by, created_at, expires_at) values (gen_random_uuid(), 'invitation', 'account', $1, 'owner', 'x@example.com', 'p', now(), now())`,
+		`insert into password (person_id, hash, set_at) values ($1, '', now())`,
+		`insert into passkey (id, person_id, credential_id, public_key, backup_eligible, backed_up, name, created_at) values (gen_random_uuid(), $1, uuid_send($1), '', false, false, 'k', now())`,
+		`insert into totp (person_id, seed) values ($1, '\x01000000010000000000000000000000000000000000000000000000000000000000')`,
+		`insert into recovery_code (hash, person_id, issued_at) values (sha256(uuid_send($1)), $1, now())`,
+		`insert into session (id, hash, site, person_id, factors, opened_at, proved_at, seen_at, expires_at, idle)
+			values (gen_random_uuid(), sha256(uuid_send($1)), 'account', $1, '{password}', now(), now(), now(), now(), '1 h')`,
+		`insert into api_token (id, hash, hint, name, person_id, scopes, created_at, expires_at) values (gen_random_uuid(), sha256(uuid_send($1)), 'h', 'n', $1, '{}', now(), now())`,
+	} {
+		h.exec(t, sql, customer)
+	}
 }
 
 func (h *houses) exec(t testing.TB, sql string, args ...any) {

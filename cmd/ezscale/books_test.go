@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
+	"github.com/ezscale/platform/cmd/ezscale/servers"
 	"github.com/ezscale/platform/internal/devmail"
 	"github.com/ezscale/platform/metering/simulate"
 )
@@ -65,7 +66,7 @@ func newInstallation(t *testing.T) *installation {
 // openDir is a temporary directory that an unprivileged server process can enter.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, remove, err := dataOrTemporary("")
+	dir, remove, err := servers.DataOrTemporary("")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/cmd/ezscale/servers"
 )
 
 // errTried ends the platform when the command that was to try it has ended.
@@ -17,7 +19,7 @@ func newTryCommand() *cobra.Command {
 		Example: "  ezscale try -- npm --prefix web run test:browser",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, remove, err := dataOrTemporary("")
+			data, remove, err := servers.DataOrTemporary("")
 			if err != nil {
 				return err
 			}
@@ -26,7 +28,7 @@ func newTryCommand() *cobra.Command {
 			err = runUp(cmd.Context(), upOptions{
 				data: data, http: "127.0.0.1:0", sflow: "127.0.0.1:0", netflow: "127.0.0.1:0", demo: true, logLevel: "error", logFormat: "text",
 				ready: func(at serving) error {
-					result = runCommand(context.WithoutCancel(cmd.Context()), args, []string{"BASE_URL=" + at.url, "ACCOUNT_URL=" + at.account, "ADMIN_URL=" + at.admin, "EZSCALE_TRY_DATA=" + data})
+					result = servers.Run(context.WithoutCancel(cmd.Context()), args, []string{"BASE_URL=" + at.url, "ACCOUNT_URL=" + at.account, "ADMIN_URL=" + at.admin, "EZSCALE_TRY_DATA=" + data})
 					return errTried
 				},
 			})

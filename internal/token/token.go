@@ -36,7 +36,10 @@ const (
 // Prefixes that are in use. A new kind of token gets one of its own, so that one kind is never taken for another.
 const (
 	API     Prefix = "ezs_" // what programs of customers and staff present
+	Link    Prefix = "ezl_" // what stands behind the # of a mailed link
 	Session Prefix = ""     // what lies in a cookie: the cookie's name says what it is
+
+	Impersonation Prefix = "ezi_" // the way of staff from their site to the customers'
 )
 
 var (

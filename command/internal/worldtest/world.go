@@ -29,19 +29,20 @@ import (
 // World is one test's company.
 type World struct {
 	testing.TB
-	Pool  *pgxpool.Pool // in the role of commands
-	Owner *pgxpool.Pool // for what commands may not write: usage, watermarks
-	DB    *command.DB
-	Clock atomic.Pointer[time.Time]
-	ids   atomic.Uint64
-	wakes atomic.Int64
+	Database *postgrestest.DB
+	Pool     *pgxpool.Pool // in the role of commands
+	Owner    *pgxpool.Pool // for what commands may not write: usage, watermarks
+	DB       *command.DB
+	Clock    atomic.Pointer[time.Time]
+	ids      atomic.Uint64
+	wakes    atomic.Int64
 }
 
 // New makes the company. Its clock stands at 1 January 2026.
 func New(t testing.TB) *World {
 	t.Helper()
 	database := postgrestest.New(t)
-	w := &World{TB: t, Pool: database.Pool(postgres.RoleCommand), Owner: database.Pool(postgres.RoleOwner)}
+	w := &World{TB: t, Database: database, Pool: database.Pool(postgres.RoleCommand), Owner: database.Pool(postgres.RoleOwner)}
 	w.DB = command.NewDB(w.Pool, w, slog.New(slog.NewTextHandler(io.Discard, nil)), prometheus.NewRegistry())
 	w.Set("2026-01-01T00:00:00Z")
 	return w

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -351,6 +352,7 @@ func TestColumns(t *testing.T) {
 		create table a0 partition of "A a" for values with (modulus 1, remainder 0);
 		create trigger x before insert or update of x on "A a" for each row execute function secret_guard('x', 'id')`)
 	columns, err := vault.Columns(t.Context(), f.pool)
+	columns = slices.DeleteFunc(columns, func(c vault.Column) bool { return c.Table != "A a" && c.Table != "b" }) // the platform's own
 	if err != nil || len(columns) != 3 || columns[0] != (vault.Column{Table: "A a", Name: "x", Key: "id"}) || columns[2].String() != "b.two" {
 		t.Errorf("%+v, %v", columns, err)
 	}

@@ -1,4 +1,6 @@
-package main
+// Package servers is `ezscale servers`: the embedded servers alone, for a command that wants them, and what `ezscale try`
+// shares with it, a command run on what was started.
+package servers
 
 import (
 	"context"
@@ -18,8 +20,9 @@ import (
 	"github.com/ezscale/platform/internal/observe"
 )
 
-func newServersCommand() *cobra.Command {
-	var o serversOptions
+// NewCommand makes `ezscale servers`.
+func NewCommand() *cobra.Command {
+	var o options
 	command := &cobra.Command{
 		Use:   "servers [-- COMMAND…]",
 		Short: "Start Postgres, Kafka and ClickHouse alone, for tests; run a command on them",
@@ -29,7 +32,7 @@ command it prints them and waits.`,
 		Example: "  ezscale servers -- go test ./...\n  ezscale servers --kafka apache -- go test ./internal/kafka/...\n" +
 			"  ezscale servers --elasticsearch -- go test ./metering/replay/...",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runServers(cmd.Context(), o, args)
+			return run(cmd.Context(), o, args)
 		},
 	}
 	command.Flags().StringVar(&o.data, "data", "", "data directory (default: a new one, removed at the end)")
@@ -38,13 +41,13 @@ command it prints them and waits.`,
 	return command
 }
 
-// serversOptions are the flags of `servers`.
-type serversOptions struct {
+// options are the flags of `servers`.
+type options struct {
 	data, kafka   string
 	elasticsearch bool
 }
 
-func runServers(ctx context.Context, o serversOptions, args []string) (err error) {
+func run(ctx context.Context, o options, args []string) (err error) {
 	if o.kafka != "embedded" && o.kafka != "apache" {
 		return fmt.Errorf("--kafka %s: want embedded or apache", o.kafka)
 	}
@@ -53,7 +56,7 @@ func runServers(ctx context.Context, o serversOptions, args []string) (err error
 		return err
 	}
 	throwaway := o.data == ""
-	data, remove, err := dataOrTemporary(o.data)
+	data, remove, err := DataOrTemporary(o.data)
 	if err != nil {
 		return err
 	}
@@ -83,11 +86,11 @@ func onServers(ctx context.Context, env, args []string) error {
 		<-ctx.Done()
 		return nil
 	}
-	return runCommand(ctx, args, env)
+	return Run(ctx, args, env)
 }
 
-// runCommand runs args with more environment and passes its exit code on.
-func runCommand(ctx context.Context, args, env []string) error {
+// Run runs args with more environment and passes its exit code on.
+func Run(ctx context.Context, args, env []string) error {
 	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
 	command.WaitDelay = process.StopBound
@@ -104,8 +107,8 @@ func runCommand(ctx context.Context, args, env []string) error {
 	return nil
 }
 
-// dataOrTemporary makes the directory, or a new one that remove takes away.
-func dataOrTemporary(data string) (dir string, remove func(), err error) {
+// DataOrTemporary makes the directory, or a new one that remove takes away.
+func DataOrTemporary(data string) (dir string, remove func(), err error) {
 	if data != "" {
 		dir, err = filepath.Abs(data)
 		return dir, func() {}, err

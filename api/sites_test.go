@@ -1,0 +1,102 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+type pages struct{}
+
+func (pages) ServeHTTP(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a page")) }
+
+func TestPagesAreAtTheSitesAlone(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.deps.Web = pages{}
+	for _, c := range []struct {
+		host, path string
+		status     int
+		location   string
+	}{
+		{accountHost, "/services?q=a", 404, ""}, // there are none in this test
+		{"127.0.0.1:8080", "/services?q=a", 307, "https://account.test:8080/services?q=a"},
+		{"example.com", "/", 307, "https://account.test/"},
+		{"account.test.evil.example", "/login", 307, "https://account.test/login"},
+		{"127.0.0.1", "/api/v1/session", 401, ""},
+		{"127.0.0.1", "/health/live", 200, ""},
+	} {
+		client := e.server.Client()
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		got := e.call("GET", c.path, "", on(c.host))
+		if got.status != c.status || got.header.Get("Location") != c.location {
+			t.Errorf("%s%s: %d to %q, want %d to %q", c.host, c.path, got.status, got.header.Get("Location"), c.status, c.location)
+		}
+	}
+}
+
+// A session is looked up for the site that the request came to: its cookie opens nothing on the other, whoever sends it.
+func TestACookieIsWorthNothingOnTheOtherSite(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	for _, c := range []struct {
+		as    as
+		other string
+	}{{e.customer("a@example.com"), adminHost}, {e.staff(), accountHost}, {e.customer("a@example.com"), "127.0.0.1"}, {e.staff(), "127.0.0.1"}} {
+		if got := e.call("GET", "/api/v1/session", "", c.as); got.status != 200 {
+			t.Fatalf("on its own site: %d %s", got.status, got.body)
+		}
+		if got := e.call("GET", "/api/v1/session", "", c.as, on(c.other)); got.status != 401 {
+			t.Errorf("on %s: %d %s", c.other, got.status, got.body)
+		}
+	}
+}
+
+func TestAnswersOverTLSSaySo(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for host, want := range map[string]string{accountHost: "max-age=31536000; includeSubDomains", adminHost: "max-age=31536000; includeSubDomains", "127.0.0.1": ""} {
+		if got := e.call("GET", "/health/live", "", on(host)).header.Get("Strict-Transport-Security"); got != want {
+			t.Errorf("%s: %q, want %q", host, got, want)
+		}
+	}
+}
+
+// What is taken away counts from the next request on, and streams, which have none, end.
+func TestWhatIsTakenAwayCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]string{
+		"revoked":    `update api_token set revoked_at = created_at`,
+		"suspended":  `update person set status = 'suspended' where site = 'account'`,
+		"over":       `update session set expires_at = opened_at where site = 'account'`,
+		"signed out": `update session set ended_at = opened_at where site = 'account'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := company(t)
+			a := e.customer("a@example.com")
+			if name == "revoked" {
+				a = e.tokenOf("a@example.com", "owner", "services.read")
+			}
+			s, _ := e.watch("svc-a", a)
+			s.untilUsage(func(usage) bool { return true })
+			e.exec(take)
+			if got := e.call("GET", "/api/v1/services/svc-a", "", a); got.status != 401 {
+				t.Errorf("after it: %d", got.status)
+			}
+			s.untilEnd()
+		})
+	}
+	e := company(t)
+	a := e.customer("a@example.com")
+	s, _ := e.watch("svc-a", a)
+	s.untilUsage(func(usage) bool { return true })
+	e.exec(`delete from membership`)
+	if got := e.call("GET", "/api/v1/services", "", a); got.status != 403 || !strings.Contains(got.body, "no_account") {
+		t.Errorf("out of the account: %d %s", got.status, got.body)
+	}
+	if got := e.call("GET", "/api/v1/session", "", a); got.status != 200 || !strings.Contains(got.body, `"restricted":"no_account"`) {
+		t.Errorf("out of the account, the session: %d %s", got.status, got.body)
+	}
+	s.untilEnd()
+}

@@ -1,0 +1,180 @@
+package access_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/command/identity"
+	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/internal/token"
+	query "github.com/ezscale/platform/query/access"
+)
+
+// world is a company with one person, who is in an account.
+type world struct {
+	*worldtest.World
+	person, account uuid.UUID
+	at              time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{World: worldtest.New(t), at: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	w.account = w.Customer("a@example.com")
+	w.person = worldtest.Must(w.World, identity.RegisterPerson{PersonID: w.NewID(), Site: "account", Email: "p@example.com", PersonName: "P", Verified: true}).PersonID
+	worldtest.Must(w.World, identity.ChangeMember{CustomerID: w.account, PersonID: w.person, Rights: "owner"})
+	return w
+}
+
+func (w *world) order(t token.Token) access.OpenSession {
+	return access.OpenSession{SessionID: uuid.New(), Hash: t.Hash(), Site: "account", PersonID: w.person, Factors: []string{"password"}, At: w.at, Lifetime: 12 * time.Hour, Idle: time.Hour}
+}
+
+// found tells whether a session's token opens something, at a time and on a site.
+func (w *world) found(t token.Token, site string, at time.Time) bool {
+	w.Helper()
+	s, err := query.FindSession(w.Context(), w.Pool, site, t.Hash(), at)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		w.Fatal(err)
+	}
+	return err == nil && s.PersonID == w.person && *s.CustomerID == w.account && s.Rights == "owner"
+}
+
+func TestSessionsLastAsLongAsTheyAreUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := token.New(token.Session)
+	order := w.order(own)
+	worldtest.Must(w.World, order)
+	for _, c := range []struct {
+		site  string
+		after time.Duration
+		want  bool
+	}{{"account", 0, true}, {"account", time.Hour - time.Second, true}, {"account", time.Hour, false}, {"admin", 0, false}} {
+		if got := w.found(own, c.site, w.at.Add(c.after)); got != c.want {
+			t.Errorf("on the %s site after %s: %v, want %v", c.site, c.after, got, c.want)
+		}
+	}
+	for h := range 13 { // used twice an hour, it ends after twelve all the same
+		for m := range 2 {
+			at := w.at.Add(time.Duration(h)*time.Hour + time.Duration(m)*30*time.Minute)
+			if got, want := w.found(own, "account", at), h < 12; got != want {
+				t.Errorf("after %s: %v, want %v", at.Sub(w.at), got, want)
+			}
+			if err := access.SessionSeen(t.Context(), w.Pool, order.SessionID, at, w.Meta().IP); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if w.found(token.New(token.Session), "account", w.at) {
+		t.Error("another token opens something")
+	}
+}
+
+func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, second, third := token.New(token.Session), token.New(token.Session), token.New(token.Session)
+	one, two, three := w.order(first), w.order(second), w.order(third)
+	if got := worldtest.Must(w.World, one); !got.NewDevice {
+		t.Error("the first device of all is no new one")
+	}
+	if got := worldtest.Must(w.World, two); got.NewDevice {
+		t.Error("a device is new twice")
+	}
+	worldtest.Must(w.World, access.EndSession{SessionID: one.SessionID, PersonID: w.NewID(), At: w.at}) // another's
+	if !w.found(first, "account", w.at) {
+		t.Error("somebody else ended the session")
+	}
+	three.Replaces = &two.SessionID
+	worldtest.Must(w.World, three)
+	if w.found(second, "account", w.at) || !w.found(third, "account", w.at) {
+		t.Error("the new session does not stand in the old one's place")
+	}
+	worldtest.Must(w.World, access.EndSessions{PersonID: w.person, But: &three.SessionID, At: w.at})
+	if w.found(first, "account", w.at) || !w.found(third, "account", w.at) {
+		t.Error("not all but the own session ended")
+	}
+	if got := worldtest.Must(w.World, access.EndSession{SessionID: three.SessionID, PersonID: w.person, At: w.at}); got.Sessions != 1 || w.found(third, "account", w.at) {
+		t.Errorf("ended %+v", got)
+	}
+	over, err := query.Ended(t.Context(), w.Pool, []uuid.UUID{one.SessionID, two.SessionID, three.SessionID}, w.at)
+	if err != nil || len(over) != 3 {
+		t.Errorf("over are %v, %v", over, err)
+	}
+}
+
+func TestWhoIsNotActiveHasNoSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := token.New(token.Session)
+	order := w.order(own)
+	worldtest.Must(w.World, order)
+	w.Exec(`update person set status = 'suspended' where id = $1`, w.person)
+	if w.found(own, "account", w.at) {
+		t.Error("a suspended person's session works on")
+	}
+	if over, _ := query.Ended(t.Context(), w.Pool, []uuid.UUID{order.SessionID}, w.at); len(over) != 1 {
+		t.Error("a suspended person's streams flow on")
+	}
+	worldtest.Refused(w.World, w.order(token.New(token.Session)), fault.Forbidden, "person_not_active")
+	w.Exec(`update person set status = 'active' where id = $1`, w.person)
+	foreign := w.order(token.New(token.Session))
+	foreign.Site = "admin"
+	worldtest.Refused(w.World, foreign, fault.Forbidden, "person_not_active")
+}
+
+func TestNoOrderHoldsAToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := token.New(token.Session)
+	worldtest.Must(w.World, w.order(own))
+	hash := own.Hash()
+	n := worldtest.One[int](w.World, `select count(*) from (select a::text as t from audit a union all select i::text from idempotency i union all select o::text from outbox o) x
+		where t like '%' || $1 || '%' or t like '%' || encode($2, 'hex') || '%' or t like '%' || encode($2, 'base64') || '%'`, own.Reveal(), hash[:])
+	if n != 0 {
+		t.Errorf("%d rows hold the session's token or its hash", n)
+	}
+}
+
+func TestTheDoorNotesUseAndNothingElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := token.New(token.Session)
+	order := w.order(own)
+	worldtest.Must(w.World, order)
+	door := w.Database.Pool(postgres.RoleDoor)
+	if err := access.SessionSeen(t.Context(), door, order.SessionID, w.at.Add(time.Minute), w.Meta().IP); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{`update session set person_id = person_id`, `update session set expires_at = now() + interval '1 year'`, `delete from session`,
+		`insert into session select * from session`, `update person set status = 'active'`, `update password set hash = ''`, `update membership set rights = 'owner'`} {
+		if _, err := door.Exec(t.Context(), sql); err == nil {
+			t.Errorf("the door may %s", sql)
+		}
+	}
+}
+
+func TestOrdersOfSessionsAreChecked(t *testing.T) {
+	t.Parallel()
+	good := access.OpenSession{SessionID: uuid.New(), Hash: token.New(token.Session).Hash(), Site: "account", PersonID: uuid.New(), Factors: []string{"password"},
+		At: time.Now(), Lifetime: time.Hour, Idle: time.Hour}
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for field, change := range map[string]func(*access.OpenSession){
+		"session_id": func(c *access.OpenSession) { c.SessionID = uuid.Nil }, "person_id": func(c *access.OpenSession) { c.PersonID = uuid.Nil },
+		"hash": func(c *access.OpenSession) { c.Hash = [32]byte{} }, "factors": func(c *access.OpenSession) { c.Factors = nil },
+		"lifetime": func(c *access.OpenSession) { c.Lifetime = 91 * 24 * time.Hour }, "idle": func(c *access.OpenSession) { c.Idle = 2 * time.Hour },
+		"at": func(c *access.OpenSession) { c.At = time.Time{} },
+	} {
+		c := good
+		change(&c)
+		worldtest.CheckField(t, c.Validate(), field)
+	}
+}
