@@ -10,6 +10,7 @@ export interface SessionStore {
   load(): Promise<void>
   may(permission: string): boolean
   begin(session: Session): Promise<void> // somebody has just signed in, or is somebody else now
+  reload(): Promise<void> // what one may do has changed
   logout(): Promise<void>
   lost(): void
   onLost(react: () => void): void
@@ -41,6 +42,9 @@ export function createSession(api: Api, serverTime: ServerTime): SessionStore {
       else problem.value = error instanceof ApiProblem ? error : new ApiProblem(0, String(error)) // ask again at the next page
     }
   }
+  async function reload() {
+    await begin(await api.session())
+  }
   async function logout() {
     await api.logout()
     current.value = undefined
@@ -56,6 +60,7 @@ export function createSession(api: Api, serverTime: ServerTime): SessionStore {
     load,
     may: (permission) => current.value?.permissions.includes(permission) ?? false,
     begin,
+    reload,
     logout,
     lost,
     onLost: (fn) => { react = fn },

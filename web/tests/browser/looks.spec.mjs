@@ -4,12 +4,13 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { busyCustomer, findings, launch, open, PHONE, session, settled, shoot, WIDE } from './browser.mjs'
 
-let browser, staff, customer, busy, exporter
+let browser, staff, customer, busy, exporter, who
 before(async () => {
   browser = await launch()
   staff = await session('staff')
   busy = await busyCustomer(staff)
   customer = await session('customer', busy.customer)
+  who = (await staff.get(`/customers?q=${encodeURIComponent(busy.customer)}`)).items[0]
   exporter = (await staff.get('/exporters')).items[0]
 })
 after(() => browser?.close())
@@ -23,6 +24,13 @@ const LOOKS = [
 const pages = () => [
   ['login', '/login', { site: 'account' }],
   ['staff-login', '/login', { site: 'admin' }],
+  ['register', '/register', { site: 'account' }],
+  ['forgot', '/forgot', { site: 'account' }],
+  ['customer-profile', '/profile', customer],
+  ['customer-security', '/security', customer],
+  ['customer-account', '/account', customer],
+  ['customer-members', '/account/members', customer],
+  ['customer-accounts', '/accounts', customer],
   ['customer-services', '/services', customer],
   ['customer-service', `/services/${busy.service.id}`, customer],
   ['customer-invoices', '/invoices', customer],
@@ -30,6 +38,11 @@ const pages = () => [
   ['customer-activity', '/activity', customer],
   ['missing', '/nothing/here', customer],
   ['staff-services', '/services', staff],
+  ['staff-customers', '/customers', staff],
+  ['staff-customer', `/customers/${who.id}`, staff],
+  ['staff-staff', '/staff', staff],
+  ['staff-roles', '/roles', staff],
+  ['staff-security', '/security', staff],
   ['staff-exporters', '/exporters', staff],
   ...(exporter ? [['staff-exporter', `/exporters/${exporter.id}`, staff]] : []),
   ['staff-collectors', '/collectors', staff],
