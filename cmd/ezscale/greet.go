@@ -24,6 +24,7 @@ func greet(o upOptions, at serving) error {
 		fmt.Fprintf(out, "  A month's end   bin/ezscale clock advance 31d --data %s\n", data)
 	case o.production:
 		fmt.Fprintf(out, "  API             %s, with the operator token in %s/%s\n", at.url, o.data, runfile.TokenFile)
+		fmt.Fprintf(out, "  First of staff  ezscale admin create YOU@example.com --name 'Your Name' --data %s\n", data)
 		fallthrough
 	default:
 		fmt.Fprintf(out, "  Next            ezscale apply -f network.yaml --data %s, then point switches and routers at the sFlow or NetFlow port\n", data)
