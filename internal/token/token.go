@@ -37,6 +37,11 @@ const (
 const (
 	API     Prefix = "ezs_" // what programs of customers and staff present
 	Session Prefix = ""     // what lies in a cookie: the cookie's name says what it is
+
+	ClientSecret Prefix = "ezs_client_"  // what an OAuth client proves itself with
+	OAuthCode    Prefix = "ezs_code_"    // what a browser carries to an OAuth client, for a minute
+	OAuthAccess  Prefix = "ezs_access_"  // what an OAuth client presents
+	OAuthRefresh Prefix = "ezs_refresh_" // what it gets new ones for
 )
 
 var (
