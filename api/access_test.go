@@ -29,6 +29,9 @@ func needs() map[string]string {
 		"move-prefix": "services.write", "change-attachment": "services.write", "bind-port": "services.write", "release-port": "services.write", "move-port": "services.write",
 		"get-clock": "development", "advance-clock": "development", "list-mailbox": "development",
 		"list-audit": "audit.read", "list-activity": "self",
+		"look-at-consent": "self person", "answer-consent": "self person", "list-applications": "self person", "revoke-application": "self person",
+		"list-clients": "clients.write", "list-scopes": "clients.write", "create-client": "clients.write fresh", "change-client": "clients.write fresh",
+		"delete-client": "clients.write fresh", "rotate-client-secret": "clients.write fresh",
 	}
 	for _, name := range []string{"top-services", "top-exporters", "top-ports", "unattributed", "reconciliation", "port-hours", "sampling-rates", "ingest",
 		"quarantine", "quarantine-groups", "quarantine-decisions", "bindings", "evidence", "corrections"} {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/live"
+	"github.com/ezscale/platform/api/oauth"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/observe"
@@ -62,7 +63,7 @@ type Dependencies struct {
 	Commands   *command.DB
 	Postgres   query.Postgres       // what requests ask: a query.Wall
 	Background query.Postgres       // a read-only pool, for what asks on nobody's behalf: live streams' polls, the development login
-	Door       guard.Door           // a pool with the role that reads what people prove themselves with
+	Door       oauth.Door           // a pool with the role that reads what people prove themselves with
 	ClickHouse bandwidth.ClickHouse // optional
 	Proofs     proofs.Tools
 	Clock      Clock
@@ -96,6 +97,7 @@ type edge struct {
 	sweeping background
 	guard    *guard.Guard
 	live     *live.Hub
+	oauth    *oauth.Server
 	document []byte // OpenAPI
 }
 
@@ -119,6 +121,8 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
 		guard:    guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Now: deps.MachineNow}, deps.Log, deps.Registry),
 		live:     live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
+	e.oauth = oauth.New(oauth.Config{Sites: cfg.Sites, Guard: e.guard, Commands: deps.Commands, Door: deps.Door, Postgres: deps.Postgres,
+		Limiter: deps.Proofs.Limiter, Vault: deps.Proofs.Vault, Now: deps.Clock.Now, MachineNow: deps.MachineNow, Log: deps.Log, Registry: deps.Registry})
 	handler, err := e.routes()
 	if err != nil {
 		return nil, err

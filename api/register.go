@@ -28,6 +28,7 @@ func (e *edge) routes() (http.Handler, error) {
 	if err := e.operations(humagin.New(router, openAPIConfig())); err != nil {
 		return nil, err
 	}
+	e.oauth.Routes(router)
 	e.probes(router)
 	e.pages(router)
 	return router, nil
@@ -63,6 +64,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.catalogOperations(table)
 	e.auditOperations(table)
 	e.writeOperations(table)
+	e.oauth.Operations(table)
 	if e.config.Development {
 		e.developmentOperations(table)
 	}
