@@ -200,3 +200,5 @@ func (e *env) scalar(sql string, args ...any) (n int) {
 	e.must0(e.owner.QueryRow(context.Background(), sql, args...).Scan(&n))
 	return n
 }
+
+func decodeSegment(text string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(text) }
