@@ -11,7 +11,6 @@ import (
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/permission"
-	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/identity"
@@ -113,7 +112,7 @@ func (s *Server) deleteClient(ctx context.Context, in *ClientInput) (*struct{}, 
 
 func (s *Server) rotateSecret(ctx context.Context, in *ClientInput) (WithSecret, error) {
 	t := token.New(token.ClientSecret)
-	var hash secret.Hash = t.Hash()
+	hash := t.Hash()
 	if _, err := command.Run(ctx, s.Commands, s.meta(ctx), cmd.RotateClientSecret{ClientID: in.ID, SecretHash: hash}); err != nil {
 		return WithSecret{}, err
 	}

@@ -36,6 +36,7 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	sweeper := policy.NewSweeper(policy.SweeperConfig{}, db, pool, b.clock.Now, newID, b.log, b.registry)
 	sweeper.Register(runner, b.cfg.Sweep)
 	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now)
+	policy.RegisterOAuthSweep(runner, pool, machineNow)
 	policy.RegisterReconciliation(runner, db, pool, b.clock.Now, newID)
 	secrets, err := b.secrets(ctx, postgres.RoleCommand)
 	if err != nil {

@@ -44,5 +44,5 @@ func (c DeleteClient) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Cl
 	if tag.RowsAffected() == 0 {
 		return Client{}, nil, noClient(c.ClientID)
 	}
-	return Client{ClientID: c.ClientID}, nil, nil
+	return Client(c), nil, nil
 }

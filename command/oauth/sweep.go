@@ -14,8 +14,8 @@ const (
 
 const (
 	sweepTokens = `
-delete from oauth_token where hash in (select hash from oauth_token where expires_at < case kind when 'refresh' then $1 else $2 end::timestamptz
-    and expires_at < $2 order by expires_at limit $3 for update skip locked)`
+delete from oauth_token where hash in (select hash from oauth_token where expires_at < $2 and (kind = 'access' or expires_at < $1)
+    order by expires_at limit $3)`
 	sweepGrants = `
 delete from oauth_grant where id in (select id from oauth_grant where expires_at < $1 order by expires_at limit $2 for update skip locked)`
 )

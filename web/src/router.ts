@@ -31,6 +31,8 @@ const routes: RouteRecordRaw[] = [
   { path: '/unattributed', redirect: '/reports/unattributed', meta: { title: 'Unattributed traffic' } },
   { path: '/audit', name: 'audit', component: () => import('@/pages/AuditPage.vue'), meta: { title: 'Audit log', ...staff } },
   { path: '/activity', name: 'activity', component: () => import('@/pages/ActivityPage.vue'), meta: { title: 'Activity' } },
+  { path: '/consent', name: 'consent', component: () => import('@/pages/ConsentPage.vue'), meta: { title: 'Allow an application' } },
+  { path: '/clients', name: 'clients', component: () => import('@/pages/ClientsPage.vue'), meta: { title: 'OAuth clients', ...staff } },
   { path: '/dev/mailbox', name: 'mailbox', component: () => import('@/pages/MailboxPage.vue'), meta: { title: 'Mailbox', ...staff, development: true } },
   { path: '/dev/clock', name: 'clock', component: () => import('@/pages/ClockPage.vue'), meta: { title: 'Clock', ...staff, development: true } },
   { path: '/:path(.*)*', name: 'missing', component: () => import('@/pages/MissingPage.vue'), meta: { title: 'Page not found', open: true } },
