@@ -109,6 +109,19 @@ func TestOAuthTakesNoShortcuts(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", name, got.status, got.body, c.want)
 		}
 	}
+	if got := app.call("GET", "/oauth/userinfo", "", person); got.status != 401 {
+		t.Errorf("userinfo with a session: %d", got.status)
+	}
+	if got := app.call("POST", "/oauth/userinfo", "", by(accountHost, app.tokens(person, "scope", "services.read").Access)); got.status != 403 || !strings.Contains(got.header.Get("WWW-Authenticate"), "insufficient_scope") {
+		t.Errorf("userinfo without openid: %d", got.status)
+	}
+}
+
+// What a request must not look like, whatever it asks.
+func TestOAuthTakesForms(t *testing.T) {
+	t.Parallel()
+	app, person, _ := customerApp(t)
+	token := app.tokens(person)
 	wrong := *app
 	wrong.Secret = token.Access
 	for _, path := range []string{"/oauth/token", "/oauth/revoke", "/oauth/introspect"} {
@@ -150,12 +163,6 @@ func TestOAuthTakesNoShortcuts(t *testing.T) {
 		if got := app.call("GET", path, "", by(accountHost, token.Access)); got.status != 400 {
 			t.Errorf("%s: %d", path, got.status)
 		}
-	}
-	if got := app.call("GET", "/oauth/userinfo", "", person); got.status != 401 {
-		t.Errorf("userinfo with a session: %d", got.status)
-	}
-	if got := app.call("POST", "/oauth/userinfo", "", by(accountHost, app.tokens(person, "scope", "services.read").Access)); got.status != 403 || !strings.Contains(got.header.Get("WWW-Authenticate"), "insufficient_scope") {
-		t.Errorf("userinfo without openid: %d", got.status)
 	}
 }
 

@@ -107,17 +107,15 @@ func TestConsentSaysWhatIsAsked(t *testing.T) {
 	}
 }
 
-// What is wrong with an authorization request is told on a page of ours until the address is known to be the client's, and
-// to the client after that.
-func TestAuthorizeRefuses(t *testing.T) {
-	t.Parallel()
-	app, person, _ := customerApp(t)
-	foreign := app.application(adminHost, "Foreign", anything)
+// refusal is what an authorization request is refused for, and the error told to the client; empty: a page is shown.
+type refusal struct {
+	changes []string
+	want    string
+}
+
+func refusals(app, foreign *application) map[string]refusal {
 	other := func(uri string) []string { return []string{"redirect_uri", uri} }
-	for name, c := range map[string]struct {
-		changes []string
-		want    string // the error told to the client; empty: a page
-	}{
+	return map[string]refusal{
 		"no redirect_uri":      {other("-"), ""},
 		"another path":         {other("https://app.example.com/callback/x?fixed=1"), ""},
 		"a prefix":             {other("https://app.example.com/call"), ""},
@@ -170,7 +168,16 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"a pushed request":     {[]string{"request_uri", "urn:ietf:params:oauth:request_uri:x"}, "request_uri_not_supported"},
 		"another's audience":   {[]string{"audience", "https://other.example"}, "invalid_request"},
 		"a registration in it": {[]string{"registration", "{}"}, "registration_not_supported"},
-	} {
+	}
+}
+
+// What is wrong with an authorization request is told on a page of ours until the address is known to be the client's, and
+// to the client after that.
+func TestAuthorizeRefuses(t *testing.T) {
+	t.Parallel()
+	app, person, _ := customerApp(t)
+	foreign := app.application(adminHost, "Foreign", anything)
+	for name, c := range refusals(app, foreign) {
 		query := app.query(c.changes...)
 		got := app.authorize(query, person)
 		to, _ := url.Parse(got.header.Get("Location"))

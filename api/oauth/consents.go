@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/oauth/clients"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/oauth"
@@ -59,7 +60,7 @@ func (s *Server) Operations(t route.Table) {
 	route.Serve(t, route.Operation{Method: http.MethodPost, Path: "/consents", ID: "answer-consent", Tag: "applications", Summary: "Allow an application what it asks, or refuse it", Access: mine}, s.decide)
 	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/me/applications", ID: "list-applications", Tag: "applications", Summary: "Applications that one has allowed something", Access: mine}, s.applications)
 	route.ServeRaw(t, route.Operation{Method: http.MethodDelete, Path: "/me/applications/{id}", ID: "revoke-application", Tag: "applications", Summary: "Take back what one has allowed an application: its tokens end", Access: mine, Status: http.StatusNoContent}, s.forget)
-	s.clientOperations(t)
+	clients.Desk{Commands: s.Commands, Postgres: s.Postgres, MachineNow: s.MachineNow, Meta: s.meta}.Register(t)
 }
 
 // asks reads the request, and who is asked.

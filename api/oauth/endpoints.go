@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"html/template"
+	"fmt"
+	"html"
 	"mime"
 	"net/http"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/oauth/signing"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/limiter"
 )
@@ -99,7 +101,7 @@ func (s *Server) discovery(c *gin.Context) {
 		"jwks_uri": at + "/oauth/jwks", "revocation_endpoint": at + "/oauth/revoke", "introspection_endpoint": at + "/oauth/introspect",
 		"scopes_supported": scopes, "response_types_supported": []string{"code"}, "response_modes_supported": []string{"query"},
 		"grant_types_supported": []string{cmd.GrantCode, cmd.GrantRefresh, cmd.GrantClient}, "subject_types_supported": []string{"public"},
-		"id_token_signing_alg_values_supported":         []string{bits},
+		"id_token_signing_alg_values_supported":         []string{signing.Algorithm},
 		"token_endpoint_auth_methods_supported":         []string{"client_secret_basic", "client_secret_post", "none"},
 		"introspection_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
 		"code_challenge_methods_supported":              []string{"S256"},
@@ -112,7 +114,7 @@ func (s *Server) discovery(c *gin.Context) {
 // jwks is the public keys (RFC 7517), those to come and those of before included.
 func (s *Server) jwks(c *gin.Context) {
 	ctx := c.Request.Context()
-	read, _, err := s.keys.of(ctx, guard.SiteOf(ctx))
+	read, _, err := s.keys.Of(ctx, guard.SiteOf(ctx))
 	if err != nil {
 		s.Guard.Problem(ctx, "", err).Write(c.Writer)
 		return
@@ -145,16 +147,16 @@ func (s *Server) authorize(c *gin.Context) {
 	}
 }
 
-var errorPage = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><meta charset="utf-8"><title>This request cannot be answered</title>
+const errorPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>This request cannot be answered</title>
 <h1>This request cannot be answered</h1><p>The application that sent you here has made a mistake, or somebody wants to mislead you. Nothing was given to it.</p>
-<p>{{.Why}}</p><p>Request {{.ID}}</p></html>
-`))
+<p>%s</p><p>Request %s</p></html>
+`
 
 // page tells a person what may not be told to the address that the request names.
 func (s *Server) page(c *gin.Context, why string) {
 	c.Header("Content-Type", "text/html; charset=utf-8")
 	c.Status(http.StatusBadRequest)
-	_ = errorPage.Execute(c.Writer, map[string]string{"Why": why, "ID": guard.RequestID(c.Request.Context())})
+	_, _ = fmt.Fprintf(c.Writer, errorPage, html.EscapeString(why), html.EscapeString(guard.RequestID(c.Request.Context())))
 }
 
 // form reads a request of a client: parameters in the body, each once, and none in the address, which is logged.

@@ -7,12 +7,13 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/oauth/signing"
 )
 
 // identities makes ID tokens (OpenID Connect Core 1.0, 2) by the injected clock.
 type identities struct {
 	sites guard.Sites
-	keys  *keys
+	keys  *signing.Keys
 	now   func() time.Time
 }
 
@@ -35,6 +36,6 @@ func (i *identities) GenerateIDToken(ctx context.Context, lifetime time.Duration
 		return "", fosite.ErrServerError
 	}
 	site, now := guard.SiteOf(ctx), i.now()
-	return i.keys.sign(ctx, site, claims{Issuer: issuer(i.sites, site), Subject: s.claims.Subject, Audience: r.GetClient().GetID(), ExpiresAt: now.Add(lifetime).Unix(), IssuedAt: now.Unix(),
+	return i.keys.Sign(ctx, site, claims{Issuer: issuer(i.sites, site), Subject: s.claims.Subject, Audience: r.GetClient().GetID(), ExpiresAt: now.Add(lifetime).Unix(), IssuedAt: now.Unix(),
 		AuthTime: s.claims.AuthTime.Unix(), Nonce: s.claims.Nonce, AccessHash: s.claims.AccessTokenHash})
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/oauth/signing"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/limiter"
 	"github.com/ezscale/platform/internal/secret/vault"
@@ -55,13 +56,13 @@ type Server struct {
 	Config
 	provider *fosite.Fosite
 	store    *storage
-	keys     *keys
+	keys     *signing.Keys
 	metrics  *metrics
 }
 
 // New makes a server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{Config: cfg, metrics: newMetrics(cfg.Registry), keys: &keys{door: cfg.Door, vault: cfg.Vault, now: cfg.MachineNow, log: cfg.Log}}
+	s := &Server{Config: cfg, metrics: newMetrics(cfg.Registry), keys: signing.New(cfg.Door, cfg.Vault, cfg.MachineNow, cfg.Log)}
 	s.store = &storage{door: cfg.Door, now: cfg.MachineNow, log: cfg.Log, metrics: s.metrics}
 	s.provider = provider(s.store, &identities{sites: cfg.Sites, keys: s.keys, now: cfg.MachineNow})
 	return s

@@ -1,4 +1,9 @@
-package oauth
+// Package signing holds the keys of ID tokens (ES256), each site its own, private parts sealed in the database.
+//
+// Nobody turns them by a timer: who signs or shows them sees what is due, makes the next key under a lock, and takes out
+// what is long over. A key can be read a week before it signs, so that whoever caches the set has it by then; should nobody
+// have looked for weeks, the old one signs on until the next could be read for a week.
+package signing
 
 import (
 	"context"
@@ -19,6 +24,7 @@ import (
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/secret/vault"
+	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/access"
 )
 
@@ -27,17 +33,28 @@ const (
 	signsFor  = 30 * 24 * time.Hour
 	readAhead = 7 * 24 * time.Hour
 	readAfter = 7 * 24 * time.Hour
-	bits      = "ES256"
+
+	// Algorithm is the one that ID tokens are signed by (RFC 7518).
+	Algorithm = "ES256"
 )
 
-// keys are those of ID tokens. Nobody turns them by a timer: who signs or shows them sees what is due, makes the next
-// key under a lock, and takes out what is long over. A key is read a week before it signs, so that whoever caches the
-// set has it by then; should nobody have looked for weeks, the old one signs on until the next was readable for a week.
-type keys struct {
+// Keys are both sites' keys.
+type Keys struct {
 	door  Door
 	vault *vault.Vault
 	now   func() time.Time
 	log   *slog.Logger
+}
+
+// Door is a pool with the role of the door.
+type Door interface {
+	query.Postgres
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// New makes the keys' holder; now is the machine's clock. It makes no key: the first request does.
+func New(door Door, sealed *vault.Vault, now func() time.Time, log *slog.Logger) *Keys {
+	return &Keys{door: door, vault: sealed, now: now, log: log}
 }
 
 // sealedKeys is where the private parts lie; a row is a key's id.
@@ -45,8 +62,8 @@ func sealedKeys() vault.Column {
 	return vault.Column{Table: "oauth_key", Name: "sealed", Key: "kid"}
 }
 
-// of gives a site's keys that may be read now, the oldest first, and that which signs.
-func (k *keys) of(ctx context.Context, site guard.Site) (read []access.OAuthKey, signs access.OAuthKey, err error) {
+// Of gives a site's keys that may be read now, the oldest first, and that which signs.
+func (k *Keys) Of(ctx context.Context, site guard.Site) (read []access.OAuthKey, signs access.OAuthKey, err error) {
 	list, err := access.ListOAuthKeys(ctx, k.door, string(site))
 	if err != nil {
 		return nil, signs, err
@@ -100,7 +117,7 @@ func nextKey(list []access.OAuthKey, now time.Time) (time.Time, bool) {
 }
 
 // turn makes the next key, unless another process just has.
-func (k *keys) turn(ctx context.Context, site guard.Site, now time.Time) ([]access.OAuthKey, error) {
+func (k *Keys) turn(ctx context.Context, site guard.Site, now time.Time) ([]access.OAuthKey, error) {
 	tx, err := k.door.Begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
@@ -137,13 +154,13 @@ func (k *keys) turn(ctx context.Context, site guard.Site, now time.Time) ([]acce
 	return slices.Clone(list[over:]), nil
 }
 
-func (k *keys) insert(ctx context.Context, tx pgx.Tx, site guard.Site, from, now time.Time) (access.OAuthKey, error) {
+func (k *Keys) insert(ctx context.Context, tx pgx.Tx, site guard.Site, from, now time.Time) (access.OAuthKey, error) {
 	made := access.OAuthKey{KID: uuid.NewString(), SignsFrom: from}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return made, fmt.Errorf("make a key: %w", err)
 	}
-	key := jose.JSONWebKey{Key: private, KeyID: made.KID, Algorithm: bits, Use: "sig"}
+	key := jose.JSONWebKey{Key: private, KeyID: made.KID, Algorithm: Algorithm, Use: "sig"}
 	whole, err := json.Marshal(key)
 	if err != nil {
 		return made, fmt.Errorf("write a key: %w", err)
@@ -157,9 +174,9 @@ func (k *keys) insert(ctx context.Context, tx pgx.Tx, site guard.Site, from, now
 	return made, cmd.PutKey(ctx, tx, cmd.Key{KID: made.KID, Site: string(site), Sealed: made.Sealed, Public: made.Public, SignsFrom: from, At: now})
 }
 
-// sign makes a JWS of claims by the site's key.
-func (k *keys) sign(ctx context.Context, site guard.Site, claims any) (string, error) {
-	_, signs, err := k.of(ctx, site)
+// Sign makes a JWS of claims by the site's key.
+func (k *Keys) Sign(ctx context.Context, site guard.Site, claims any) (string, error) {
+	_, signs, err := k.Of(ctx, site)
 	if err != nil {
 		return "", err
 	}
