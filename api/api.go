@@ -4,8 +4,8 @@
 //
 // Access is decided in one place (package guard): every operation names who may call it, and one that does not is
 // refused to everybody. A customer's scope goes down into the statements of package query, so what is another's
-// is not found rather than forbidden. The development login is a stand-in until there are identities: two roles,
-// sessions in memory; New refuses to make it in production.
+// is not found rather than forbidden. People sign in by package login. The development login opens a session without
+// any proof, for this machine alone; New refuses to make it in production.
 //
 // Every answer carries a strict Content-Security-Policy, a request id, and no detail of an internal error.
 package api
@@ -17,12 +17,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/live"
+	"github.com/ezscale/platform/api/login"
 	"github.com/ezscale/platform/api/oauth"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/command"
@@ -47,8 +49,10 @@ type Config struct {
 	Token       string // the operator's bearer token; empty: none is accepted
 	Sites       guard.Sites
 	Production  bool
-	Development bool // development login, clock and mailbox; refused together with Production
-	MaxStreams  int  // live streams at a time; default 2000
+	Development bool             // development login, clock and mailbox; refused together with Production
+	MaxStreams  int              // live streams at a time; default 2000
+	Gate        guard.Assertions // what stands before the admin site; nil: nothing
+	Proxies     []netip.Prefix   // whose word about where a request came from counts
 }
 
 // Clock is the platform's time.
@@ -98,6 +102,7 @@ type edge struct {
 	guard    *guard.Guard
 	live     *live.Hub
 	oauth    *oauth.Server
+	signIns  *prometheus.CounterVec
 	document []byte // OpenAPI
 }
 
@@ -117,10 +122,11 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 	}
 	streams := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ezscale_api_live_streams", Help: "Live streams open now."})
 	deps.Registry.MustRegister(streams)
-	e := &edge{Dependencies: deps, config: cfg,
+	e := &edge{Dependencies: deps, config: cfg, signIns: login.NewSignIns(deps.Registry),
 		sweeping: background{name: "sweep", work: deps.Sweep, log: deps.Log},
-		guard:    guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Now: deps.MachineNow}, deps.Log, deps.Registry),
-		live:     live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
+		guard: guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Limiter: deps.Proofs.Limiter, Now: deps.MachineNow,
+			Gate: cfg.Gate, Proxies: cfg.Proxies}, deps.Log, deps.Registry),
+		live: live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
 	e.oauth = oauth.New(oauth.Config{Sites: cfg.Sites, Guard: e.guard, Commands: deps.Commands, Door: deps.Door, Postgres: deps.Postgres,
 		Limiter: deps.Proofs.Limiter, Vault: deps.Proofs.Vault, Now: deps.Clock.Now, MachineNow: deps.MachineNow, Log: deps.Log, Registry: deps.Registry})
 	handler, err := e.routes()

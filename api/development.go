@@ -42,9 +42,9 @@ type AdvanceBody struct {
 func (e *edge) developmentOperations(t route.Table) {
 	const tag = "development"
 	route.ServeRaw(t, route.Operation{Method: http.MethodPost, Path: "/dev/session", ID: "open-development-session", Tag: tag,
-		Summary: "Sign in without any proof, on this machine", Access: guard.Open()}, e.developmentSession)
+		Summary: "Sign in without any proof, on this machine", Access: guard.Open(guard.Reading)}, e.developmentSession)
 	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/dev/accounts", ID: "list-development-accounts", Tag: tag,
-		Summary: "Accounts that one can sign in to without any proof, on this machine", Access: guard.Open()}, e.developmentAccounts)
+		Summary: "Accounts that one can sign in to without any proof, on this machine", Access: guard.Open(guard.Reading)}, e.developmentAccounts)
 	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/dev/clock", ID: "get-clock", Tag: tag, Summary: "The business clock", Access: guard.May(permission.Development)},
 		func(ctx context.Context, _ *struct{}) (ClockState, error) { return e.clockState(ctx) })
 	route.Serve(t, route.Operation{Method: http.MethodPost, Path: "/dev/clock", ID: "advance-clock", Tag: tag, Summary: "Move the business clock forward; what is then due closes behind the answer", Access: guard.May(permission.Development)}, e.advanceClock)

@@ -8,12 +8,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/command"
-	accesscmd "github.com/ezscale/platform/command/access"
 	identitycmd "github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
-	"github.com/ezscale/platform/internal/token"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/access"
 	"github.com/ezscale/platform/query/identity"
@@ -32,7 +31,7 @@ type DevelopmentLogin struct {
 
 // developmentSession opens a session without any proof, for this machine only. It is a session like every other. The
 // person is made if there is none yet.
-func (e *edge) developmentSession(ctx context.Context, in *struct{ Body DevelopmentLogin }) (*sessionOutput, error) {
+func (e *edge) developmentSession(ctx context.Context, in *struct{ Body DevelopmentLogin }) (*session.Output, error) {
 	if !guard.IsLocal(ctx) {
 		return nil, notLocal(ctx)
 	}
@@ -51,20 +50,8 @@ func (e *edge) developmentSession(ctx context.Context, in *struct{ Body Developm
 	if err != nil {
 		return nil, err
 	}
-	t, now := token.New(token.Session), e.MachineNow()
-	open := accesscmd.OpenSession{SessionID: uuid.New(), Hash: t.Hash(), Site: string(site), PersonID: person, CustomerID: customer,
-		Factors: []string{guard.FactorDevelopment}, At: now, Lifetime: developmentLogin, Idle: developmentLogin}
-	if p := guard.PrincipalOf(ctx); p != nil && p.InPerson() {
-		open.Replaces = &p.Session
-	}
-	if _, err := command.Run(ctx, e.Commands, e.meta(ctx), open); err != nil {
-		return nil, err
-	}
-	who, err := e.guard.SessionOf(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	return &sessionOutput{SetCookie: guard.Cookie(site, t.Reveal()), Body: e.session(who)}, nil
+	return e.sessions().Open(ctx, session.Opening{Site: site, Person: person, Customer: customer,
+		Factors: []string{guard.FactorDevelopment}, Lifetime: developmentLogin, Idle: developmentLogin, Actor: guard.ActorOf(ctx)})
 }
 
 // developmentAccounts lists who one can be, for the same machine.

@@ -45,7 +45,7 @@ func (e *edge) liveOperation(t route.Table) {
 		}
 		return &huma.StreamResponse{Body: func(hctx huma.Context) {
 			defer e.live.Leave(service.ID, v)
-			ended, leave := e.guard.Watch.Session(guard.PrincipalOf(ctx))
+			ended, leave := e.guard.Watch.For(guard.PrincipalOf(ctx))
 			defer leave()
 			newStream(hctx).run(hctx.Context(), e.live.Stopped(), ended, v)
 		}}, nil

@@ -119,7 +119,7 @@ func (e *env) impersonator(email string, widened bool) as {
 	person, customer := e.join(email, "owner")
 	t := e.open("account", person, &customer, guard.FactorPasskey)
 	hash := t.Hash()
-	e.exec(`update session set impersonator_id = $2, reason = 'ticket 1', widened = $3 where hash = $1`, hash[:], e.person("admin"), widened)
+	e.exec(`update session set impersonator_id = $2, reason = 'ticket 1', widened = $3 where hash = $1`, hash[:], e.staffPerson("support"), widened)
 	return cookie(accountHost, t)
 }
 
@@ -141,7 +141,13 @@ func (e *env) weakWorker(role string) as { return e.staffWith(role, guard.Factor
 
 func (e *env) staffWith(role, factor string) as {
 	e.Helper()
+	return cookie(adminHost, e.open("admin", e.staffPerson(role), nil, factor))
+}
+
+// staffPerson writes one of the staff with a role.
+func (e *env) staffPerson(role string) uuid.UUID {
+	e.Helper()
 	person := e.person("admin")
 	e.exec(`insert into person_role (person_id, role_id) select $1, id from role where name = $2`, person, role)
-	return cookie(adminHost, e.open("admin", person, nil, factor))
+	return person
 }

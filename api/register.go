@@ -10,8 +10,11 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/login"
+	"github.com/ezscale/platform/api/people"
 	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/api/route"
+	"github.com/ezscale/platform/api/security"
 	"github.com/ezscale/platform/internal/observe"
 	"github.com/ezscale/platform/internal/permission"
 )
@@ -54,6 +57,8 @@ func (e *edge) operations(api huma.API) (err error) {
 	api.UseMiddleware(e.guard.Authorise)
 	table := route.Table{API: api, Guard: e.guard}
 	e.sessionOperations(table)
+	people.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow}.Register(table)
+	login.Desk{Commands: e.Commands, Door: e.Door, Proofs: e.Proofs, Sessions: e.sessions(), Log: e.Log, SignIns: e.signIns}.Register(table)
 	e.serviceOperations(table)
 	e.billingOperations(table)
 	e.networkOperations(table)
@@ -65,6 +70,8 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.auditOperations(table)
 	e.writeOperations(table)
 	e.oauth.Operations(table)
+	e.staffOperations(table)
+	security.Register(table, security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow})
 	if e.config.Development {
 		e.developmentOperations(table)
 	}

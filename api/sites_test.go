@@ -66,6 +66,7 @@ func TestAnswersOverTLSSaySo(t *testing.T) {
 func TestWhatIsTakenAwayCountsAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, take := range map[string]string{
+		"revoked":    `update api_token set revoked_at = created_at`,
 		"suspended":  `update person set status = 'suspended' where site = 'account'`,
 		"over":       `update session set expires_at = opened_at where site = 'account'`,
 		"signed out": `update session set ended_at = opened_at where site = 'account'`,
@@ -74,6 +75,9 @@ func TestWhatIsTakenAwayCountsAtOnce(t *testing.T) {
 			t.Parallel()
 			e := company(t)
 			a := e.customer("a@example.com")
+			if name == "revoked" {
+				a = e.tokenOf("a@example.com", "owner", "services.read")
+			}
 			s, _ := e.watch("svc-a", a)
 			s.untilUsage(func(usage) bool { return true })
 			e.exec(take)

@@ -25,7 +25,7 @@ func (e *edge) writeOperations(t route.Table) {
 	route.Serve(t, post(permission.CatalogWrite, "/plans", "create-plan", "catalog", "Create a plan"), o.CreatePlan)
 	route.Serve(t, put(permission.CatalogWrite, "/plans/{name}", "change-plan", "catalog", "Change a plan's terms, whole, and those of its running cycles"), o.ChangePlan)
 	route.Serve(t, post(permission.CustomersWrite, "/customers", "register-customer", "identity", "Register a customer"), o.RegisterCustomer)
-	route.Serve(t, put(permission.CustomersWrite, "/customers/{email}", "change-customer", "identity", "Change a customer's name"), o.ChangeCustomer)
+	route.Serve(t, put(permission.CustomersWrite, "/customers/{id}", "change-customer", "identity", "Change a customer's name"), o.ChangeCustomer)
 	route.Serve(t, post(permission.ServicesWrite, "/services", "create-service", "services", "Create a service with its prefixes, and open its cycle"), o.CreateService)
 	route.Serve(t, put(permission.ServicesWrite, "/services/{id}", "change-service-plan", "services", "Move a service to another plan"), o.ChangeServicePlan)
 	route.Serve(t, post(permission.ServicesWrite, "/services/{id}/prefixes", "assign-prefix", "services", "Give a service a prefix"), o.AssignPrefix)

@@ -2,8 +2,8 @@
 // the binary needs no files beside it.
 //
 // Assets carry a hash of their content in their name and may be cached for ever; each also lies there
-// compressed, so that nothing is compressed at run time. The document itself is never stored, names the brand,
-// and comes with a Content-Security-Policy that allows this origin only: no other host, no inline script, no
+// compressed, so that nothing is compressed at run time. The document itself is never stored, names the brand and the
+// site that it is of, and comes with a Content-Security-Policy that allows this origin only: no other host, no inline script, no
 // inline style. Every path that is no file gets the document, because the pages do their own routing; a path
 // that looks like a file and is none is not found, so that a stale page fails loudly instead of loading HTML as
 // a script.
@@ -21,6 +21,7 @@ import (
 	"html"
 	"io/fs"
 	"mime"
+	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -46,14 +47,17 @@ const (
 
 // Config is what the pages are told. The zero value works.
 type Config struct {
-	Brand string // shown as the name of the platform; empty: ezscale
+	Brand       string // shown as the name of the platform; empty: ezscale
+	AdminHost   string // the admin site's host name, without a port; every other name shows the account site
+	Development bool   // the pages show the development login
 }
 
 // Site serves the pages. It is safe for concurrent use and never changes.
 type Site struct {
-	index []byte
-	files map[string]file
-	built bool
+	account, admin []byte // the document of each site
+	adminHost      string
+	files          map[string]file
+	built          bool
 }
 
 // file is one file of the site in the encodings it exists in.
@@ -75,16 +79,17 @@ func New(cfg Config) (*Site, error) {
 func (s *Site) Built() bool { return s.built }
 
 func open(site fs.FS, cfg Config) (*Site, error) {
-	s := &Site{files: map[string]file{}}
+	s := &Site{files: map[string]file{}, adminHost: cfg.AdminHost}
 	index, err := fs.ReadFile(site, indexFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.index = []byte(notBuilt)
+		s.account, s.admin = []byte(notBuilt), []byte(notBuilt)
 		return s, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded pages: %w", err)
 	}
-	s.index, s.built = branded(index, cfg.Brand), true
+	index = branded(index, cfg.Brand)
+	s.account, s.admin, s.built = told(index, "account", cfg.Development), told(index, "admin", cfg.Development), true
 	if err := s.load(site); err != nil {
 		return nil, fmt.Errorf("embedded pages: %w", err)
 	}
@@ -101,6 +106,15 @@ func branded(index []byte, brand string) []byte {
 		index = bytes.Replace(index, []byte(around[0]+defaultBrand+around[1]), append(append([]byte(around[0]), safe...), around[1]...), 1)
 	}
 	return index
+}
+
+// told puts into the document which site it is of, and whether there is a development login.
+func told(index []byte, site string, development bool) []byte {
+	content := site
+	if development {
+		content += " development"
+	}
+	return bytes.Replace(index, []byte(`<meta name="site" content=""`), []byte(`<meta name="site" content="`+content+`"`), 1)
 }
 
 func (s *Site) load(site fs.FS) error {
@@ -162,10 +176,22 @@ func (s *Site) serveIndex(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if !s.built {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write(s.index)
+		_, _ = w.Write(s.account)
 		return
 	}
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.index))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.index(r.Host)))
+}
+
+// index is the document of the site that is asked for by that name, with or without a port.
+func (s *Site) index(host string) []byte {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	if s.adminHost != "" && name == s.adminHost {
+		return s.admin
+	}
+	return s.account
 }
 
 func (f file) serve(w http.ResponseWriter, r *http.Request, name string) {

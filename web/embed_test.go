@@ -87,6 +87,23 @@ func TestBrandIsEscaped(t *testing.T) {
 	}
 }
 
+func TestSites(t *testing.T) {
+	t.Parallel()
+	site, err := open(fstest.MapFS{"index.html": {Data: []byte(`<meta name="site" content="">`)}}, Config{AdminHost: "admin.localhost", Development: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]string{"admin.localhost": "admin", "admin.localhost:8080": "admin", "account.localhost:8080": "account", "127.0.0.1": "account", "": "account"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, r)
+		if body := w.Body.String(); body != `<meta name="site" content="`+want+` development">` {
+			t.Errorf("%q: %s", host, body)
+		}
+	}
+}
+
 func TestOnlyReading(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()

@@ -16,6 +16,7 @@ const freshFor = 10 * time.Minute
 type Access struct {
 	kind       accessKind
 	permission permission.Permission
+	class      Class
 	fresh      bool
 	inPerson   bool
 }
@@ -31,8 +32,8 @@ const (
 
 const accessKey = "access"
 
-// Open is for everybody, signed in or not.
-func Open() Access { return Access{kind: accessOpen} }
+// Open is for everybody, signed in or not, as often as the class may be called.
+func Open(class Class) Access { return Access{kind: accessOpen, class: class} }
 
 // Self is for whoever is signed in, about himself.
 func Self() Access { return Access{kind: accessSelf} }
@@ -43,8 +44,18 @@ func May(p permission.Permission) Access { return Access{kind: accessPermitted, 
 // InPerson refuses tokens and whoever looks at an account as somebody else.
 func (a Access) InPerson() Access { a.inPerson = true; return a }
 
-// Fresh asks for a proof of who one is that is a few minutes old at most, and so for a person.
+// Fresh asks for a proof of who one is that is a few minutes old at most, and so for a person. Who has a second factor has
+// to have shown it in this session: a session from before it was set up knows a password alone.
 func (a Access) Fresh() Access { a.fresh, a.inPerson = true, true; return a }
+
+// AccessOf is the access that an operation is marked with; the zero Access for none.
+func AccessOf(op *huma.Operation) Access {
+	access, _ := op.Metadata[accessKey].(Access)
+	return access
+}
+
+// Class is how often strangers may call an open operation.
+func (a Access) Class() Class { return a.class }
 
 // IsOpen tells whether strangers may call.
 func (a Access) IsOpen() bool { return a.kind == accessOpen }
@@ -89,6 +100,9 @@ func (a Access) decide(who *Principal, now time.Time) *refusal {
 	case a.kind == accessNobody:
 		return &refusal{http.StatusForbidden, "not_allowed", "this is not yours to do"}
 	case a.kind == accessOpen:
+		if _, _, ok := a.class.limits(); !ok {
+			return &refusal{http.StatusForbidden, "not_allowed", "this is not yours to do"}
+		}
 		return nil
 	case who == nil:
 		return &refusal{http.StatusUnauthorized, "not_signed_in", "sign in, or send a bearer token"}
@@ -100,24 +114,26 @@ func (a Access) decide(who *Principal, now time.Time) *refusal {
 		return &refusal{http.StatusForbidden, who.Restricted, restriction(who.Restricted)}
 	case a.kind == accessPermitted && !who.Permissions.Has(a.permission):
 		return &refusal{http.StatusForbidden, "not_allowed", "this is not yours to do"}
-	case a.fresh && now.Sub(who.ProvedAt) > freshFor:
+	case a.fresh && (now.Sub(who.ProvedAt) > freshFor || who.SecondFactor && !who.TwoFactors()):
 		return &refusal{http.StatusForbidden, "proof_required", "prove again who you are, then repeat this"}
 	}
 	return nil
 }
 
-// Authorise is huma's middleware: it holds each operation's access, and refuses an operation that names none.
+// Authorise is huma's middleware: it holds each operation's access, refuses an operation that names none, and counts the
+// calls of those that are open.
 func (g *Guard) Authorise(ctx huma.Context, next func(huma.Context)) {
-	access, _ := ctx.Operation().Metadata[accessKey].(Access)
+	access := AccessOf(ctx.Operation())
 	refused := access.decide(PrincipalOf(ctx.Context()), g.now())
-	if refused == nil {
+	switch {
+	case refused != nil:
+		if refused.status == http.StatusUnauthorized {
+			ctx.SetHeader("WWW-Authenticate", `Bearer realm="ezscale"`)
+		}
+		refuse(ctx, NewProblem(ctx.Context(), refused.status, refused.code, refused.detail))
+	case access.IsOpen():
+		g.limited(ctx, access.class, next)
+	default:
 		next(ctx)
-		return
 	}
-	if refused.status == http.StatusUnauthorized {
-		ctx.SetHeader("WWW-Authenticate", `Bearer realm="ezscale"`)
-	}
-	ctx.SetHeader("Content-Type", ProblemType)
-	ctx.SetStatus(refused.status)
-	_, _ = ctx.BodyWriter().Write(NewProblem(ctx.Context(), refused.status, refused.code, refused.detail).encode())
 }

@@ -7,6 +7,10 @@
 // decided in one place (Access.decide): every operation names what it needs, and one that names nothing is refused to
 // everybody.
 //
+// What is open to strangers names a Class too, Open(Password), and is counted by it before its handler runs: per network
+// and in all, over all processes. What the handler knows more about, such as whose password is guessed, it counts itself;
+// its 429 costs nothing here. An open operation without a class is refused, and fails a test of package api.
+//
 // The sites for customers and for staff are told apart by the host name. Who is signed in on one is nobody on the other.
 //
 // Problems (RFC 9457) hold a code, a sentence and the request's id, never an internal error's text.
@@ -15,9 +19,13 @@ package guard
 import (
 	"crypto/sha256"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/internal/limiter"
 )
 
 // Config says what the guard guards.
@@ -26,7 +34,10 @@ type Config struct {
 	Sites       Sites
 	Development bool
 	Door        Door
+	Limiter     *limiter.Limiter // counts the calls of open operations; nil: they are refused
 	Now         func() time.Time // the machine's clock: sessions live by it
+	Gate        Assertions       // what stands before the admin site; nil: nothing
+	Proxies     []netip.Prefix   // whose word about where a request came from counts
 }
 
 // Guard holds what the checks need.
@@ -34,10 +45,13 @@ type Guard struct {
 	Watch       *Watch
 	sites       Sites
 	door        Door
+	limiter     *limiter.Limiter
 	now         func() time.Time
 	token       [sha256.Size]byte
 	hasToken    bool
 	development bool
+	gate        Assertions
+	proxies     []netip.Prefix
 	log         *slog.Logger
 	metrics     *metrics
 }
@@ -45,8 +59,8 @@ type Guard struct {
 // New makes a guard.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Guard {
 	return &Guard{
-		Watch: newWatch(cfg.Door, cfg.Now, log), sites: cfg.Sites, door: cfg.Door, now: cfg.Now,
+		Watch: newWatch(cfg.Door, cfg.Now, log), sites: cfg.Sites, door: cfg.Door, limiter: cfg.Limiter, now: cfg.Now,
 		token: sha256.Sum256([]byte(cfg.Token)), hasToken: cfg.Token != "",
-		development: cfg.Development, log: log, metrics: newMetrics(reg),
+		development: cfg.Development, gate: cfg.Gate, proxies: slices.Clone(cfg.Proxies), log: log, metrics: newMetrics(reg),
 	}
 }

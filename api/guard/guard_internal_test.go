@@ -27,6 +27,7 @@ func TestIsLocal(t *testing.T) {
 		{"127.0.0.1:5000", "X-Forwarded-For", false},
 		{"127.0.0.1:5000", "Forwarded", false},
 		{"127.0.0.1:5000", "Via", false},
+		{"127.0.0.1:5000", "CF-Connecting-IP", false},
 		{"@", "", false},
 		{"", "", false},
 	}
@@ -102,16 +103,20 @@ func TestDecisions(t *testing.T) {
 	token.Session = uuid.Nil
 	restricted.Restricted = NeedsSecondFactor
 	impersonated.Impersonator = &uuid.UUID{}
+	weak, strong := person, person
+	weak.SecondFactor, weak.Factors = true, []string{FactorPassword}
+	strong.SecondFactor, strong.Factors = true, []string{FactorPassword, FactorTOTP}
 	for _, c := range []struct {
 		access Access
 		who    *Principal
 		want   string
 	}{
 		{Access{}, &person, "not_allowed"}, {Access{}, nil, "not_allowed"}, {Access{}.InPerson(), operator(), "not_allowed"},
-		{Open(), nil, ""}, {Open(), &person, ""},
+		{Open(Reading), nil, ""}, {Open(Reading), &person, ""}, {Open(NoClass), nil, "not_allowed"}, {Open("other"), &person, "not_allowed"},
 		{Self(), nil, "not_signed_in"}, {Self(), &person, ""}, {Self(), &token, ""}, {Self(), &restricted, ""}, {Self(), operator(), ""},
 		{Self().InPerson(), &token, "not_for_tokens"}, {Self().InPerson(), operator(), "not_for_tokens"}, {Self().InPerson(), &impersonated, "not_while_impersonating"},
 		{Self().Fresh(), &person, ""}, {Self().Fresh(), &stale, "proof_required"}, {Self().Fresh(), &token, "not_for_tokens"},
+		{Self().Fresh(), &weak, "proof_required"}, {Self().Fresh(), &strong, ""}, {Self().InPerson(), &weak, ""},
 		{May(permission.ServicesRead), nil, "not_signed_in"}, {May(permission.ServicesRead), &person, ""}, {May(permission.ServicesRead), &impersonated, ""},
 		{May(permission.ServicesRead), &restricted, NeedsSecondFactor}, {May(permission.ServicesWrite), &person, "not_allowed"},
 		{May(permission.ServicesRead).Fresh(), &stale, "proof_required"}, {May(permission.ServicesWrite).Fresh(), &stale, "not_allowed"},

@@ -50,7 +50,7 @@ func IsSecure(ctx context.Context) bool { return requestOf(ctx).secure }
 // IsLocal tells whether the request of ctx was sent on this machine, and not through a proxy for somebody else.
 func IsLocal(ctx context.Context) bool { return requestOf(ctx).local }
 
-// IP is where the request of ctx came from: the connection's own address, also where that is a proxy's.
+// IP is where the request of ctx came from: the connection's own address, or what a trusted proxy says.
 func IP(ctx context.Context) netip.Addr { return requestOf(ctx).ip }
 
 // UserAgent is what says to have sent the request of ctx, cut to what a log can hold.
@@ -58,16 +58,13 @@ func UserAgent(ctx context.Context) string { return requestOf(ctx).agent }
 
 // Middleware is what every request goes through, in order.
 func (g *Guard) Middleware() []gin.HandlerFunc {
-	return []gin.HandlerFunc{g.identify, g.observe, g.recover, protect, g.guide, sameOrigin(), bound, g.authenticate}
+	return []gin.HandlerFunc{g.identify, g.observe, g.recover, protect, g.assert, g.guide, sameOrigin(), bound, g.authenticate}
 }
 
 // identify gives the request an id: the caller's if it is short and plain, so that it can follow its own logs.
 func (g *Guard) identify(c *gin.Context) {
-	r := request{id: c.GetHeader(requestIDHeader), local: isLocal(c.Request), agent: printable(c.Request.UserAgent()), site: g.sites.of(c.Request.Host)}
+	r := request{id: c.GetHeader(requestIDHeader), local: isLocal(c.Request), agent: printable(c.Request.UserAgent()), site: g.sites.of(c.Request.Host), ip: clientIP(c.Request, g.proxies)}
 	r.secure = c.Request.TLS != nil || r.site != NoSite && g.sites.URL(r.site).Scheme == "https"
-	if peer, err := netip.ParseAddrPort(c.Request.RemoteAddr); err == nil {
-		r.ip = peer.Addr().Unmap().WithZone("")
-	}
 	if !isPlain(r.id) {
 		r.id = uuid.NewString()
 	}
@@ -79,7 +76,7 @@ func (g *Guard) identify(c *gin.Context) {
 // request that says it was forwarded is not.
 func isLocal(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For") + r.Header.Get("X-Real-Ip") + r.Header.Get("Via")
+	forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For") + r.Header.Get("X-Real-Ip") + r.Header.Get("Via") + r.Header.Get(connectingIP)
 	return err == nil && peer.Addr().Unmap().IsLoopback() && forwarded == ""
 }
 

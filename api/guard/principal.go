@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/internal/permission"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/access"
 )
@@ -45,8 +46,10 @@ type Principal struct {
 	Email        string
 	Actor        string // as the audit log has it
 	Permissions  permission.Set
-	Restricted   string    // why there are no permissions; empty: nothing is in the way
-	Session      uuid.UUID // nil UUID: a token
+	Restricted   string      // why there are no permissions; empty: nothing is in the way
+	Session      uuid.UUID   // nil UUID: a token
+	Token        uuid.UUID   // nil UUID: a session, or the operator's token
+	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
 	Factors      []string
 	ProvedAt     time.Time // of the session
 	ExpiresAt    time.Time
@@ -62,6 +65,20 @@ func (p *Principal) IsStaff() bool { return p.Site == SiteAdmin }
 
 // InPerson tells a person with a session from a program with a token.
 func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
+
+// TwoFactors tells whether the session was opened with more than a password.
+func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
+
+// credential is the id of what the principal came with, nil UUID for the operator's token.
+func (p *Principal) credential() uuid.UUID {
+	switch {
+	case p == nil:
+		return uuid.Nil
+	case p.Session != uuid.Nil:
+		return p.Session
+	}
+	return p.Token
+}
 
 // Scope is what the principal may see.
 func (p *Principal) Scope() query.Scope {
@@ -116,7 +133,7 @@ func twoFactors(factors []string) bool {
 // ofToken is at most what its owner may do now. That staff need a second factor, its owner had to show when he made it.
 func ofToken(site Site, t access.Token) *Principal {
 	p := ofPerson(site, t.Person)
-	p.Permissions = p.Permissions.And(permissions(t.Scopes))
+	p.Token, p.Permissions = t.ID, p.Permissions.And(permissions(t.Scopes))
 	p.Actor += " by token:" + t.ID.String()
 	return p
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -25,6 +28,7 @@ type Problem struct {
 	Detail    string         `json:"detail"`
 	RequestID string         `json:"request_id"`
 	Errors    []ProblemField `json:"errors,omitempty"`
+	headers   http.Header
 }
 
 // ProblemField is what is wrong with one part of the input.
@@ -38,12 +42,23 @@ func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 // GetStatus is the HTTP status; huma asks for it.
 func (p *Problem) GetStatus() int { return p.Status }
 
+// GetHeaders are what the answer carries besides; huma asks for them.
+func (p *Problem) GetHeaders() http.Header { return p.headers }
+
 // ContentType makes it a problem document; huma asks for it.
 func (p *Problem) ContentType(string) string { return ProblemType }
 
 // NewProblem makes a problem about the request of ctx.
 func NewProblem(ctx context.Context, status int, code, detail string) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, RequestID: RequestID(ctx)}
+}
+
+// TooMany is a problem about an attempt that was one too many; after the wait, rounded up to seconds, there may be another.
+func TooMany(ctx context.Context, wait time.Duration) *Problem {
+	p := NewProblem(ctx, http.StatusTooManyRequests, "too_many_attempts", "that was tried too often; try again later")
+	seconds := max(1, int64((wait+time.Second-1)/time.Second))
+	p.headers = http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}}
+	return p
 }
 
 // Problem turns any error into what a stranger may know of it. What is not a fault is logged and told as internal.
@@ -119,6 +134,7 @@ func AsProblem(ctx huma.Context, _ string, body any) (any, error) {
 
 // Write answers outside of huma: before an operation is found, or after it panicked.
 func (p *Problem) Write(w http.ResponseWriter) {
+	maps.Copy(w.Header(), p.headers)
 	w.Header().Set("Content-Type", ProblemType)
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(p.encode())
@@ -133,4 +149,9 @@ func (p *Problem) encode() []byte {
 func IsAPI(path string) bool {
 	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/health/") || path == "/openapi.json" || path == "/metrics" ||
 		strings.HasPrefix(path, "/oauth/") || path == "/.well-known/openid-configuration"
+}
+
+// NotSignedIn is a problem about somebody who is nobody.
+func NotSignedIn(ctx context.Context) *Problem {
+	return NewProblem(ctx, http.StatusUnauthorized, "not_signed_in", "sign in, or send a bearer token")
 }

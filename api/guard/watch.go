@@ -19,8 +19,8 @@ const (
 	blindFor   = 5 // failed looks after which every stream ends: what cannot be asked for is not allowed
 )
 
-// Watch ends what outlives a request, the live streams, when its session ends. It asks about all sessions that have one
-// at a time, and not at all when there is none.
+// Watch ends what outlives a request, the live streams, when the session or token that it began with ends. It asks about
+// all that have one at a time, and not at all when there is none.
 type Watch struct {
 	db   query.Postgres
 	now  func() time.Time
@@ -39,25 +39,26 @@ func newWatch(db query.Postgres, now func() time.Time, log *slog.Logger) *Watch 
 	return &Watch{db: db, now: now, log: log, open: map[uuid.UUID]*watched{}}
 }
 
-// Session gives a channel that is closed when the session ends, and what to call when nobody listens any more. For a
-// token, which has no session, the channel is nil.
-func (w *Watch) Session(p *Principal) (ended <-chan struct{}, leave func()) {
-	if p == nil || p.Session == uuid.Nil {
+// For gives a channel that is closed when the principal's session or token ends, and what to call when nobody listens
+// any more. For the operator's token, which lives as long as the process, the channel is nil.
+func (w *Watch) For(p *Principal) (ended <-chan struct{}, leave func()) {
+	id := p.credential()
+	if id == uuid.Nil {
 		return nil, func() {}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.open[p.Session]
+	s := w.open[id]
 	if s == nil {
 		s = &watched{ended: make(chan struct{})}
-		w.open[p.Session] = s
+		w.open[id] = s
 	}
 	s.streams++
 	if !w.runs {
 		w.runs = true
 		go w.run()
 	}
-	return s.ended, func() { w.leave(p.Session, s) }
+	return s.ended, func() { w.leave(id, s) }
 }
 
 func (w *Watch) leave(id uuid.UUID, s *watched) {
@@ -74,16 +75,16 @@ func (w *Watch) run() {
 	defer tick.Stop()
 	failed := 0
 	for range tick.C {
-		ids := w.sessions()
+		ids := w.watched()
 		if ids == nil {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), watchBound)
-		over, err := access.EndedSessions(ctx, w.db, ids, w.now())
+		over, err := access.Ended(ctx, w.db, ids, w.now())
 		cancel()
 		if err != nil {
 			failed++
-			w.log.Warn("cannot ask which sessions are over", "streams", len(ids), "error", err)
+			w.log.Warn("cannot ask which sessions and tokens are over", "streams", len(ids), "error", err)
 			if failed < blindFor {
 				continue
 			}
@@ -94,8 +95,8 @@ func (w *Watch) run() {
 	}
 }
 
-// sessions lists what is watched; nil, and the end of run, when there is nothing.
-func (w *Watch) sessions() []uuid.UUID {
+// watched lists what is watched; nil, and the end of run, when there is nothing.
+func (w *Watch) watched() []uuid.UUID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.open) == 0 {

@@ -23,6 +23,7 @@ type Tools struct {
 	Vault   *vault.Vault
 	Hasher  *password.Hasher
 	Policy  *password.Policy
+	brand   string
 	account *passkey.RelyingParty
 	admin   *passkey.RelyingParty
 }
@@ -30,10 +31,11 @@ type Tools struct {
 // WithSites gives the tools a relying party for each site. A passkey of one is none on the other.
 func (t Tools) WithSites(sites guard.Sites, brand string, now func() time.Time) (Tools, error) {
 	var err error
-	if t.account, err = relyingParty(sites.Account, brand, now); err != nil {
+	t.brand = brand
+	if t.account, err = relyingParty(sites.Account, t.Issuer(guard.SiteAccount), now); err != nil {
 		return t, fmt.Errorf("passkeys of the account site: %w", err)
 	}
-	if t.admin, err = relyingParty(sites.Admin, brand+" staff", now); err != nil {
+	if t.admin, err = relyingParty(sites.Admin, t.Issuer(guard.SiteAdmin), now); err != nil {
 		return t, fmt.Errorf("passkeys of the admin site: %w", err)
 	}
 	return t, nil
@@ -49,6 +51,14 @@ func (t Tools) Passkeys(site guard.Site) *passkey.RelyingParty {
 		return t.admin
 	}
 	return t.account
+}
+
+// Issuer is what authenticators call a site.
+func (t Tools) Issuer(site guard.Site) string {
+	if site == guard.SiteAdmin {
+		return t.brand + " staff"
+	}
+	return t.brand
 }
 
 // Seeds is where authenticators' seeds are sealed; a row is a person's id.

@@ -37,14 +37,14 @@ func (o Orders) RegisterCustomer(ctx context.Context, in *struct {
 // ChangeCustomer changes a customer's name.
 func (o Orders) ChangeCustomer(ctx context.Context, in *struct {
 	Write
-	Email string `path:"email" maxLength:"254" doc:"Mail address or id"`
-	Body  CustomerSettings
+	ID   string `path:"id" maxLength:"254" doc:"Mail address or id"`
+	Body CustomerSettings
 }) (Reference, error) {
 	meta, err := o.meta(ctx, in.Write)
 	if err != nil {
 		return Reference{}, err
 	}
-	found, err := whois.FindCustomer(ctx, o.Postgres, query.Staff(), in.Email)
+	found, err := whois.FindCustomer(ctx, o.Postgres, query.Staff(), in.ID)
 	if err != nil {
 		return Reference{}, err
 	}

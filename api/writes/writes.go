@@ -40,9 +40,11 @@ type Write struct {
 	Match string `header:"If-Match" maxLength:"22" doc:"Version of the object that the change is meant for; absent: any"`
 }
 
-// meta is what a command runs with. A key draws the same ids each time, so that a repeated request is the same input.
-func (o Orders) meta(ctx context.Context, w Write) (command.Meta, error) {
-	meta := command.Meta{Actor: guard.ActorOf(ctx), Key: w.Key, RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: o.Now()}
+func (o Orders) meta(ctx context.Context, w Write) (command.Meta, error) { return w.Meta(ctx, o.Now()) }
+
+// Meta is what a command runs with. A key draws the same ids each time, so that a repeated request is the same input.
+func (w Write) Meta(ctx context.Context, now time.Time) (command.Meta, error) {
+	meta := command.Meta{Actor: guard.ActorOf(ctx), Key: w.Key, RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: now}
 	if meta.Key == "" {
 		meta.Key = "fresh:" + uuid.NewString()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ezscale/platform/api"
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/cmd/ezscale/gate"
 	"github.com/ezscale/platform/cmd/ezscale/process"
 	"github.com/ezscale/platform/cmd/ezscale/proving"
 	"github.com/ezscale/platform/internal/clickhouse"
@@ -56,14 +57,16 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	}
 	wall := query.NewWall(read)
 	b.check("postgres as customers", "grant ezscale_customer to the login user of EZSCALE_POSTGRES_QUERY", wall.Check)
-	pages, err := web.New(web.Config{Brand: b.cfg.Brand})
+	development := b.cfg.Mode == config.Development
+	pages, err := web.New(web.Config{Brand: b.cfg.Brand, AdminHost: sites.Admin.Hostname(), Development: development})
 	if err != nil {
 		return nil, fmt.Errorf("open the pages: %w", err)
 	}
-	development := b.cfg.Mode == config.Development
-	server, err := api.New(api.Config{
-		Address: b.cfg.HTTP, Token: b.cfg.Token, Sites: sites, Production: !development, Development: development,
-	}, api.Dependencies{
+	settings := api.Config{Address: b.cfg.HTTP, Token: b.cfg.Token, Sites: sites, Production: !development, Development: development, Proxies: b.cfg.Proxies}
+	if err := b.addGate(&settings); err != nil {
+		return nil, err
+	}
+	server, err := api.New(settings, api.Dependencies{
 		Commands: db, Postgres: wall, Background: read, Door: door, Proofs: tools, ClickHouse: click, Clock: b.clock, MachineNow: machineNow, Log: b.log, Registry: b.registry,
 		Health: b.health.Parts, Metrics: observe.MetricsHandler(b.registry),
 		Web:     pages,
@@ -74,6 +77,17 @@ func (b *base) addAPI(ctx context.Context, extras apiExtras) (*api.Server, error
 	}
 	b.process.Add("api", server)
 	return server, nil
+}
+
+// addGate puts Cloudflare Access before the admin site, where the settings say so.
+func (b *base) addGate(settings *api.Config) error {
+	found, err := gate.New(b.cfg.Access, machineNow, nil, b.log, b.registry)
+	if err != nil || found == nil {
+		return err
+	}
+	settings.Gate = found
+	b.process.Add("cloudflare access", found)
+	return nil
 }
 
 // clickHouse opens the pool of the read models at first use.

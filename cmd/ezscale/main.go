@@ -14,12 +14,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ezscale/platform/cmd/ezscale/admin"
 	"github.com/ezscale/platform/cmd/ezscale/auditlog"
 	"github.com/ezscale/platform/cmd/ezscale/bench"
 	"github.com/ezscale/platform/cmd/ezscale/elastiflow"
 	"github.com/ezscale/platform/cmd/ezscale/rawlog"
 	"github.com/ezscale/platform/cmd/ezscale/secretring"
 	"github.com/ezscale/platform/cmd/ezscale/servers"
+	"github.com/ezscale/platform/cmd/ezscale/stack"
 	"github.com/ezscale/platform/cmd/ezscale/tools"
 	"github.com/ezscale/platform/cmd/ezscale/tools/network"
 	"github.com/ezscale/platform/cmd/ezscale/tools/report"
@@ -77,9 +79,9 @@ func newRoot() *cobra.Command {
 	group(groupUse, tools.NewApplyCommand(), tools.NewUsageCommand(), report.NewCommand(), tools.NewMoveCommand(), tools.NewSimulateCommand(), tools.NewClockCommand())
 	group(groupUse, network.NewPortsCommand(), network.NewQuarantineCommand())
 	group(groupTend, tools.NewReplayCommand(rawlog.NewPcapCommand(), elastiflow.NewCommand(), elastiflow.NewListCommand()), rawlog.NewFlowsCommand())
-	group(groupTend, auditlog.NewCommand(), secretring.NewCommand())
+	group(groupTend, admin.NewCommand(), auditlog.NewCommand(), secretring.NewCommand())
 	group(groupTend, tools.NewDoctorCommand(), tools.NewHealthCommand(), tools.NewParkedCommand(), tools.NewRebuildCommand(), newMigrateCommand(), bench.NewCommand(), tools.NewSettingsCommand())
 	group(groupRoles, newRoleCommands()...)
-	root.AddCommand(newEmbeddedCommand())
+	root.AddCommand(stack.NewChildCommand())
 	return tools.Strict(root)
 }

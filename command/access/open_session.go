@@ -36,12 +36,13 @@ type OpenSession struct {
 	Hash       secret.Hash   `json:"hash" audit:"redact"`
 	Site       string        `json:"site"`
 	PersonID   uuid.UUID     `json:"person_id"`
-	CustomerID *uuid.UUID    `json:"customer_id,omitempty"` // the account to look at; nil: the first that the person is in
-	Factors    []string      `json:"factors"`               // what he proved himself with
-	At         time.Time     `json:"at"`                    // by the machine's clock
-	Lifetime   time.Duration `json:"lifetime"`              // nanoseconds
-	Idle       time.Duration `json:"idle"`                  // it ends after so long without a request
-	Replaces   *uuid.UUID    `json:"replaces,omitempty"`    // the session that the browser had, which ends
+	CustomerID *uuid.UUID    `json:"customer_id,omitempty"`            // the account to look at; nil: the first that the person is in
+	Factors    []string      `json:"factors"`                          // what he proved himself with
+	At         time.Time     `json:"at"`                               // by the machine's clock
+	Lifetime   time.Duration `json:"lifetime"`                         // nanoseconds
+	Idle       time.Duration `json:"idle"`                             // it ends after so long without a request
+	Replaces   *uuid.UUID    `json:"replaces,omitempty"`               // the session that the browser had, which ends
+	Password   secret.Hash   `json:"password,omitzero" audit:"redact"` // SHA-256 of the stored hash that was verified; zero: none was
 }
 
 // OpenedSession is the answer.
@@ -72,10 +73,13 @@ func (c OpenSession) Validate() error {
 }
 
 const (
+	// Held to the end: who sets another password waits for the session, and then ends it with the others.
+	lockPassword = `select from password where person_id = $1 and sha256(convert_to(hash, 'UTF8')) = $2 for share`
+
 	findSignable = `
 select exists (select from session s where s.person_id = p.id and s.user_agent = $3),
     coalesce($4, (select m.customer_id from membership m where m.person_id = p.id order by m.since, m.customer_id limit 1))
-from person p where p.id = $1 and p.site = $2 and p.status = 'active'`
+from person p where p.id = $1 and p.site = $2 and p.status = 'active' for share of p`
 
 	insertSession = `
 insert into session (id, hash, site, person_id, customer_id, factors, opened_at, proved_at, seen_at, expires_at, idle, ip, user_agent)
@@ -95,6 +99,9 @@ func (c OpenSession) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	if err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("find person %s: %w", c.PersonID, err)
 	}
+	if err := c.holdPassword(ctx, tx); err != nil {
+		return OpenedSession{}, nil, err
+	}
 	_, err = tx.Exec(ctx, insertSession, c.SessionID, c.Hash[:], c.Site, c.PersonID, customer, c.Factors, c.At, c.At.Add(c.Lifetime), c.Idle, address(meta.IP), meta.UserAgent)
 	if err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("insert session: %w", err)
@@ -106,6 +113,21 @@ func (c OpenSession) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	}
 	opened := events.SessionOpened{SessionID: c.SessionID, PersonID: c.PersonID, Site: c.Site, NewDevice: !known}
 	return OpenedSession{SessionID: c.SessionID, NewDevice: !known}, []events.Event{opened}, nil
+}
+
+// holdPassword sees that the password is still the one that was verified.
+func (c OpenSession) holdPassword(ctx context.Context, tx pgx.Tx) error {
+	if c.Password == (secret.Hash{}) {
+		return nil
+	}
+	err := tx.QueryRow(ctx, lockPassword, c.PersonID, c.Password[:]).Scan()
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fault.New(fault.Forbidden, "password_changed", "the password was changed meanwhile")
+	}
+	if err != nil {
+		return fmt.Errorf("hold the password of %s: %w", c.PersonID, err)
+	}
+	return nil
 }
 
 // address is null for a command that no request brought.

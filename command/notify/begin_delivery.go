@@ -12,6 +12,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -31,6 +32,7 @@ type Delivery struct {
 	Template       string          `json:"template"`
 	Content        json.RawMessage `json:"content"`
 	QueuedAt       time.Time       `json:"queued_at"`
+	Token          secret.Text     `json:"-"` // of the link in it; whoever sends it draws it
 }
 
 // Name is the command's name.

@@ -3,6 +3,9 @@
 // comes, one message is queued. Its content is frozen when it is queued, so that what is sent says what was true
 // then.
 //
+// Mails to people say what happened to them, in few sentences (person.go). One that holds a link names the link alone:
+// its token is drawn when the mail is sent, and again when it is sent again.
+//
 // A delivery is three steps: BeginDelivery commits the attempt, the gateway is called, RecordDelivery commits the
 // outcome. A crash after the gateway took the message and before that was recorded sends it once more, under the
 // same id: mail and webhooks offer nothing better than that a receiver can tell.
@@ -99,6 +102,7 @@ type Port struct {
 // draft is a notification to be queued.
 type draft struct {
 	customerID                   uuid.UUID // nil UUID: about no customer
+	personID                     uuid.UUID // nil UUID: to nobody who has a row
 	channel, recipient, template string
 	eventID                      uuid.UUID
 	content                      any
@@ -111,8 +115,8 @@ func (d draft) id() uuid.UUID {
 }
 
 const insertNotification = `
-insert into notification (id, customer_id, channel, recipient, template, event_id, content, status, queued_at)
-values ($1, nullif($2::uuid, '00000000-0000-0000-0000-000000000000'), $3, $4, $5, $6, $7, 'queued', $8)
+insert into notification (id, customer_id, person_id, channel, recipient, template, event_id, content, status, queued_at)
+values ($1, nullif($2::uuid, '00000000-0000-0000-0000-000000000000'), nullif($3::uuid, '00000000-0000-0000-0000-000000000000'), $4, $5, $6, $7, $8, 'queued', $9)
 on conflict do nothing`
 
 func queue(ctx context.Context, tx pgx.Tx, meta command.Meta, drafts ...draft) (Queued, error) {
@@ -122,7 +126,7 @@ func queue(ctx context.Context, tx pgx.Tx, meta command.Meta, drafts ...draft) (
 		if err != nil {
 			return Queued{}, fmt.Errorf("write a notification's content as JSON: %w", err)
 		}
-		tag, err := tx.Exec(ctx, insertNotification, d.id(), d.customerID, d.channel, d.recipient, d.template, d.eventID, content, meta.Now)
+		tag, err := tx.Exec(ctx, insertNotification, d.id(), d.customerID, d.personID, d.channel, d.recipient, d.template, d.eventID, content, meta.Now)
 		if err != nil {
 			return Queued{}, fmt.Errorf("queue %s by %s: %w", d.template, d.channel, err)
 		}

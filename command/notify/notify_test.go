@@ -15,6 +15,7 @@ import (
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/command/notify"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -35,7 +36,9 @@ func TestMessages(t *testing.T) {
 	ports := notify.Ports{ExporterName: "leaf 0", Hour: at, Off: true, Count: 2, Ports: []notify.Port{{IfIndex: 513, Name: "xe-0/0/1", RatioIn: "0.4800"}, {IfIndex: 514}}}
 	again := ports
 	again.Off, again.Count, again.Ports = false, 1, []notify.Port{{IfIndex: 513, RatioIn: "1.0200", RatioOut: "0.9900"}}
-	for name, content := range map[string]any{"ports": ports, "ports_again": again, "quota_alert": alert, "quota_alert_over": over, "quota_alert_free": free, "invoice": invoice, "invoice_credit": credit} {
+	refused := notify.StaffSignIn{PersonName: "Ada", Refused: true, Factor: "totp", At: at}
+	device := notify.StaffSignIn{PersonName: "Ada", IP: "192.0.2.1", UserAgent: "Browser/1", At: at}
+	for name, content := range map[string]any{"staff_refused": refused, "staff_device": device, "ports": ports, "ports_again": again, "quota_alert": alert, "quota_alert_over": over, "quota_alert_free": free, "invoice": invoice, "invoice_credit": credit} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			checkMessage(t, name, content)
@@ -45,7 +48,7 @@ func TestMessages(t *testing.T) {
 
 func checkMessage(t *testing.T, name string, content any) {
 	t.Helper()
-	r, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example/"})
+	r, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example/", AdminURL: "https://staff.example/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,14 +56,22 @@ func checkMessage(t *testing.T, name string, content any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := notify.TemplateQuotaAlert
+	template, token := notify.TemplateQuotaAlert, ""
+	person, isPerson := content.(notify.PersonNotice)
 	switch {
+	case isPerson:
+		template = strings.TrimSuffix(name, "_left")
+		if person.LinkID != nil {
+			token = "ezl_TOKEN"
+		}
 	case strings.HasPrefix(name, "invoice"):
 		template = notify.TemplateInvoice
 	case strings.HasPrefix(name, "ports"):
 		template = notify.TemplatePorts
+	case strings.HasPrefix(name, "staff"):
+		template = notify.TemplateStaffSignIn
 	}
-	m, err := r.Render(notify.Delivery{Template: template, Content: raw})
+	m, err := r.Render(notify.Delivery{Template: template, Content: raw, Token: secret.New(token)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +193,44 @@ func TestPortsOfAnHourAreOneNotice(t *testing.T) {
 	order.Hour = hour.Add(time.Hour)
 	worldtest.Refused(w, order, fault.NotFound, "no_such_ports")
 	if err := (notify.QueuePorts{}).Validate(); !fault.Is(err, fault.Invalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// However often somebody fails within ten minutes, the staff read of it once.
+func TestRefusalsAreOneNotice(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	staff, member, session := w.NewID(), w.NewID(), w.NewID()
+	w.Exec(`insert into person (id, site, email, name, created_at) values ($1, 'admin', 'a@example.com', 'Ada', now()), ($2, 'account', 'b@example.com', 'Bob', now())`, staff, member)
+	w.Exec(`insert into session (id, hash, site, person_id, factors, opened_at, proved_at, seen_at, expires_at, idle, ip, user_agent)
+		select $1::uuid, sha256('a'), 'admin', $2::uuid, '{passkey}', now(), now(), now(), now(), '1 h', '192.0.2.1', 'Browser/1'`, session, staff)
+	queued := func(order notify.QueueStaffSignIn) int { return len(worldtest.Must(w, order).NotificationIDs) }
+	at := w.Time("2026-01-01T00:01:00Z")
+	refusal := notify.QueueStaffSignIn{PersonID: staff, Factor: "password", At: at}
+	if first, again := queued(refusal), queued(refusal); first != 1 || again != 0 {
+		t.Errorf("queued %d, then %d", first, again)
+	}
+	refusal.At, refusal.Factor = at.Add(8*time.Minute), "totp"
+	if queued(refusal) != 0 {
+		t.Error("another one within ten minutes")
+	}
+	if refusal.At = at.Add(9 * time.Minute); queued(refusal) != 1 {
+		t.Error("none in the next ten minutes")
+	}
+	device := notify.QueueStaffSignIn{PersonID: staff, SessionID: session, At: at}
+	if first, again := queued(device), queued(device); first != 1 || again != 0 {
+		t.Errorf("a new browser: queued %d, then %d", first, again)
+	}
+	if got := worldtest.One[string](w, `select concat_ws(' ', channel, recipient, content->>'person_name', content->>'ip', content->>'user_agent') from notification where content->>'refused' = 'false'`); got != "discord staff Ada 192.0.2.1 Browser/1" {
+		t.Errorf("got %q", got)
+	}
+	w.Exec(`update session set factors = '{development}' where id = $1`, session)
+	w.Exec(`delete from notification`)
+	if refusal.PersonID = member; queued(refusal)+queued(device) != 0 {
+		t.Error("a customer, or the development login, is the staff's news")
+	}
+	if err := (notify.QueueStaffSignIn{}).Validate(); !fault.Is(err, fault.Invalid) {
 		t.Errorf("got %v", err)
 	}
 }

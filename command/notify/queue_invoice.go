@@ -63,7 +63,7 @@ func (c QueueInvoice) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) 
 	if content.Lines, err = readLines(ctx, tx, c.InvoiceID, currency); err != nil {
 		return Queued{}, nil, err
 	}
-	queued, err := queue(ctx, tx, meta, draft{customerID, ChannelMail, email, TemplateInvoice, c.EventID, content})
+	queued, err := queue(ctx, tx, meta, draft{customerID: customerID, channel: ChannelMail, recipient: email, template: TemplateInvoice, eventID: c.EventID, content: content})
 	return queued, nil, err
 }
 

@@ -76,6 +76,6 @@ func (c QueuePorts) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Q
 	if content.Count == 0 {
 		return Queued{}, nil, fault.New(fault.NotFound, "no_such_ports", "no port of exporter %s turned %s in the hour %s", c.ExporterID, verdict, content.Hour.Format(time.RFC3339))
 	}
-	queued, err := queue(ctx, tx, meta, draft{uuid.Nil, ChannelDiscord, RecipientStaff, TemplatePorts, c.subject(), content})
+	queued, err := queue(ctx, tx, meta, draft{channel: ChannelDiscord, recipient: RecipientStaff, template: TemplatePorts, eventID: c.subject(), content: content})
 	return queued, nil, err
 }

@@ -54,9 +54,9 @@ func (c QueueQuotaAlert) Handle(ctx context.Context, tx pgx.Tx, meta command.Met
 	if err != nil {
 		return Queued{}, nil, fmt.Errorf("select what the alert is about: %w", err)
 	}
-	drafts := []draft{{customerID, ChannelMail, email, TemplateQuotaAlert, c.EventID, content}}
+	drafts := []draft{{customerID: customerID, channel: ChannelMail, recipient: email, template: TemplateQuotaAlert, eventID: c.EventID, content: content}}
 	if c.Staff {
-		drafts = append(drafts, draft{customerID, ChannelDiscord, RecipientStaff, TemplateQuotaAlert, c.EventID, content})
+		drafts = append(drafts, draft{customerID: customerID, channel: ChannelDiscord, recipient: RecipientStaff, template: TemplateQuotaAlert, eventID: c.EventID, content: content})
 	}
 	queued, err := queue(ctx, tx, meta, drafts...)
 	return queued, nil, err

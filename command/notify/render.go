@@ -20,8 +20,9 @@ var templates embed.FS
 
 // Brand is who writes.
 type Brand struct {
-	Name string // "Example Hosting"
-	URL  string // of the customers' pages, without a slash at the end
+	Name     string // "Example Hosting"
+	URL      string // of the customers' pages, without a slash at the end
+	AdminURL string // of the staff's
 }
 
 // Rendered is a message as it is read.
@@ -50,7 +51,7 @@ func NewRenderer(brand Brand) (*Renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the HTML templates: %w", err)
 	}
-	brand.URL = strings.TrimRight(brand.URL, "/")
+	brand.URL, brand.AdminURL = strings.TrimRight(brand.URL, "/"), strings.TrimRight(brand.AdminURL, "/")
 	return &Renderer{brand: brand, text: text, html: html}, nil
 }
 
@@ -58,9 +59,11 @@ func functions() map[string]any {
 	return map[string]any{
 		"size":   bytesize.Format,
 		"period": func(p events.Period) string { return period.Period(p).String() },
-		"minute": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" },
+		"minute": minute,
 	}
 }
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
 // Render writes the message of a delivery.
 func (r *Renderer) Render(d Delivery) (Rendered, error) {
@@ -73,9 +76,19 @@ func (r *Renderer) Render(d Delivery) (Rendered, error) {
 		return r.render(d, &content, &content.CustomerName, func() string { return "/invoices/" + content.InvoiceID.String() })
 	case TemplatePorts:
 		var content Ports
-		return r.render(d, &content, new(string), func() string { return "/exporters/" + url.PathEscape(content.ExporterName) })
+		return r.staff().render(d, &content, new(string), func() string { return "/exporters/" + url.PathEscape(content.ExporterName) })
+	case TemplateStaffSignIn:
+		var content StaffSignIn
+		return r.staff().render(d, &content, new(string), func() string { return "/staff" })
 	}
-	return Rendered{}, fmt.Errorf("there is no template %q", d.Template)
+	return r.renderNotice(d)
+}
+
+// staff links to the staff's pages.
+func (r *Renderer) staff() *Renderer {
+	links := *r
+	links.brand.URL = r.brand.AdminURL
+	return &links
 }
 
 func (r *Renderer) render(d Delivery, content any, customerName *string, path func() string) (Rendered, error) {

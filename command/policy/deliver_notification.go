@@ -13,12 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/notify"
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/gateway/discord"
 	"github.com/ezscale/platform/internal/gateway/mail"
 	"github.com/ezscale/platform/internal/jobs"
+	"github.com/ezscale/platform/internal/token"
 )
 
 // maxDeliveries bounds the attempts at one notification, those that were asked to wait included.
@@ -39,6 +41,7 @@ type DelivererConfig struct {
 	Mail     *mail.Sender
 	Discord  *discord.Client
 	Now      func() time.Time
+	Machine  func() time.Time // the machine's clock: links live by it
 	NewID    func() uuid.UUID
 }
 
@@ -70,7 +73,7 @@ func (d *Deliverer) work(ctx context.Context, job jobs.Job[DeliverNotification])
 	}
 	sent := d.send(ctx, delivery)
 	status := outcome(sent, job.Last(), delivery.Attempts)
-	if status == notify.StatusFailed {
+	if status == notify.StatusFailed && !errors.Is(sent, errLinkOver) {
 		d.log.ErrorContext(ctx, "a notification is not delivered and not tried again", "notification", delivery.NotificationID, "channel", delivery.Channel)
 	}
 	d.delivered.WithLabelValues(delivery.Channel, status).Inc()
@@ -102,7 +105,7 @@ func outcome(sent error, last bool, attempts int) string {
 }
 
 func isFinal(err error) bool {
-	return errors.Is(err, mail.ErrRefused) || errors.Is(err, discord.ErrRefused) || errors.Is(err, errUnreadable)
+	return errors.Is(err, errLinkOver) || errors.Is(err, mail.ErrRefused) || errors.Is(err, discord.ErrRefused) || errors.Is(err, errUnreadable)
 }
 
 // answer is what the job queue is told.
@@ -122,10 +125,14 @@ func answer(sent error, status string) error {
 
 var (
 	errUnreadable = errors.New("the notification cannot be written")
+	errLinkOver   = errors.New("the link was used, revoked or replaced before its mail was sent")
 	errNoGateway  = errors.New("no gateway is configured for this channel")
 )
 
 func (d *Deliverer) send(ctx context.Context, n notify.Delivery) error {
+	if err := d.arm(ctx, &n); err != nil {
+		return err
+	}
 	m, err := d.cfg.Renderer.Render(n)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreadable, err)
@@ -145,6 +152,25 @@ func (d *Deliverer) send(ctx context.Context, n notify.Delivery) error {
 	}
 }
 
+// arm draws the token of the link that a notice holds. It is in the mail, and its hash in the link: nowhere else. If the
+// mail is sent again, it holds another, and the one before is worth nothing.
+func (d *Deliverer) arm(ctx context.Context, n *notify.Delivery) error {
+	link, err := notify.LinkOf(*n)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	if link == nil {
+		return nil
+	}
+	drawn := token.New(token.Link)
+	_, err = command.Run(ctx, d.cfg.DB, d.meta(), identity.ArmLink{LinkID: *link, Hash: drawn.Hash(), At: d.cfg.Machine()})
+	if fault.Is(err, fault.NotFound) {
+		return errLinkOver
+	}
+	n.Token = drawn.Text()
+	return err
+}
+
 // postOf writes a notification as a post for the staff.
 func postOf(n notify.Delivery, m notify.Rendered) (discord.Message, error) {
 	switch n.Template {
@@ -152,6 +178,8 @@ func postOf(n notify.Delivery, m notify.Rendered) (discord.Message, error) {
 		return postOfAlert(n, m)
 	case notify.TemplatePorts:
 		return postOfPorts(n, m)
+	case notify.TemplateStaffSignIn:
+		return postOfSignIn(n, m)
 	default:
 		return discord.Message{}, fmt.Errorf("%q is not written as a post", n.Template)
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,13 +36,14 @@ func (DeliverNotification) Kind() string { return "notify.deliver" }
 
 // NotifyRules are: when QuotaThresholdReached then mail the customer and post to the staff; when InvoiceFinalised
 // then mail the customer; when a port's samples and counters part or agree again then post to the staff. Each queues notifications and, for those that were not there, jobs to deliver them.
+// Those of people are peopleRules and staffRules.
 func NotifyRules(cfg NotifyConfig) []Rule {
-	return []Rule{
+	return slices.Concat([]Rule{
 		{On: events.QuotaThresholdReached{}.Type(), Name: "notify_quota_alert", Do: cfg.quotaAlert},
 		{On: events.InvoiceFinalised{}.Type(), Name: "notify_invoice", Do: cfg.invoice},
 		{On: events.PortReconciliationOff{}.Type(), Name: "notify_ports_off", Do: cfg.portOff},
 		{On: events.PortReconciled{}.Type(), Name: "notify_ports_reconciled", Do: cfg.portReconciled},
-	}
+	}, cfg.peopleRules(), cfg.staffRules())
 }
 
 func (c NotifyConfig) quotaAlert(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {

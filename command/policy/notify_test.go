@@ -61,7 +61,7 @@ func newOffice(t *testing.T, attempts int, hook string) *office {
 
 func (o *office) runJobs(t *testing.T, hook string, log *slog.Logger) {
 	t.Helper()
-	renderer, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example"})
+	renderer, err := notify.NewRenderer(notify.Brand{Name: "Example Hosting", URL: "https://panel.example", AdminURL: "https://staff.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func (o *office) runJobs(t *testing.T, hook string, log *slog.Logger) {
 	}
 	registry := prometheus.NewRegistry()
 	runner := jobs.New(jobs.Config{Poll: 100 * time.Millisecond}, o.Pool, slog.New(slog.DiscardHandler), registry)
-	policy.NewDeliverer(policy.DelivererConfig{DB: o.DB, Renderer: renderer, Mail: sender, Discord: webhook, Now: o.Now, NewID: o.NewID}, log, registry).Register(runner)
+	policy.NewDeliverer(policy.DelivererConfig{DB: o.DB, Renderer: renderer, Mail: sender, Discord: webhook, Now: o.Now, Machine: o.Now, NewID: o.NewID}, log, registry).Register(runner)
 	if err := runner.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func (o *office) happen(e events.Event, id uuid.UUID) {
 	err := pgx.BeginFunc(context.Background(), o.Pool, func(tx pgx.Tx) error {
 		for _, rule := range o.rules {
 			if rule.On == e.Type() {
-				if err := rule.Do(context.Background(), tx, e, events.Header{ID: id, Type: e.Type()}); err != nil {
+				if err := rule.Do(context.Background(), tx, e, events.Header{ID: id, Type: e.Type(), Time: o.Now()}); err != nil {
 					return err
 				}
 			}
@@ -208,4 +208,21 @@ func TestFailuresShow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who fails on the admin site, or comes there with a new browser, is told in the staff's channel; customers are not.
+func TestTheStaffHearOfTheirSignIns(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0, "")
+	staff, member, session := uuid.New(), uuid.New(), uuid.New()
+	o.Exec(`insert into person (id, site, email, name, created_at) values ($1, 'admin', 'a@example.com', 'Ada', now()), ($2, 'account', 'b@example.com', 'Bob', now())`, staff, member)
+	o.Exec(`insert into session (id, hash, site, person_id, factors, opened_at, proved_at, seen_at, expires_at, idle) select $1::uuid, sha256('a'), 'admin', $2::uuid, '{passkey}', now(), now(), now(), now(), '1 h'`, session, staff)
+	for range 3 {
+		o.happen(events.SignInRefused{PersonID: staff, Site: "admin", Factor: "password"}, uuid.New())
+	}
+	o.happen(events.SignInRefused{PersonID: member, Site: "account", Factor: "password"}, uuid.New())
+	o.happen(events.SessionOpened{SessionID: session, PersonID: staff, Site: "admin"}, uuid.New())
+	o.await("discord staff_sign_in sent")
+	o.happen(events.SessionOpened{SessionID: session, PersonID: staff, Site: "admin", NewDevice: true}, uuid.New())
+	o.await("discord staff_sign_in sent, discord staff_sign_in sent")
 }

@@ -91,7 +91,7 @@ func TestHousekeeping(t *testing.T) {
 	w.Exporter("leaf-0", "127.1.0.1/32")
 	w.Exec(`insert into idempotency select 'staff:test', n::text, 'x', '', '{}', $1::timestamptz - n * interval '1 day' from generate_series(1, 20) n`, w.Now())
 	w.Exec(`insert into attribution_change (at) select now() - n * interval '1 hour' from generate_series(1, 100) n`)
-	if err := policy.KeepHouseNow(context.Background(), w.DB, w.Pool, w.Now); err != nil {
+	if err := policy.KeepHouseNow(context.Background(), w.DB, w.Pool, w.Now, w.Now); err != nil {
 		t.Fatal(err)
 	}
 	for sql, want := range map[string]int{`select count(*) from idempotency`: 7, `select count(*) from attribution_change where at < now() - interval '1 minute'`: 23} {

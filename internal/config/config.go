@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -37,6 +38,8 @@ type Config struct {
 	KafkaReplication  int // of topics that are made
 	ClickHouse        string
 	Token             string // operator token of the API; empty: none is accepted
+	Access            Access
+	Proxies           []netip.Prefix // whose word about where a request came from counts
 	Collector         Collector
 	Meter             Meter
 	Mail              Mail
@@ -63,6 +66,12 @@ type Collector struct {
 type Meter struct {
 	Decoder string // builtin or goflow2
 	Flush   time.Duration
+}
+
+// Access is Cloudflare Access before the admin site. The zero value: nothing is before it.
+type Access struct {
+	Team     string   // https://<team>.cloudflareaccess.com
+	Audience []string // AUD tags of the applications
 }
 
 // Mail is the SMTP server that notices go through.
@@ -92,6 +101,9 @@ func Describe() []Setting {
 		{"EZSCALE_KAFKA_REPLICATION", "1", "replicas of the topics that are made; 3 on a cluster"},
 		{"EZSCALE_CLICKHOUSE", "", "DSN, http://user:password@host:8123/database or clickhouse://…:9000/…"},
 		{"EZSCALE_TOKEN", "", "operator token for the API and the command line (at least 32 characters)"},
+		{"EZSCALE_ACCESS_TEAM", "", "https://TEAM.cloudflareaccess.com: the admin site is reached through Cloudflare Access alone; empty: it has no such gate"},
+		{"EZSCALE_ACCESS_AUDIENCE", "", "AUD tags of its Access applications, 64 hex digits each, comma separated"},
+		{"EZSCALE_TRUSTED_PROXIES", "", "networks of proxies and tunnels in front of the API, comma separated, as 127.0.0.1/32: what they say about a client's address counts"},
 		{"EZSCALE_SFLOW", "0.0.0.0:6343", "UDP addresses for sFlow, comma separated; off: none"},
 		{"EZSCALE_NETFLOW", "0.0.0.0:2055,0.0.0.0:4739", "UDP addresses for NetFlow v5, v9 and IPFIX, comma separated; off: none"},
 		{"EZSCALE_SFLOW_SOCKETS", "0", "sockets per address; 0 chooses by the cores"},
@@ -122,7 +134,8 @@ func Load(getenv func(string) string) (Config, error) {
 		Mode: Mode(r.text("EZSCALE_MODE")), LogLevel: r.text("EZSCALE_LOG_LEVEL"), LogFormat: r.text("EZSCALE_LOG_FORMAT"),
 		HTTP: r.address("EZSCALE_HTTP"), Metrics: r.address("EZSCALE_METRICS"), AccountURL: r.url("EZSCALE_ACCOUNT_URL"), AdminURL: r.url("EZSCALE_ADMIN_URL"), Brand: r.text("EZSCALE_BRAND"),
 		Postgres: r.text("EZSCALE_POSTGRES"), Query: r.get("EZSCALE_POSTGRES_QUERY"), Kafka: r.list("EZSCALE_KAFKA"), KafkaReplication: r.number("EZSCALE_KAFKA_REPLICATION", 1, 9), ClickHouse: r.text("EZSCALE_CLICKHOUSE"),
-		Token: r.token("EZSCALE_TOKEN"),
+		Token:  r.token("EZSCALE_TOKEN"),
+		Access: Access{Team: r.url("EZSCALE_ACCESS_TEAM"), Audience: r.words("EZSCALE_ACCESS_AUDIENCE")}, Proxies: r.networks("EZSCALE_TRUSTED_PROXIES"),
 		Collector: Collector{Listen: r.listen("EZSCALE_SFLOW"), ListenNetFlow: r.listen("EZSCALE_NETFLOW"), Sockets: r.number("EZSCALE_SFLOW_SOCKETS", 0, 64),
 			ReceiveBuffer: r.number("EZSCALE_SFLOW_BUFFER", 1<<16, 1<<30), RawRetention: r.duration("EZSCALE_RAW_RETENTION", time.Hour),
 			KeepsRaw: r.get("EZSCALE_RAW_RETENTION") != ""},
@@ -136,6 +149,7 @@ func Load(getenv func(string) string) (Config, error) {
 	}
 	r.check(c.Mode == Production || c.Mode == Development, "EZSCALE_MODE", "%q is neither production nor development", c.Mode)
 	r.check(c.Meter.Decoder == "builtin" || c.Meter.Decoder == "goflow2", "EZSCALE_SFLOW_DECODER", "%q is neither builtin nor goflow2", c.Meter.Decoder)
+	r.check((c.Access.Team == "") == (len(c.Access.Audience) == 0), "EZSCALE_ACCESS_TEAM", "and EZSCALE_ACCESS_AUDIENCE go together: set both or neither")
 	r.checkKey("EZSCALE_SECRET_KEY", c.SecretKey)
 	return c, errors.Join(r.faults...)
 }
@@ -229,14 +243,36 @@ func (r *reader) url(name string) string {
 	return strings.TrimSuffix(v, "/")
 }
 
+// words reads a list of anything.
+func (r *reader) words(name string) []string {
+	var all []string
+	for word := range strings.SplitSeq(r.get(name), ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
+// networks reads prefixes, and addresses as the prefixes that hold them alone. One of everybody would let everybody lie.
+func (r *reader) networks(name string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, word := range r.words(name) {
+		p, err := netip.ParsePrefix(word)
+		if addr, alone := netip.ParseAddr(word); alone == nil && addr.Zone() == "" {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		r.check(err == nil && p.Bits() > 0 && !p.Addr().Is4In6() && p.Addr().Zone() == "", name, "%q is not a network such as 10.0.0.0/8 or 2001:db8::/32", word)
+		all = append(all, p.Masked())
+	}
+	return all
+}
+
 // keys reads URIs of keys.
 func (r *reader) keys(name string) []string {
-	var all []string
-	for uri := range strings.SplitSeq(r.get(name), ",") {
-		if uri = strings.TrimSpace(uri); uri != "" {
-			r.checkKey(name, uri)
-			all = append(all, uri)
-		}
+	all := r.words(name)
+	for _, uri := range all {
+		r.checkKey(name, uri)
 	}
 	return all
 }

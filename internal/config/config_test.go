@@ -81,3 +81,25 @@ func TestKeysOfSecrets(t *testing.T) {
 		t.Errorf("%v, %q, %q", err, c.SecretKey, c.SecretKeyOld)
 	}
 }
+
+func TestTheGateOfTheAdminSite(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(map[string]string{"EZSCALE_ACCESS_TEAM": "https://acme.cloudflareaccess.com/", "EZSCALE_ACCESS_AUDIENCE": "aa, bb,",
+		"EZSCALE_TRUSTED_PROXIES": "127.0.0.1, 10.1.2.3/8,2001:db8::/32"}))
+	if err != nil || c.Access.Team != "https://acme.cloudflareaccess.com" || !slices.Equal(c.Access.Audience, []string{"aa", "bb"}) {
+		t.Errorf("%v, %+v", err, c.Access)
+	}
+	var networks []string
+	for _, p := range c.Proxies {
+		networks = append(networks, p.String())
+	}
+	if got := strings.Join(networks, " "); got != "127.0.0.1/32 10.0.0.0/8 2001:db8::/32" {
+		t.Errorf("proxies %s", got)
+	}
+	for _, wrong := range []map[string]string{{"EZSCALE_ACCESS_TEAM": "https://acme.cloudflareaccess.com"}, {"EZSCALE_ACCESS_AUDIENCE": "aa"},
+		{"EZSCALE_TRUSTED_PROXIES": "0.0.0.0/0"}, {"EZSCALE_TRUSTED_PROXIES": "proxy.example.com"}, {"EZSCALE_TRUSTED_PROXIES": "fe80::1%eth0"}, {"EZSCALE_TRUSTED_PROXIES": "::ffff:10.0.0.1/128"}} {
+		if _, err := config.Load(env(wrong)); err == nil {
+			t.Errorf("%v is accepted", wrong)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func table() []rule {
 		{place: "command", may: append([]string{"command", "command/internal...", "command/outbox", "schemas/events", "internal/postgres"}, pure...), never: driver},
 		{place: "command/outbox", may: append([]string{"command", "schemas/events", "internal/kafka", "internal/postgres"}, pure...), never: edge},
 		{place: "command/secrets", may: append([]string{"command", "internal/secret/keyring", "internal/secret/vault", "schemas/events"}, pure...), never: driver},
-		{place: "command/policy", may: append([]string{"command...", "query...", "internal/gateway...", "internal/jobs", "internal/secret/vault",
+		{place: "command/policy", may: append([]string{"command...", "query...", "internal/gateway...", "internal/jobs", "internal/secret/vault", "internal/token",
 			"internal/kafka", "internal/consumer", "schemas/events"}, pure...), never: []string{"github.com/gin-gonic/gin"}},
 		{place: "query", may: append([]string{"query", "internal/postgres", "internal/clickhouse"}, pure...), never: append([]string{"github.com/segmentio/kafka-go"}, edge...)},
 		{place: "projections", may: []string{"projections", "schemas/events", "internal/clickhouse", "internal/consumer", "internal/kafka", "internal/postgres", "internal/fault"}, never: edge},

@@ -14,12 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/client"
 	"github.com/ezscale/platform/internal/clock"
 	"github.com/ezscale/platform/internal/manifest"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/postgres/postgrestest"
+	"github.com/ezscale/platform/query"
 )
 
 type asleep struct{}
@@ -32,9 +34,14 @@ func platform(t *testing.T, broken func() bool) *client.Client {
 	db := postgrestest.New(t)
 	reg := prometheus.NewRegistry()
 	log := slog.New(slog.DiscardHandler)
-	server, err := api.New(api.Config{Token: "secret"}, api.Dependencies{
-		Commands: command.NewDB(db.Pool(postgres.RoleCommand), asleep{}, log, reg), Postgres: db.Pool(postgres.RoleQuery),
-		Clock: clock.Real(), Log: log, Registry: reg,
+	sites, err := guard.ParseSites("http://account.localhost", "http://admin.localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := db.Pool(postgres.RoleQuery)
+	server, err := api.New(api.Config{Token: "secret", Sites: sites}, api.Dependencies{
+		Commands: command.NewDB(db.Pool(postgres.RoleCommand), asleep{}, log, reg), Postgres: query.NewWall(read), Background: read,
+		Door: db.Pool(postgres.RoleDoor), Clock: clock.Real(), MachineNow: time.Now, Log: log, Registry: reg,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -73,6 +74,7 @@ type Hasher struct {
 	params Params
 	size   int64 // KiB of all together
 	room   *semaphore.Weighted
+	count  atomic.Uint64
 	derive func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
 }
 
@@ -119,8 +121,12 @@ func (h *Hasher) key(ctx context.Context, p phc, size int, text []byte) ([]byte,
 		return nil, err
 	}
 	defer leave()
+	h.count.Add(1)
 	return h.derive(text, p.salt, p.params.Time, p.params.Memory, p.params.Threads, uint32(size)), nil
 }
+
+// Derived is how many keys were derived so far: what all of this costs, and that it costs the same for everybody.
+func (h *Hasher) Derived() uint64 { return h.count.Load() }
 
 // enter waits for room. What takes less than a hash of today takes as much room: it takes a core all the same.
 func (h *Hasher) enter(ctx context.Context, memory uint32) (leave func(), err error) {

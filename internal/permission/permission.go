@@ -50,8 +50,8 @@ const All = "*"
 
 // Meaning is a permission and what it is to people.
 type Meaning struct {
-	Permission Permission
-	Says       string
+	Permission Permission `json:"permission"`
+	Says       string     `json:"says"`
 }
 
 // OfStaff lists what roles can give, in the order of the roles' page.
@@ -73,6 +73,18 @@ func OfStaff() []Meaning {
 		{StaffRead, "See who works here, and roles"},
 		{StaffWrite, "Enrol staff, give and change roles"},
 		{Development, "Move the clock and read the mailbox of a development machine"},
+	}
+}
+
+// OfAccount lists what some member can do, in the words of the account site.
+func OfAccount() []Meaning {
+	return []Meaning{
+		{ServicesRead, "See services, their traffic and alerts"},
+		{InvoicesRead, "See invoices"},
+		{AccountRead, "See the account's profile and addresses"},
+		{AccountWrite, "Change the account's profile and addresses"},
+		{MembersRead, "See the account's people and invitations"},
+		{MembersWrite, "Change the account's people and invitations"},
 	}
 }
 
@@ -105,6 +117,14 @@ func OfRights(rights string) Set {
 
 // OfMembers lists what some member can do: the scopes that a customer's token can have.
 func OfMembers() []Permission { return OfRights(Owner).List() }
+
+// OfTokens lists the scopes that the tokens of a site can have. To look at an account as somebody takes a person.
+func OfTokens(staff bool) []Meaning {
+	if !staff {
+		return OfAccount()
+	}
+	return slices.DeleteFunc(OfStaff(), func(m Meaning) bool { return m.Permission == Impersonate })
+}
 
 // OfRoles is what the permissions of all of somebody's roles come to. What is no permission of this version is nothing.
 func OfRoles(granted []string) Set {

@@ -36,12 +36,14 @@ const (
 // Prefixes that are in use. A new kind of token gets one of its own, so that one kind is never taken for another.
 const (
 	API     Prefix = "ezs_" // what programs of customers and staff present
+	Link    Prefix = "ezl_" // what stands behind the # of a mailed link
 	Session Prefix = ""     // what lies in a cookie: the cookie's name says what it is
 
-	ClientSecret Prefix = "ezs_client_"  // what an OAuth client proves itself with
-	OAuthCode    Prefix = "ezs_code_"    // what a browser carries to an OAuth client, for a minute
-	OAuthAccess  Prefix = "ezs_access_"  // what an OAuth client presents
-	OAuthRefresh Prefix = "ezs_refresh_" // what it gets new ones for
+	ClientSecret  Prefix = "ezs_client_"  // what an OAuth client proves itself with
+	OAuthCode     Prefix = "ezs_code_"    // what a browser carries to an OAuth client, for a minute
+	OAuthAccess   Prefix = "ezs_access_"  // what an OAuth client presents
+	OAuthRefresh  Prefix = "ezs_refresh_" // what it gets new ones for
+	Impersonation Prefix = "ezi_"         // the way of staff from their site to the customers'
 )
 
 var (

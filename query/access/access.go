@@ -3,7 +3,7 @@
 // (ezscale_door): the read side shows people, and cannot read these.
 //
 // What it finds may be used at once: a session that is over, of a person who is suspended, or of another site is not
-// found. Sessions and tokens live by the machine's clock, which the caller brings; a development clock that leaps signs
+// found; nor is one of staff who look at an account and may not any more. Sessions and tokens live by the machine's clock, which the caller brings; a development clock that leaps signs
 // nobody out.
 package access
 
@@ -59,8 +59,8 @@ var findSessionSQL string
 //go:embed find_token.sql
 var findTokenSQL string
 
-//go:embed ended_sessions.sql
-var endedSessionsSQL string
+//go:embed ended.sql
+var endedSQL string
 
 // FindSession finds an open session of a site by its hash. Errors: NotFound.
 func FindSession(ctx context.Context, db query.Postgres, site string, hash secret.Hash, now time.Time) (Session, error) {
@@ -72,9 +72,9 @@ func FindToken(ctx context.Context, db query.Postgres, site string, hash secret.
 	return query.One[Token](ctx, db, "token", findTokenSQL, site, hash[:], now)
 }
 
-// EndedSessions tells which of the sessions are over, or look at an account that their person is no longer in.
-func EndedSessions(ctx context.Context, db query.Postgres, ids []uuid.UUID, now time.Time) ([]uuid.UUID, error) {
-	rows, err := query.All[struct{ ID uuid.UUID }](ctx, db, endedSessionsSQL, ids, now)
+// Ended tells which sessions and tokens are over, or are of an account that their person is no longer in.
+func Ended(ctx context.Context, db query.Postgres, ids []uuid.UUID, now time.Time) ([]uuid.UUID, error) {
+	rows, err := query.All[struct{ ID uuid.UUID }](ctx, db, endedSQL, ids, now)
 	ended := make([]uuid.UUID, len(rows))
 	for i, row := range rows {
 		ended[i] = row.ID

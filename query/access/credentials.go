@@ -34,5 +34,9 @@ var findCredentialsSQL string
 
 // FindCredentials finds a person of a site by id or mail address. Errors: NotFound.
 func FindCredentials(ctx context.Context, db query.Postgres, site, reference string) (Credentials, error) {
-	return query.One[Credentials](ctx, db, "person", findCredentialsSQL, site, reference)
+	var id *uuid.UUID // no mail address is one
+	if parsed, err := uuid.Parse(reference); err == nil {
+		id = &parsed
+	}
+	return query.One[Credentials](ctx, db, "person", findCredentialsSQL, site, reference, id)
 }

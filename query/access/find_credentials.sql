@@ -6,4 +6,4 @@ select p.id as person_id, p.site, p.email, p.email_verified_at, p.name, p.locale
 from person p
 left join password w on w.person_id = p.id
 left join totp t on t.person_id = p.id and t.confirmed_at is not null
-where p.site = $1 and (p.email = lower($2) or p.id::text = lower($2))
+where p.site = $1 and (p.id = $3 or p.email = lower($2))

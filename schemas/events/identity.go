@@ -26,6 +26,13 @@ type LinkRequested struct {
 	Purpose string    `json:"purpose"` // verify_email, reset_password, invitation, enrolment
 }
 
+// RegistrationRepeated says that somebody registered with the verified address of a person, who is told so by mail: to
+// whoever asks, it looks like a registration. AttemptID stands where the link's id would.
+type RegistrationRepeated struct {
+	AttemptID uuid.UUID `json:"attempt_id"`
+	PersonID  uuid.UUID `json:"person_id"`
+}
+
 // CredentialChanged says that what a person proves himself with changed, or was used up. The person is told by mail.
 type CredentialChanged struct {
 	PersonID uuid.UUID `json:"person_id"`
@@ -48,31 +55,35 @@ type SignInRefused struct {
 	Factor   string    `json:"factor"` // password, passkey, totp, recovery_code
 }
 
-func (PersonRegistered) Type() string            { return "identity.PersonRegistered" }
-func (PersonRegistered) SchemaVersion() int      { return 1 }
-func (e PersonRegistered) Aggregate() Aggregate  { return Aggregate{TypePerson, e.PersonID} }
-func (e PersonRegistered) ShardKey() uuid.UUID   { return e.PersonID }
-func (PersonChanged) Type() string               { return "identity.PersonChanged" }
-func (PersonChanged) SchemaVersion() int         { return 1 }
-func (e PersonChanged) Aggregate() Aggregate     { return Aggregate{TypePerson, e.PersonID} }
-func (e PersonChanged) ShardKey() uuid.UUID      { return e.PersonID }
-func (MembershipChanged) Type() string           { return "identity.MembershipChanged" }
-func (MembershipChanged) SchemaVersion() int     { return 1 }
-func (e MembershipChanged) Aggregate() Aggregate { return Aggregate{TypeCustomer, e.CustomerID} }
-func (e MembershipChanged) ShardKey() uuid.UUID  { return e.CustomerID }
-func (LinkRequested) Type() string               { return "identity.LinkRequested" }
-func (LinkRequested) SchemaVersion() int         { return 1 }
-func (e LinkRequested) Aggregate() Aggregate     { return Aggregate{TypeLink, e.LinkID} }
-func (e LinkRequested) ShardKey() uuid.UUID      { return e.LinkID }
-func (CredentialChanged) Type() string           { return "credential.CredentialChanged" }
-func (CredentialChanged) SchemaVersion() int     { return 1 }
-func (e CredentialChanged) Aggregate() Aggregate { return Aggregate{TypePerson, e.PersonID} }
-func (e CredentialChanged) ShardKey() uuid.UUID  { return e.PersonID }
-func (SessionOpened) Type() string               { return "access.SessionOpened" }
-func (SessionOpened) SchemaVersion() int         { return 1 }
-func (e SessionOpened) Aggregate() Aggregate     { return Aggregate{TypeSession, e.SessionID} }
-func (e SessionOpened) ShardKey() uuid.UUID      { return e.PersonID }
-func (SignInRefused) Type() string               { return "access.SignInRefused" }
-func (SignInRefused) SchemaVersion() int         { return 1 }
-func (e SignInRefused) Aggregate() Aggregate     { return Aggregate{TypePerson, e.PersonID} }
-func (e SignInRefused) ShardKey() uuid.UUID      { return e.PersonID }
+func (PersonRegistered) Type() string               { return "identity.PersonRegistered" }
+func (PersonRegistered) SchemaVersion() int         { return 1 }
+func (e PersonRegistered) Aggregate() Aggregate     { return Aggregate{TypePerson, e.PersonID} }
+func (e PersonRegistered) ShardKey() uuid.UUID      { return e.PersonID }
+func (PersonChanged) Type() string                  { return "identity.PersonChanged" }
+func (PersonChanged) SchemaVersion() int            { return 1 }
+func (e PersonChanged) Aggregate() Aggregate        { return Aggregate{TypePerson, e.PersonID} }
+func (e PersonChanged) ShardKey() uuid.UUID         { return e.PersonID }
+func (MembershipChanged) Type() string              { return "identity.MembershipChanged" }
+func (MembershipChanged) SchemaVersion() int        { return 1 }
+func (e MembershipChanged) Aggregate() Aggregate    { return Aggregate{TypeCustomer, e.CustomerID} }
+func (e MembershipChanged) ShardKey() uuid.UUID     { return e.CustomerID }
+func (LinkRequested) Type() string                  { return "identity.LinkRequested" }
+func (LinkRequested) SchemaVersion() int            { return 1 }
+func (e LinkRequested) Aggregate() Aggregate        { return Aggregate{TypeLink, e.LinkID} }
+func (e LinkRequested) ShardKey() uuid.UUID         { return e.LinkID }
+func (RegistrationRepeated) Type() string           { return "identity.RegistrationRepeated" }
+func (RegistrationRepeated) SchemaVersion() int     { return 1 }
+func (e RegistrationRepeated) Aggregate() Aggregate { return Aggregate{TypeLink, e.AttemptID} }
+func (e RegistrationRepeated) ShardKey() uuid.UUID  { return e.AttemptID }
+func (CredentialChanged) Type() string              { return "credential.CredentialChanged" }
+func (CredentialChanged) SchemaVersion() int        { return 1 }
+func (e CredentialChanged) Aggregate() Aggregate    { return Aggregate{TypePerson, e.PersonID} }
+func (e CredentialChanged) ShardKey() uuid.UUID     { return e.PersonID }
+func (SessionOpened) Type() string                  { return "access.SessionOpened" }
+func (SessionOpened) SchemaVersion() int            { return 1 }
+func (e SessionOpened) Aggregate() Aggregate        { return Aggregate{TypeSession, e.SessionID} }
+func (e SessionOpened) ShardKey() uuid.UUID         { return e.PersonID }
+func (SignInRefused) Type() string                  { return "access.SignInRefused" }
+func (SignInRefused) SchemaVersion() int            { return 1 }
+func (e SignInRefused) Aggregate() Aggregate        { return Aggregate{TypePerson, e.PersonID} }
+func (e SignInRefused) ShardKey() uuid.UUID         { return e.PersonID }

@@ -13,7 +13,7 @@ var ErrUnknown = errors.New("unknown event")
 // All gives one zero value of each event and version there is, in the order of the contexts.
 func All() []Event {
 	return []Event{
-		CustomerRegistered{}, CustomerChanged{}, PersonRegistered{}, PersonChanged{}, MembershipChanged{}, LinkRequested{},
+		CustomerRegistered{}, CustomerChanged{}, PersonRegistered{}, PersonChanged{}, MembershipChanged{}, LinkRequested{}, RegistrationRepeated{},
 		CredentialChanged{}, SessionOpened{}, SignInRefused{},
 		PlanCreated{}, PlanChanged{},
 		ServiceCreated{}, ServicePlanChanged{},

@@ -9,6 +9,7 @@ create table person (
     email             text        not null check (email = lower(email)),
     email_verified_at timestamptz,                      -- of this address; another address begins at null
     name              text        not null,
+    company           text        not null default '', -- as he registered; the account that it makes takes it
     locale            text        not null default 'en',
     time_zone         text        not null default 'UTC',
     status            text        not null default 'active' check (status in ('active', 'suspended', 'banned')),
@@ -69,6 +70,7 @@ create table link (
     customer_id uuid        references customer,                -- of an invitation
     rights      text        check (rights in ('owner', 'billing', 'technical', 'read_only')),
     email       text        not null check (email = lower(email)),
+    replaced    text,                                           -- the address that a change of address put out of use
     token_hash  bytea       unique check (length(token_hash) = 32),
     created_by  text        not null,
     created_at  timestamptz not null,
@@ -80,6 +82,15 @@ create table link (
 );
 create index link_person on link (person_id, purpose) where used_at is null and revoked_at is null;
 create index link_customer on link (customer_id) where customer_id is not null;
+create index link_created on link (created_at);
+create index person_unverified on person (created_at) where email_verified_at is null;
+
+-- A notice goes to a person, or to somebody who is to become one in an account.
+alter table notification
+    add column person_id uuid references person,
+    drop constraint notification_of_customer,
+    add constraint notification_of_somebody check (customer_id is not null or person_id is not null or channel <> 'mail');
+create index notification_person on notification (person_id) where person_id is not null;
 
 create table password (
     person_id uuid        primary key references person,
@@ -189,7 +200,8 @@ grant update (last_used_at, last_used_ip) on api_token to ezscale_door;
 
 grant select, insert, update on person, customer_address, customer_note, membership, link, password, passkey, totp, recovery_code, session,
     role, person_role, api_token to ezscale_command;
-grant delete on customer_address, membership, password, passkey, totp, recovery_code, role, person_role to ezscale_command;
+-- A person who never verified the address, and a link that is long over, are forgotten.
+grant delete on person, link, customer_address, membership, password, passkey, totp, recovery_code, role, person_role to ezscale_command;
 
 -- The read side shows what there is, never what it is checked against.
 grant select on customer_address, customer_note, membership, role, person_role to ezscale_query;

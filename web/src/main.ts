@@ -6,24 +6,27 @@ import App from '@/App.vue'
 import { apiKey } from '@/composables/useApi'
 import { createServerTime, serverTimeKey } from '@/composables/useServerTime'
 import { createSession, sessionKey } from '@/composables/useSession'
+import { createStepUp, stepUpKey } from '@/composables/useStepUp'
 import { createTheme, themeKey } from '@/composables/useTheme'
 import { createPages } from '@/router'
 import '@/style.css'
 
-const api = createApi(createClient(() => session.lost()))
+const stepUp = createStepUp()
+const api = createApi(createClient(() => session.lost(), stepUp.ask))
 const serverTime = createServerTime(api)
 const session = createSession(api, serverTime)
 const router = createPages(session)
 
 session.onLost(() => {
   const here = router.currentRoute.value
-  if (here.name !== 'login') void router.push({ name: 'login', query: { next: here.fullPath } })
+  if (!here.meta.bare) void router.push({ name: 'login', query: { next: here.fullPath } })
 })
 
 createApp(App)
   .provide(apiKey, api)
   .provide(serverTimeKey, serverTime)
   .provide(sessionKey, session)
+  .provide(stepUpKey, stepUp)
   .provide(themeKey, createTheme())
   .use(router)
   .use(ui)

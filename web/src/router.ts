@@ -1,42 +1,27 @@
-import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteLocationRaw } from 'vue-router'
 import type { SessionStore } from '@/composables/useSession'
 import { brand } from '@/lib/brand'
-import { reportNames } from '@/lib/reportNames'
+import { site } from '@/lib/site'
+import { missing, routes } from '@/routes'
 
-declare module 'vue-router' {
-  interface RouteMeta {
-    title: string
-    open?: boolean // for people without a session
-    staff?: boolean
-    development?: boolean
-  }
+// Where somebody begins: the first page that he may see.
+const STARTS = {
+  account: [['services.read', '/services'], ['account.read', '/account']],
+  admin: [['network.read', '/exporters'], ['customers.read', '/customers'], ['services.read', '/services'], ['invoices.read', '/invoices'], ['reports.read', '/reports/top-services'], ['staff.read', '/staff'], ['audit.read', '/audit']],
+} as const
+
+/** Where a page leads instead of to itself; true: to itself. */
+export function way(to: RouteLocationNormalized, session: SessionStore): true | RouteLocationRaw {
+  if (to.meta.site && to.meta.site !== site()) return missing(to)
+  if (to.meta.open) return true
+  const current = session.current.value
+  if (!current) return { name: 'login', query: to.name === 'home' ? {} : { next: to.fullPath } }
+  if (current.restricted === 'second_factor_required') return to.name === 'security' || { name: 'security' }
+  if (to.meta.inPerson) return !current.impersonated || missing(to)
+  if (current.restricted === 'no_account') return { name: 'accounts' }
+  if (to.name === 'home') return STARTS[site()].find(([needs]) => session.may(needs))?.[1] ?? '/profile'
+  return !to.meta.needs || session.may(to.meta.needs) || missing(to)
 }
-
-const staff = { staff: true }
-const routes: RouteRecordRaw[] = [
-  { path: '/', name: 'home', redirect: { name: 'services' }, meta: { title: 'Home' } },
-  { path: '/login', name: 'login', component: () => import('@/pages/LoginPage.vue'), meta: { title: 'Log in', open: true } },
-  { path: '/services', name: 'services', component: () => import('@/pages/ServicesPage.vue'), meta: { title: 'Services' } },
-  { path: '/services/:id', name: 'service', component: () => import('@/pages/ServicePage.vue'), meta: { title: 'Service' } },
-  { path: '/alerts', name: 'alerts', component: () => import('@/pages/AlertsPage.vue'), meta: { title: 'Alerts', ...staff } },
-  { path: '/invoices', name: 'invoices', component: () => import('@/pages/InvoicesPage.vue'), meta: { title: 'Invoices' } },
-  { path: '/invoices/:id', name: 'invoice', component: () => import('@/pages/InvoicePage.vue'), meta: { title: 'Invoice' } },
-  { path: '/exporters', name: 'exporters', component: () => import('@/pages/ExportersPage.vue'), meta: { title: 'Exporters', ...staff } },
-  { path: '/exporters/:id', name: 'exporter', component: () => import('@/pages/ExporterPage.vue'), meta: { title: 'Exporter', ...staff } },
-  { path: '/collectors', name: 'collectors', component: () => import('@/pages/CollectorsPage.vue'), meta: { title: 'Collectors', ...staff } },
-  { path: '/exporters/:id/ports/:port', name: 'port', component: () => import('@/pages/PortPage.vue'), meta: { title: 'Port', ...staff } },
-  { path: '/quarantine', name: 'quarantine', component: () => import('@/pages/QuarantinePage.vue'), meta: { title: 'Quarantine', ...staff } },
-  { path: '/reports', redirect: '/reports/top-services', meta: { title: 'Reports' } },
-  { path: '/reports/:name', name: 'report', component: () => import('@/pages/ReportPage.vue'), meta: { title: 'Report', ...staff }, beforeEnter: (to) => reportNames.includes(String(to.params.name)) || { name: 'missing', params: { path: to.path.slice(1).split('/') } } },
-  { path: '/unattributed', redirect: '/reports/unattributed', meta: { title: 'Unattributed traffic' } },
-  { path: '/audit', name: 'audit', component: () => import('@/pages/AuditPage.vue'), meta: { title: 'Audit log', ...staff } },
-  { path: '/activity', name: 'activity', component: () => import('@/pages/ActivityPage.vue'), meta: { title: 'Activity' } },
-  { path: '/consent', name: 'consent', component: () => import('@/pages/ConsentPage.vue'), meta: { title: 'Allow an application' } },
-  { path: '/clients', name: 'clients', component: () => import('@/pages/ClientsPage.vue'), meta: { title: 'OAuth clients', ...staff } },
-  { path: '/dev/mailbox', name: 'mailbox', component: () => import('@/pages/MailboxPage.vue'), meta: { title: 'Mailbox', ...staff, development: true } },
-  { path: '/dev/clock', name: 'clock', component: () => import('@/pages/ClockPage.vue'), meta: { title: 'Clock', ...staff, development: true } },
-  { path: '/:path(.*)*', name: 'missing', component: () => import('@/pages/MissingPage.vue'), meta: { title: 'Page not found', open: true } },
-]
 
 export function createPages(session: SessionStore) {
   const router = createRouter({
@@ -46,11 +31,7 @@ export function createPages(session: SessionStore) {
   })
   router.beforeEach(async (to) => {
     if (!to.meta.open || to.name === 'missing') await session.load()
-    if (to.meta.open) return true
-    const current = session.current.value
-    if (!current) return { name: 'login', query: to.path === '/services' ? {} : { next: to.fullPath } }
-    const refused = (to.meta.staff && current.role !== 'staff') || (to.meta.development && !current.development)
-    return refused ? { name: 'missing', params: { path: to.path.slice(1).split('/') }, replace: true } : true
+    return way(to, session)
   })
   router.afterEach((to) => { document.title = `${to.meta.title} · ${brand()}` })
   // A new version was rolled out and this page's chunks are gone: load the new one, at the place asked for.

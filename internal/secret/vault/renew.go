@@ -78,26 +78,26 @@ type row struct {
 	sealed []byte
 }
 
-// Next renews one batch; more tells whether there may be another.
+// Next renews one batch, of the first column that has something; more tells whether there may be another.
 func (r *Renewal) Next(ctx context.Context) (more bool, err error) {
-	if len(r.columns) == 0 || len(r.stale) == 0 {
-		return false, nil
+	for len(r.columns) > 0 && len(r.stale) > 0 {
+		rows, err := r.read(ctx)
+		if err != nil {
+			return false, err
+		}
+		if len(rows) == 0 {
+			r.columns, r.after = r.columns[1:], nil
+			continue
+		}
+		r.vault.cfg.Step("read")
+		if err := r.write(ctx, r.renewed(rows)); err != nil {
+			return false, err
+		}
+		r.vault.cfg.Step("written")
+		r.after = rows[len(rows)-1].key
+		return true, nil
 	}
-	rows, err := r.read(ctx)
-	if err != nil {
-		return false, err
-	}
-	if len(rows) == 0 {
-		r.columns, r.after = r.columns[1:], nil
-		return len(r.columns) > 0, nil
-	}
-	r.vault.cfg.Step("read")
-	if err := r.write(ctx, r.renewed(rows)); err != nil {
-		return false, err
-	}
-	r.vault.cfg.Step("written")
-	r.after = rows[len(rows)-1].key
-	return true, nil
+	return false, nil
 }
 
 func (r *Renewal) read(ctx context.Context) ([]row, error) {

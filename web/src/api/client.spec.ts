@@ -39,11 +39,28 @@ describe('client', () => {
     await expect(client.request('/services')).rejects.toMatchObject({ status: 502, message: 'The server answered 502.' })
   })
 
-  it('reports a lost session, but not the question whether there is one', async () => {
+  it('has a proof made once, then repeats what wanted it', async () => {
+    const wanted = () => answer(403, { code: 'proof_required' })
+    const fetched = serve(wanted(), answer(200, { ok: true }), wanted(), wanted(), wanted())
+    const prove = vi.fn(async () => true)
+    await expect(createClient(() => {}, prove).request('/me/totp', { method: 'POST' })).resolves.toEqual({ ok: true })
+    await expect(createClient(() => {}, prove).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
+    await expect(createClient(() => {}, async () => false).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
+    expect([prove.mock.calls.length, fetched.mock.calls.length]).toEqual([2, 5])
+  })
+
+  it('knows how long to wait', async () => {
+    serve(new Response('{"code":"too_many_attempts"}', { status: 429, headers: { 'Retry-After': '90' } }))
+    await expect(createClient(() => {}).request('/login', { method: 'POST' })).rejects.toMatchObject({ status: 429, retryAfter: 90 })
+  })
+
+  it('reports a lost session, but not the question whether there is one, nor a refused sign-in', async () => {
     const lost = vi.fn()
-    serve(answer(401, {}), answer(401, {}))
+    const over = () => answer(401, { code: 'not_signed_in' })
+    serve(over(), answer(401, { code: 'sign_in_refused' }), over())
     const client = createClient(lost)
     await client.request('/session').catch(() => {})
+    await client.request('/login', { method: 'POST' }).catch(() => {})
     expect(lost).not.toHaveBeenCalled()
     await client.request('/services').catch(() => {})
     expect(lost).toHaveBeenCalledOnce()

@@ -8,6 +8,7 @@ export class ApiProblem extends Error {
     message: string,
     readonly code: string = '',
     readonly fields: FieldProblem[] = [],
+    readonly retryAfter: number = 0, // seconds; 0: nobody said
   ) {
     super(message)
     this.name = 'ApiProblem'
@@ -39,7 +40,7 @@ export async function toProblem(response: Response): Promise<ApiProblem> {
   const fallback = `The server answered ${response.status}.`
   try {
     const body = await response.json() as { title?: string; detail?: string; code?: string; errors?: FieldProblem[] }
-    return new ApiProblem(response.status, body.detail || body.title || fallback, body.code, body.errors ?? [])
+    return new ApiProblem(response.status, body.detail || body.title || fallback, body.code, body.errors ?? [], Number(response.headers.get('Retry-After')) || 0)
   } catch {
     return new ApiProblem(response.status, fallback)
   }
@@ -59,19 +60,31 @@ function init(options: RequestOptions): RequestInit {
   return { method, headers, body, credentials: 'same-origin', signal: AbortSignal.any(signals) }
 }
 
-/** @param onUnauthenticated is called when a session is missing or over. */
-export function createClient(onUnauthenticated: () => void): Client {
-  async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
-    let response: Response
-    try {
-      response = await fetch(toURL(path, options.query), init(options))
-    } catch (cause) {
-      if (options.signal?.aborted) throw cause
-      throw new ApiProblem(0, 'The server cannot be reached.', 'unreachable')
-    }
-    if (response.status === 401 && path !== '/session') onUnauthenticated()
-    if (!response.ok) throw await toProblem(response)
-    return (response.status === 204 ? undefined : await response.json()) as T
+async function send(path: string, options: RequestOptions): Promise<Response> {
+  try {
+    return await fetch(toURL(path, options.query), init(options))
+  } catch (cause) {
+    if (options.signal?.aborted) throw cause
+    throw new ApiProblem(0, 'The server cannot be reached.', 'unreachable')
   }
-  return { request }
+}
+
+/**
+ * @param onUnauthenticated is called when a session is missing or over.
+ * @param prove has people prove again who they are, and tells whether they did: then what was refused for the want of it
+ * is sent once more.
+ */
+export function createClient(onUnauthenticated: () => void, prove: () => Promise<boolean> = async () => false): Client {
+  async function request<T>(path: string, options: RequestOptions = {}, proved = false): Promise<T> {
+    const response = await send(path, options)
+    if (!response.ok) {
+      const problem = await toProblem(response)
+      if (problem.code === 'proof_required' && !proved && await prove()) return request(path, options, true)
+      if (problem.code === 'not_signed_in' && path !== '/session') onUnauthenticated()
+      throw problem
+    }
+    const text = response.status === 204 ? '' : await response.text()
+    return (text ? JSON.parse(text) : undefined) as T
+  }
+  return { request: (path, options) => request(path, options) }
 }

@@ -1,9 +1,11 @@
 import { toURL, type Client, type RequestOptions } from './client'
+import { createPeopleApi, createSecurityApi } from './identity'
 import type {
-  Activity, Alert, Application, AuditEntry, Basis, Clock, Collector, ConsentQuestion, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, NewOAuthClient, OAuthClient, OAuthClientSettings, OAuthClientWithSecret, PortDetail, Report, Role, Scope, Service, Session,
+  Activity, Alert, Application, AuditEntry, Basis, Clock, Collector, ConsentQuestion, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, NewOAuthClient, OAuthClient, OAuthClientSettings, OAuthClientWithSecret, PortDetail, Report, Scope, Service, Session,
   Step, Usage,
 } from './types'
 
+export * from './identity'
 export * from './types'
 export { ApiProblem } from './client'
 
@@ -16,8 +18,11 @@ export function createApi(client: Client) {
   const get = <T>(path: string, signal?: Signal, query?: Query) => client.request<T>(path, { signal, query })
   const page = <T>(path: string, signal?: Signal, query?: Query) => get<List<T>>(path, signal, query)
   return {
+    ...createSecurityApi(client),
+    ...createPeopleApi(client),
     session: () => get<Session>('/session'),
-    login: (role: Role, customer?: string) => client.request<Session>('/session', { method: 'POST', body: { role, customer } }),
+    developmentLogin: (customer?: string) => client.request<Session>('/dev/session', { method: 'POST', body: { customer } }),
+    developmentAccounts: (q: string, signal?: Signal) => page<Customer>('/dev/accounts', signal, { q }),
     logout: () => client.request<void>('/session', { method: 'DELETE' }),
 
     services: (query: Query, signal?: Signal) => page<ListedService>('/services', signal, query),

@@ -6,10 +6,9 @@ type Schemas = components['schemas']
 export interface List<T> { items: T[]; next_cursor?: string }
 
 export type Session = Schemas['Session']
-export type Role = Session['role']
 export type Money = Schemas['Money']
 export type Period = Schemas['Period']
-export type Customer = Schemas['Customer']
+export type Customer = Schemas['Customer'] & { status?: string }
 
 export type CycleSummary = Schemas['CycleSummary']
 export type Basis = CycleSummary['basis']

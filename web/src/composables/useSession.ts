@@ -1,5 +1,5 @@
 import { computed, shallowRef, type ComputedRef, type InjectionKey, type Ref } from 'vue'
-import { ApiProblem, type Api, type Role, type Session } from '@/api'
+import { ApiProblem, type Api, type Session } from '@/api'
 import type { ServerTime } from '@/composables/useServerTime'
 import { must } from '@/lib/inject'
 
@@ -8,7 +8,9 @@ export interface SessionStore {
   isStaff: ComputedRef<boolean>
   problem: Readonly<Ref<ApiProblem | undefined>> // why nobody can tell who is there
   load(): Promise<void>
-  login(role: Role, customer?: string): Promise<void>
+  may(permission: string): boolean
+  begin(session: Session): Promise<void> // somebody has just signed in, or is somebody else now
+  reload(): Promise<void> // what one may do has changed
   logout(): Promise<void>
   lost(): void
   onLost(react: () => void): void
@@ -25,7 +27,7 @@ export function createSession(api: Api, serverTime: ServerTime): SessionStore {
   let react = () => {}
 
   async function begin(session: Session) {
-    if (session.development && session.role === 'staff') await serverTime.sync().catch(() => {}) // graphs hear the time from their stream as well
+    if (session.permissions.includes('development')) await serverTime.sync().catch(() => {}) // graphs hear the time from their stream as well
     current.value = session
     known = true
     problem.value = undefined
@@ -40,6 +42,9 @@ export function createSession(api: Api, serverTime: ServerTime): SessionStore {
       else problem.value = error instanceof ApiProblem ? error : new ApiProblem(0, String(error)) // ask again at the next page
     }
   }
+  async function reload() {
+    await begin(await api.session())
+  }
   async function logout() {
     await api.logout()
     current.value = undefined
@@ -53,7 +58,9 @@ export function createSession(api: Api, serverTime: ServerTime): SessionStore {
     isStaff: computed(() => current.value?.role === 'staff'),
     problem,
     load,
-    login: async (role, customer) => begin(await api.login(role, customer)),
+    may: (permission) => current.value?.permissions.includes(permission) ?? false,
+    begin,
+    reload,
     logout,
     lost,
     onLost: (fn) => { react = fn },

@@ -1,12 +1,14 @@
-// What the browser tests share. BASE_URL names a running platform in development mode; CHROMIUM a browser.
+// What the browser tests share. ACCOUNT_URL and ADMIN_URL name the sites of a running platform in development mode;
+// CHROMIUM a browser.
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
+import { request } from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
-export const BASE = process.env.BASE_URL ?? 'http://127.0.0.1:8080'
+export const SITES = { account: process.env.ACCOUNT_URL ?? 'http://account.localhost:8080', admin: process.env.ADMIN_URL ?? 'http://admin.localhost:8080' }
 const SHOTS = process.env.SCREENSHOTS ?? fileURLToPath(new URL('../../../var/screenshots', import.meta.url))
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const FLAGS = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run']
@@ -20,30 +22,56 @@ export const launch = () => chromium.launch({
 })
 
 /** A page that remembers what went wrong on it: script errors, console errors, refused policies, outside hosts. */
-export async function open(browser, { size = WIDE, dark = false, cookies } = {}) {
-  const context = await browser.newContext({ viewport: size, colorScheme: dark ? 'dark' : 'light', baseURL: BASE })
-  if (cookies) await context.addCookies(cookies)
+export async function open(browser, { size = WIDE, dark = false, as, site = as?.site ?? 'account' } = {}) {
+  const origin = SITES[site]
+  const context = await browser.newContext({ viewport: size, colorScheme: dark ? 'dark' : 'light', baseURL: origin })
   const page = await context.newPage()
+  if (as) await enter(page, as)
   const wrong = []
   page.on('pageerror', (error) => wrong.push(`script: ${error.message}`))
   // A machine whose interfaces come and go makes Chromium drop requests; the page asks again, and so do we.
   page.on('console', (message) => { if (message.type() === 'error' && !/ERR_NETWORK_CHANGED/.test(message.text())) wrong.push(`console: ${message.text()}`) })
-  page.on('request', (request) => { if (!request.url().startsWith(BASE) && !/^(data|blob):/.test(request.url())) wrong.push(`outside: ${request.url()}`) })
+  page.on('request', (request) => { if (!request.url().startsWith(`${origin}/`) && !/^(data|blob):/.test(request.url())) wrong.push(`outside: ${request.url()}`) })
   return { context, page, wrong, close: () => context.close() }
 }
 
-/** The API as a session sees it, without a page. */
-export async function session(browser, role, customer) {
-  const context = await browser.newContext({ baseURL: BASE })
-  const post = (path, data) => context.request.post('/api/v1' + path, { data, headers: { 'Sec-Fetch-Site': 'same-origin' } })
-  const answer = await post('/session', { role, customer })
-  assert.equal(answer.status(), 200, `login as ${role}: ${await answer.text()}`)
+/** Gives a page's browser a session's cookie. Playwright's own way makes it one without the Secure that its name asks for. */
+export async function enter(page, { site, cookie }) {
+  const cdp = await page.context().newCDPSession(page)
+  const [, name, value] = /^([^=]*)=(.*)$/.exec(cookie)
+  const { success } = await cdp.send('Network.setCookie', { url: `${SITES[site]}/`, name, value, path: '/', secure: true, httpOnly: true })
+  assert.ok(success, 'the browser takes the cookie')
+  await cdp.detach()
+}
+
+/** One call of a site's API. Names below localhost are this machine, which browsers know and Node does not. */
+export function call(site, method, path, { cookie, body } = {}) {
+  const { port, host } = new URL(SITES[site])
+  const headers = { Host: host, 'Sec-Fetch-Site': 'same-origin', Accept: 'application/json', ...(cookie ? { Cookie: cookie } : {}), ...(body ? { 'Content-Type': 'application/json' } : {}) }
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, method, path: '/api/v1' + path, headers }, async (response) => {
+      let text = ''
+      for await (const part of response.setEncoding('utf8')) text += part
+      const set = response.headers['set-cookie']?.map((c) => c.split(';')[0]) ?? []
+      resolve({ status: response.statusCode, text, cookies: set, json: () => JSON.parse(text) })
+    })
+    sent.on('error', reject)
+    sent.end(body && JSON.stringify(body))
+  })
+}
+
+/** The API as a session of the development login sees it, without a page: staff on the admin site, else a customer. */
+export async function session(who, customer) {
+  const site = who === 'staff' ? 'admin' : 'account'
+  const answer = await call(site, 'POST', '/dev/session', { body: { customer } })
+  assert.equal(answer.status, 200, `login as ${who}: ${answer.text}`)
+  const cookie = answer.cookies.find((c) => c.startsWith('__Host-session='))
   const get = async (path) => {
-    const response = await context.request.get('/api/v1' + path)
-    assert.equal(response.status(), 200, `${path}: ${await response.text()}`)
+    const response = await call(site, 'GET', path, { cookie })
+    assert.equal(response.status, 200, `${path}: ${response.text}`)
     return response.json()
   }
-  return { get, post, cookies: await context.cookies(), close: () => context.close() }
+  return { site, cookie, get, post: (path, body) => call(site, 'POST', path, { cookie, body }) }
 }
 
 /** The customer with the most to show: an invoice if any has one, else alerts, else traffic. */

@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { busyCustomer, launch, open, PHONE, session, settled, shoot } from './browser.mjs'
 
-let browser, staff, busy, cookies
+let browser, staff, busy, customer
 before(async () => {
   browser = await launch()
-  staff = await session(browser, 'staff')
+  staff = await session('staff')
   busy = await busyCustomer(staff)
-  const customer = await session(browser, 'customer', busy.customer)
-  cookies = customer.cookies
+  customer = await session('customer', busy.customer)
 })
 after(() => browser?.close())
 
@@ -19,7 +18,7 @@ test('a customer logs in and finds the service', async () => {
   await page.goto('/services')
   await page.waitForURL(/\/login/)
   await page.getByLabel('Mail address of a customer').fill(busy.customer)
-  await page.getByRole('button', { name: 'Log in', exact: true }).click()
+  await page.getByRole('button', { name: 'Log in as customer' }).click()
   await page.getByRole('link', { name: busy.service.name, exact: true }).click()
   await page.getByRole('heading', { level: 1, name: busy.service.name }).waitFor()
   assert.match(await page.title(), new RegExp(busy.service.name.replaceAll('.', '\\.')))
@@ -29,7 +28,7 @@ test('a customer logs in and finds the service', async () => {
 })
 
 test('the live graph moves', async () => {
-  const { page, wrong, close } = await open(browser, { cookies })
+  const { page, wrong, close } = await open(browser, { as: customer })
   await page.goto(`/services/${busy.service.id}`)
   await page.getByTestId('live-state').getByText('Live').waitFor()
   await page.getByTestId('graph').locator('canvas').waitFor()
@@ -43,7 +42,7 @@ test('the live graph moves', async () => {
 })
 
 test('ranges, basis, shape and table', async () => {
-  const { page, wrong, close } = await open(browser, { cookies })
+  const { page, wrong, close } = await open(browser, { as: customer })
   await page.goto(`/services/${busy.service.id}`)
   await page.getByTestId('graph').waitFor()
   for (const range of ['6 h', '24 h', '7 d', '30 d', 'Cycle', 'Live']) {
@@ -59,7 +58,7 @@ test('ranges, basis, shape and table', async () => {
 })
 
 test('quota, alerts and invoice', async () => {
-  const { page, wrong, close } = await open(browser, { cookies })
+  const { page, wrong, close } = await open(browser, { as: customer })
   await page.goto(`/services/${busy.service.id}`)
   const detail = await staff.get(`/services/${busy.service.id}`)
   if (detail.cycle?.quota_bytes) {
@@ -85,7 +84,7 @@ test('quota, alerts and invoice', async () => {
 })
 
 test('what is not a customer’s is not there', async () => {
-  const { page, close } = await open(browser, { cookies })
+  const { page, close } = await open(browser, { as: customer })
   for (const path of ['/exporters', '/dev/mailbox', '/nothing/here']) {
     await page.goto(path)
     await page.getByRole('heading', { name: 'Page not found' }).waitFor()
@@ -96,7 +95,7 @@ test('what is not a customer’s is not there', async () => {
 })
 
 test('a lost connection is said, and comes back', async () => {
-  const { context, page, close } = await open(browser, { cookies })
+  const { context, page, close } = await open(browser, { as: customer })
   let cut = true
   await page.route('**/live', (route) => (cut ? route.abort() : route.continue()))
   await page.goto(`/services/${busy.service.id}`)
@@ -113,7 +112,7 @@ test('a lost connection is said, and comes back', async () => {
 })
 
 test('by keyboard alone', async () => {
-  const { page, close } = await open(browser, { cookies })
+  const { page, close } = await open(browser, { as: customer })
   await page.goto('/services')
   await settled(page)
   await page.keyboard.press('Tab')
@@ -137,7 +136,7 @@ test('by keyboard alone', async () => {
 })
 
 test('the phone menu opens, closes and leads', async () => {
-  const { page, wrong, close } = await open(browser, { cookies, size: PHONE })
+  const { page, wrong, close } = await open(browser, { as: customer, size: PHONE })
   await page.goto('/services')
   await settled(page)
   await page.getByRole('button', { name: 'Menu' }).click()

@@ -4,12 +4,13 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { busyCustomer, findings, launch, open, PHONE, session, settled, shoot, WIDE } from './browser.mjs'
 
-let browser, staff, customer, busy, exporter
+let browser, staff, customer, busy, exporter, who
 before(async () => {
   browser = await launch()
-  staff = await session(browser, 'staff')
+  staff = await session('staff')
   busy = await busyCustomer(staff)
-  customer = await session(browser, 'customer', busy.customer)
+  customer = await session('customer', busy.customer)
+  who = (await staff.get(`/customers?q=${encodeURIComponent(busy.customer)}`)).items[0]
   exporter = (await staff.get('/exporters')).items[0]
 })
 after(() => browser?.close())
@@ -21,7 +22,15 @@ const LOOKS = [
   { name: 'phone-dark', size: PHONE, dark: true },
 ]
 const pages = () => [
-  ['login', '/login', undefined],
+  ['login', '/login', { site: 'account' }],
+  ['staff-login', '/login', { site: 'admin' }],
+  ['register', '/register', { site: 'account' }],
+  ['forgot', '/forgot', { site: 'account' }],
+  ['customer-profile', '/profile', customer],
+  ['customer-security', '/security', customer],
+  ['customer-account', '/account', customer],
+  ['customer-members', '/account/members', customer],
+  ['customer-accounts', '/accounts', customer],
   ['customer-services', '/services', customer],
   ['customer-service', `/services/${busy.service.id}`, customer],
   ['customer-invoices', '/invoices', customer],
@@ -29,6 +38,11 @@ const pages = () => [
   ['customer-activity', '/activity', customer],
   ['missing', '/nothing/here', customer],
   ['staff-services', '/services', staff],
+  ['staff-customers', '/customers', staff],
+  ['staff-customer', `/customers/${who.id}`, staff],
+  ['staff-staff', '/staff', staff],
+  ['staff-roles', '/roles', staff],
+  ['staff-security', '/security', staff],
   ['staff-exporters', '/exporters', staff],
   ...(exporter ? [['staff-exporter', `/exporters/${exporter.id}`, staff]] : []),
   ['staff-collectors', '/collectors', staff],
@@ -54,10 +68,10 @@ function lengthened(value, key) {
 
 for (const size of [PHONE, WIDE]) {
   test(`long names stay inside, ${size.width} pixels wide`, async (t) => {
-    const { page, close } = await open(browser, { size, cookies: staff.cookies })
+    const { page, close } = await open(browser, { size, as: staff })
     await page.route(/\/api\/v1\/(?!session|dev\/)(?!.*\/live$)/, async (route) => {
-      const response = await route.fetch()
-      await route.fulfill({ response, json: lengthened(await response.json()) })
+      const { pathname, search } = new URL(route.request().url())
+      await route.fulfill({ json: lengthened(await staff.get(pathname.replace('/api/v1', '') + search)) })
     })
     for (const [name, path] of pages().filter(([n]) => /^staff-(?!mailbox|clock)/.test(n))) {
       await t.test(name, async () => {
@@ -75,7 +89,7 @@ for (const look of LOOKS) {
   test(look.name, async (t) => {
     const tabs = new Map() // one for each session
     for (const [name, path, who] of pages()) {
-      if (!tabs.has(who)) tabs.set(who, await open(browser, { ...look, cookies: who?.cookies }))
+      if (!tabs.has(who)) tabs.set(who, await open(browser, { ...look, as: who?.cookie && who, site: who?.site }))
       const { page, wrong } = tabs.get(who)
       await t.test(name, async () => {
         wrong.length = 0

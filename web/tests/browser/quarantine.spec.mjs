@@ -5,7 +5,7 @@ import { launch, open, session, settled } from './browser.mjs'
 let browser, staff
 before(async () => {
   browser = await launch()
-  staff = await session(browser, 'staff')
+  staff = await session('staff')
 })
 after(() => browser?.close())
 
@@ -22,7 +22,7 @@ async function setAside() {
 
 test('samples set aside are released with a rate, and rejected', { timeout: 240_000 }, async () => {
   const [group] = await setAside()
-  const { page, wrong, close } = await open(browser, { cookies: staff.cookies })
+  const { page, wrong, close } = await open(browser, { as: staff })
   await page.goto('/quarantine')
   await settled(page)
   const mark = page.getByLabel(`Select ${group.service} at ${group.exporter}, rate ${group.rate}`, { exact: true })

@@ -6,12 +6,12 @@ import { launch, open, session, settled } from './browser.mjs'
 let browser, staff
 before(async () => {
   browser = await launch()
-  staff = await session(browser, 'staff')
+  staff = await session('staff')
 })
 after(() => browser?.close())
 
 const opened = async (path) => {
-  const tab = await open(browser, { cookies: staff.cookies })
+  const tab = await open(browser, { as: staff })
   await tab.page.goto(path)
   await settled(tab.page)
   return tab

@@ -5,12 +5,12 @@ import { launch, open, session, settled } from './browser.mjs'
 let browser, staff
 before(async () => {
   browser = await launch()
-  staff = await session(browser, 'staff')
+  staff = await session('staff')
 })
 after(() => browser?.close())
 
 test('staff log in and see their exporters', async () => {
-  const { page, wrong, close } = await open(browser)
+  const { page, wrong, close } = await open(browser, { site: 'admin' })
   await page.goto('/login')
   await page.getByRole('button', { name: 'Log in as staff' }).click()
   await page.waitForURL(/\/exporters$/)
@@ -38,7 +38,7 @@ test('customers can be listed and picked at the login', async () => {
 })
 
 test('collectors, unattributed traffic, mailbox and clock answer', async () => {
-  const { page, wrong, close } = await open(browser, { cookies: staff.cookies })
+  const { page, wrong, close } = await open(browser, { as: staff })
   for (const [path, title] of [['/collectors', 'Collectors'], ['/reports/unattributed', 'Unattributed traffic'], ['/quarantine', 'Quarantine'], ['/reports/ingest', 'Ingest health'], ['/dev/mailbox', 'Mailbox'], ['/dev/clock', 'Clock'], ['/alerts', 'Alerts'], ['/invoices', 'Invoices'], ['/services', 'Services']]) {
     await page.goto(path)
     await page.getByRole('heading', { level: 1, name: title }).waitFor()
@@ -50,7 +50,7 @@ test('collectors, unattributed traffic, mailbox and clock answer', async () => {
 })
 
 test('the audit log is narrowed by order and says what changed', async () => {
-  const { page, wrong, close } = await open(browser, { cookies: staff.cookies })
+  const { page, wrong, close } = await open(browser, { as: staff })
   await page.goto('/audit')
   await page.getByTestId('audit-row').first().waitFor()
   await page.getByLabel('Order').fill('catalog.CreatePlan')
@@ -67,7 +67,7 @@ test('the audit log is narrowed by order and says what changed', async () => {
 })
 
 test('searching narrows the services', async () => {
-  const { page, close } = await open(browser, { cookies: staff.cookies })
+  const { page, close } = await open(browser, { as: staff })
   const [service] = (await staff.get('/services?limit=1')).items
   await page.goto('/services')
   await page.getByLabel('Search services').fill(service.name)
@@ -78,7 +78,7 @@ test('searching narrows the services', async () => {
 })
 
 test('a wrong span of the clock is explained', async () => {
-  const { page, close } = await open(browser, { cookies: staff.cookies })
+  const { page, close } = await open(browser, { as: staff })
   await page.goto('/dev/clock')
   await page.getByLabel(/^How far/).fill('soon')
   await page.getByRole('button', { name: 'Advance' }).click()
@@ -87,7 +87,7 @@ test('a wrong span of the clock is explained', async () => {
 })
 
 test('a platform that cannot be reached says so, and leads on when it is back', async () => {
-  const { page, close } = await open(browser, { cookies: staff.cookies })
+  const { page, close } = await open(browser, { as: staff })
   let cut = true
   await page.route('**/api/v1/**', (route) => (cut ? route.abort() : route.continue()))
   await page.goto('/quarantine')
@@ -107,8 +107,8 @@ test('a platform that cannot be reached says so, and leads on when it is back', 
 })
 
 test('logging out ends it', async () => {
-  const mine = await session(browser, 'staff')
-  const { page, close } = await open(browser, { cookies: mine.cookies })
+  const mine = await session('staff')
+  const { page, close } = await open(browser, { as: mine })
   await page.goto('/exporters')
   await page.getByRole('button', { name: 'Log out' }).click()
   await page.waitForURL(/\/login/)

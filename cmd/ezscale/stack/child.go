@@ -1,4 +1,4 @@
-package main
+package stack
 
 import (
 	"os"
@@ -9,8 +9,8 @@ import (
 	"github.com/ezscale/platform/internal/observe"
 )
 
-// newEmbeddedCommand is the life of a child of `ezscale up`; people never call it.
-func newEmbeddedCommand() *cobra.Command {
+// NewChildCommand is the life of a child of `ezscale up`; people never call it.
+func NewChildCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "embedded PART",
 		Hidden: true,

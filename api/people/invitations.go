@@ -1,0 +1,151 @@
+package people
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/command"
+	cmd "github.com/ezscale/platform/command/identity"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/query/identity"
+)
+
+// Acceptance is the answer to an invitation.
+type Acceptance struct {
+	LinkBody
+	Name     string      `json:"name,omitempty" maxLength:"200" doc:"Of somebody new"`
+	Password secret.Text `json:"password,omitempty" maxLength:"1024" doc:"Of somebody new"`
+}
+
+// Joined says in which account one is now.
+type Joined struct {
+	CustomerID uuid.UUID `json:"customer_id" format:"uuid"`
+	Account    string    `json:"account"`
+	Rights     string    `json:"rights"`
+	Email      string    `json:"email"`
+}
+
+// accept makes who is signed in a member, or somebody new. Who is here already has to be signed in.
+func (d Desk) accept(ctx context.Context, in *struct{ Body Acceptance }) (Joined, error) {
+	l, err := d.find(ctx, in.Body.Token, cmd.PurposeInvitation)
+	if err != nil {
+		return Joined{}, err
+	}
+	order := cmd.AcceptInvitation{Proof: l.proof, CustomerID: *l.CustomerID}
+	p := guard.PrincipalOf(ctx)
+	switch {
+	case p != nil && p.InPerson() && p.Impersonator == nil:
+		order.PersonID = p.Person // whose address it has to be, the command asks
+	case l.PersonExists:
+		return Joined{}, guard.NewProblem(ctx, http.StatusConflict, "sign_in_first", "you are here already: sign in, then open the link again")
+	default:
+		order.PersonID, order.New, order.PersonName = uuid.New(), true, in.Body.Name
+		if order.PasswordHash, err = d.newcomer(ctx, in.Body, l); err != nil {
+			return Joined{}, err
+		}
+	}
+	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)
+	return Joined{CustomerID: order.CustomerID, Account: l.Account, Rights: l.Rights, Email: l.Email}, err
+}
+
+// newcomer hashes the password of somebody new.
+func (d Desk) newcomer(ctx context.Context, a Acceptance, l found) (string, error) {
+	var fields fault.Fields
+	fields.Check(a.Name != "", "name", "is missing")
+	fields.Check(!a.Password.IsZero(), "password", "is missing")
+	if err := fields.Err(); err != nil {
+		return "", err
+	}
+	return d.newPassword(ctx, a.Password, l.Email, a.Name, l.Account)
+}
+
+// InvitationBody is whom to invite.
+type InvitationBody struct {
+	Email  string `json:"email" maxLength:"254"`
+	Rights string `json:"rights" enum:"owner,billing,technical,read_only"`
+}
+
+func (d Desk) invitations(ctx context.Context, _ *struct{}) ([]identity.Invitation, error) {
+	return identity.ListInvitations(ctx, d.Postgres, guard.ScopeOf(ctx), guard.PrincipalOf(ctx).Customer, d.MachineNow())
+}
+
+func (d Desk) invite(ctx context.Context, in *struct{ Body InvitationBody }) (Made, error) {
+	return d.inviteInto(ctx, guard.PrincipalOf(ctx).Customer, in.Body)
+}
+
+// Made names what was made: an invitation, a note.
+type Made struct {
+	ID uuid.UUID `json:"id" format:"uuid"`
+}
+
+func (d Desk) inviteInto(ctx context.Context, customer uuid.UUID, body InvitationBody) (Made, error) {
+	order := cmd.Invite{LinkID: uuid.New(), CustomerID: customer, Email: body.Email, Rights: body.Rights, At: d.MachineNow()}
+	if err := order.Validate(); err != nil {
+		return Made{}, err
+	}
+	if err := d.attempt(ctx, invitationsOf(customer), invitationsTo(body.Email)); err != nil {
+		return Made{}, err
+	}
+	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
+	return Made{ID: order.LinkID}, err
+}
+
+func (d Desk) revoke(ctx context.Context, in *struct {
+	ID uuid.UUID `path:"id" format:"uuid"`
+}) (*struct{}, error) {
+	order := cmd.RevokeInvitation{LinkID: in.ID, CustomerID: guard.PrincipalOf(ctx).Customer, At: d.MachineNow()}
+	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
+	return &struct{}{}, err
+}
+
+// MemberInput names a member in an operation's path.
+type MemberInput struct {
+	PersonID uuid.UUID `path:"person_id" format:"uuid"`
+}
+
+// RightsBody are a member's rights.
+type RightsBody struct {
+	Rights string `json:"rights" enum:"owner,billing,technical,read_only"`
+}
+
+func (d Desk) members(ctx context.Context, _ *struct{}) ([]identity.Member, error) {
+	return identity.ListMembers(ctx, d.Postgres, guard.ScopeOf(ctx), guard.PrincipalOf(ctx).Customer)
+}
+
+// member finds one of the account's people: nobody is made a member without his doing.
+func (d Desk) member(ctx context.Context, person uuid.UUID) (identity.Member, error) {
+	all, err := d.members(ctx, nil)
+	if err != nil {
+		return identity.Member{}, err
+	}
+	for _, m := range all {
+		if m.PersonID == person {
+			return m, nil
+		}
+	}
+	return identity.Member{}, fault.New(fault.NotFound, "no_such_member", "there is no such person in the account")
+}
+
+func (d Desk) changeMember(ctx context.Context, in *struct {
+	MemberInput
+	Body RightsBody
+}) (identity.Member, error) {
+	m, err := d.member(ctx, in.PersonID)
+	if err != nil {
+		return identity.Member{}, err
+	}
+	order := cmd.ChangeMember{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID, Rights: in.Body.Rights}
+	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)
+	m.Rights = in.Body.Rights
+	return m, err
+}
+
+func (d Desk) removeMember(ctx context.Context, in *MemberInput) (*struct{}, error) {
+	order := cmd.ChangeMember{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID}
+	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
+	return &struct{}{}, err
+}

@@ -1,0 +1,99 @@
+package access
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// Enrol uses an enrolment link: it sets the password, proves the address, ends what other sessions there are and opens
+// one. Of any number at once, one uses the link. A second factor that is there stays.
+type Enrol struct {
+	LinkID       uuid.UUID   `json:"link_id"`
+	TokenHash    secret.Hash `json:"token_hash" audit:"redact"`
+	PasswordHash string      `json:"password_hash" audit:"redact"`
+	Session      OpenSession `json:"session"` // of the person whose link it is
+}
+
+// Name is the command's name.
+func (Enrol) Name() string { return "access.Enrol" }
+
+// Aggregates are the person and the new session.
+func (c Enrol) Aggregates() []events.Aggregate {
+	return append([]events.Aggregate{{Type: events.TypePerson, ID: c.Session.PersonID}}, c.Session.Aggregates()...)
+}
+
+// Validate checks the fields.
+func (c Enrol) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "link_id", c.LinkID)
+	fields.Check(c.TokenHash != secret.Hash{}, "token_hash", "is missing")
+	fields.Check(c.PasswordHash != "", "password_hash", "is missing")
+	fields.Check(c.Session.Site == "admin", "session.site", "%q is not admin", c.Session.Site)
+	if err := fields.Err(); err != nil {
+		return err
+	}
+	return c.Session.Validate()
+}
+
+// PurposeEnrolment is what such a link is for.
+const PurposeEnrolment = "enrolment"
+
+const (
+	// endEverySession ends those that the person has, and those that he has as somebody else.
+	endEverySession = `update session set ended_at = $2 where (person_id = $1 or impersonator_id = $1) and ended_at is null`
+
+	useEnrolment = `
+update link l set used_at = $4
+from person p
+where l.id = $1 and l.token_hash = $2 and l.purpose = 'enrolment' and l.person_id = $3 and l.used_at is null and l.revoked_at is null and l.expires_at > $4
+    and p.id = l.person_id and p.site = 'admin' and p.status = 'active' and p.email = l.email`
+
+	putPassword = `
+insert into password (person_id, hash, set_at) values ($1, $2, $3)
+on conflict (person_id) do update set hash = excluded.hash, set_at = excluded.set_at
+returning old.person_id is null`
+
+	verifyAddress = `update person set email_verified_at = coalesce(email_verified_at, $2) where id = $1`
+)
+
+// LinkNotValid is of a link that is none, was used, was taken back or is too old: nobody learns which.
+func LinkNotValid() error {
+	return fault.New(fault.NotFound, "link_not_valid", "this link does not work, or no longer; ask for another one")
+}
+
+// Handle uses the link.
+func (c Enrol) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (OpenedSession, []events.Event, error) {
+	who, at := c.Session.PersonID, c.Session.At
+	tag, err := tx.Exec(ctx, useEnrolment, c.LinkID, c.TokenHash[:], who, at)
+	if err != nil {
+		return OpenedSession{}, nil, fmt.Errorf("use link %s: %w", c.LinkID, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return OpenedSession{}, nil, LinkNotValid()
+	}
+	var first bool
+	if err := tx.QueryRow(ctx, putPassword, who, c.PasswordHash, at).Scan(&first); err != nil {
+		return OpenedSession{}, nil, fmt.Errorf("set the password of %s: %w", who, err)
+	}
+	if _, err := tx.Exec(ctx, verifyAddress, who, meta.Now); err != nil {
+		return OpenedSession{}, nil, fmt.Errorf("verify the address of %s: %w", who, err)
+	}
+	if _, err := tx.Exec(ctx, endEverySession, who, at); err != nil {
+		return OpenedSession{}, nil, fmt.Errorf("end the sessions of %s: %w", who, err)
+	}
+	opened, evs, err := c.Session.Handle(ctx, tx, meta)
+	change := "changed"
+	if first {
+		change = "added"
+	}
+	return opened, append(evs, events.CredentialChanged{PersonID: who, Kind: "password", Change: change}), err
+}

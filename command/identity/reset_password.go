@@ -1,0 +1,73 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// ResetPassword sets the password of somebody who reads his mail, and ends every session. A second factor stays: a
+// mailbox is one factor, and must not do for two. On the account site the link verifies the address too, and so ends a
+// registration whose own link was lost, or that a stranger began, whose password is gone with it.
+type ResetPassword struct {
+	Proof
+	Joining
+	PersonID     uuid.UUID `json:"person_id"`
+	PasswordHash string    `json:"password_hash" audit:"redact"`
+}
+
+// Name is the command's name.
+func (ResetPassword) Name() string { return "identity.ResetPassword" }
+
+// Aggregates are the person, and what may become of a registration.
+func (c ResetPassword) Aggregates() []events.Aggregate {
+	return append([]events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}, c.aggregates()...)
+}
+
+// Validate checks the fields.
+func (c ResetPassword) Validate() error {
+	var fields fault.Fields
+	c.Proof.check(&fields)
+	c.Joining.check(&fields)
+	check.ID(&fields, "person_id", c.PersonID)
+	fields.Check(c.PasswordHash != "", "password", "is missing")
+	return fields.Err()
+}
+
+// Handle sets the password.
+func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Verified, []events.Event, error) {
+	link, err := c.use(ctx, tx, PurposeReset)
+	if err != nil {
+		return Verified{}, nil, err
+	}
+	if link.person == nil || *link.person != c.PersonID {
+		return Verified{}, nil, InvalidLink()
+	}
+	person, err := findPerson(ctx, tx, c.PersonID)
+	if err != nil {
+		return Verified{}, nil, err
+	}
+	if link.email != person.email { // it was mailed to an address that he has no longer
+		return Verified{}, nil, InvalidLink()
+	}
+	if _, err := tx.Exec(ctx, putPassword, c.PersonID, c.PasswordHash, meta.Now); err != nil {
+		return Verified{}, nil, fmt.Errorf("set the password of %s: %w", c.PersonID, err)
+	}
+	if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil { // a change of address that a thief has asked for, too
+		return Verified{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
+	}
+	if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, nil); err != nil {
+		return Verified{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+	}
+	if !person.verified {
+		return c.admit(ctx, tx, meta, c.At, person)
+	}
+	return Verified{PersonID: c.PersonID}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: "changed"}}, nil
+}

@@ -1,0 +1,218 @@
+package notify
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/internal/secret"
+)
+
+// Templates of the mails to people. Those with a link hold a token that is drawn when they are sent.
+const (
+	TemplateVerify       = "verify_email"
+	TemplateChange       = "change_email"        // to the new address
+	TemplateChangeNotice = "change_email_notice" // to the one in use
+	TemplateReset        = "reset_password"
+	TemplateInvitation   = "invitation"
+	TemplateEnrolment    = "enrolment"
+	TemplateKnown        = "already_registered"
+	TemplateCredential   = "credential"
+	TemplateSignIn       = "sign_in"
+	TemplateMembership   = "membership"
+)
+
+// PersonNotice is the content of all of them.
+type PersonNotice struct {
+	Site       string     `json:"site"`
+	PersonName string     `json:"name,omitempty"` // empty where a stranger may have chosen it
+	LinkID     *uuid.UUID `json:"link_id,omitempty"`
+	ExpiresAt  time.Time  `json:"expires_at,omitzero"` // of the link
+	Account    string     `json:"account,omitempty"`
+	Rights     string     `json:"rights,omitempty"` // empty: none any more
+	By         string     `json:"by,omitempty"`     // who invites; empty: staff
+	Address    string     `json:"address,omitempty"`
+	Kind       string     `json:"kind,omitempty"` // of a credential, as the event has it
+	Change     string     `json:"change,omitempty"`
+	IP         string     `json:"ip,omitempty"`
+	UserAgent  string     `json:"user_agent,omitempty"`
+	At         time.Time  `json:"at"`
+}
+
+// LinkOf is the link that a delivery needs a token of; nil: none.
+func LinkOf(d Delivery) (*uuid.UUID, error) {
+	var n struct {
+		LinkID *uuid.UUID `json:"link_id"`
+	}
+	if err := json.Unmarshal(d.Content, &n); err != nil {
+		return nil, fmt.Errorf("read the content of notification %s: %w", d.NotificationID, err)
+	}
+	return n.LinkID, nil
+}
+
+// words are what a mail to a person says.
+type words struct {
+	Subject string
+	Lines   []string
+	Action  string // says what Link is for
+	Path    string // of Link, on the notice's site
+	After   []string
+}
+
+// words of a template; of none: no Subject.
+func (n PersonNotice) words(template, brand string) words {
+	until := "The link works once, until " + minute(n.ExpiresAt) + "."
+	ignore := "If this was not you, do nothing: without the link nothing happens."
+	switch template {
+	case TemplateVerify:
+		return words{Subject: "Confirm your mail address", Action: "Confirm this address", Path: "/verify",
+			Lines: []string{"Somebody, hopefully you, has registered with " + brand + " with this mail address."},
+			After: []string{until, "If it was not you, do not follow the link: what was begun in your name is forgotten then."}}
+	case TemplateChange:
+		return words{Subject: "Confirm your new mail address", Action: "Use this address from now on", Path: "/verify",
+			Lines: []string{"You have asked " + brand + " to use this mail address instead of the one before."}, After: []string{until, ignore}}
+	case TemplateReset:
+		return words{Subject: "Set a new password", Action: "Set a new password", Path: "/reset",
+			Lines: []string{"Somebody, hopefully you, has asked for a new password for this mail address."},
+			After: []string{until, "If this was not you, do nothing: the password stays as it is."}}
+	case TemplateInvitation:
+		return words{Subject: "Invitation to " + short(n.Account), Action: "Look at the invitation", Path: "/invitation",
+			Lines: []string{by(n.By) + " invites you to the account " + short(n.Account) + " with " + brand + ", as " + rights(n.Rights) + "."}, After: []string{until, "If you know nothing of this, do nothing: without the link nothing happens."}}
+	case TemplateEnrolment:
+		return words{Subject: "Your access to " + brand, Action: "Set your password", Path: "/enrol",
+			Lines: []string{"You are to work with " + brand + ". Set a password, then a second factor."}, After: []string{until}}
+	}
+	return n.news(template, brand)
+}
+
+// news are the words of mails without a token.
+func (n PersonNotice) news(template, brand string) words {
+	alarm := "If this was not you, set a new password at once, and look through your sessions."
+	switch template {
+	case TemplateKnown:
+		return words{Subject: "You are registered already", Action: "Sign in", Path: "/login",
+			Lines: []string{"Somebody, perhaps you, has tried to use your mail address with " + brand + " once more. It is yours already, and nothing has changed."},
+			After: []string{"If you have forgotten the password, the login page sends you a link to set another."}}
+	case TemplateChangeNotice:
+		return words{Subject: "Your mail address is to change", Action: "Look at your security page", Path: "/security",
+			Lines: []string{"Somebody who was signed in as you has asked to use " + n.Address + " instead of this address. It counts once the link in a mail to that address is followed."},
+			After: []string{alarm}}
+	case TemplateCredential:
+		return words{Subject: credential(n.Kind, n.Change), Action: "Look at your security page", Path: "/security",
+			Lines: []string{credential(n.Kind, n.Change) + ", at " + minute(n.At) + "."}, After: []string{alarm}}
+	case TemplateSignIn:
+		return words{Subject: "Somebody signed in with a new device", Action: "Look at your sessions", Path: "/security",
+			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "Address: " + or(n.IP, "unknown"), "Browser: " + or(n.UserAgent, "unknown")},
+			After: []string{alarm}}
+	case TemplateMembership:
+		said := "You are now " + rights(n.Rights) + " in the account " + short(n.Account) + "."
+		if n.Rights == "" {
+			said = "You are no longer in the account " + short(n.Account) + "."
+		}
+		return words{Subject: "Your rights in " + short(n.Account), Action: "Go to your accounts", Path: "/account", Lines: []string{said}}
+	}
+	return words{}
+}
+
+func rights(name string) string {
+	switch name {
+	case "owner":
+		return "owner"
+	case "billing":
+		return "billing contact"
+	case "technical":
+		return "technical contact"
+	}
+	return "reader"
+}
+
+// credential says what happened in a line. What it does not know it calls by its name, so that nobody goes untold.
+func credential(kind, change string) string {
+	what := map[string]string{"password": "Your password", "passkey": "A passkey of yours", "totp": "Your authenticator", "recovery_codes": "Your recovery codes",
+		"email": "Your mail address", "api_token": "An API token of yours"}[kind]
+	switch {
+	case kind == "recovery_codes" && change == "used":
+		return "One of your recovery codes was used to sign in"
+	case change == "cloned":
+		return "A passkey of yours seems to have been copied, and opens nothing any more"
+	case kind == "recovery_codes":
+		return what + " were " + change
+	}
+	return or(what, "What you prove yourself with ("+kind+")") + " was " + change
+}
+
+func by(name string) string {
+	if name == "" {
+		return "Our staff"
+	}
+	return short(name)
+}
+
+// short cuts what customers have chosen and strangers are shown. What holds a slash or an at sign could be somebody's
+// advertisement, and is not said at all.
+func short(name string) string {
+	const most = 60 // characters
+	if strings.ContainsAny(name, "/\\@<>") {
+		return "(unnamed)"
+	}
+	if utf8.RuneCountInString(name) > most {
+		name = string([]rune(name)[:most]) + "…"
+	}
+	return or(name, "(unnamed)")
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// errNoToken keeps a mail from going out with a link that opens nothing.
+var errNoToken = errors.New("the link of this notice has no token")
+
+// renderNotice writes a mail to a person.
+func (r *Renderer) renderNotice(d Delivery) (Rendered, error) {
+	var n PersonNotice
+	if err := json.Unmarshal(d.Content, &n); err != nil {
+		return Rendered{}, fmt.Errorf("read the content of notification %s: %w", d.NotificationID, err)
+	}
+	w := n.words(d.Template, r.brand.Name)
+	if w.Subject == "" {
+		return Rendered{}, fmt.Errorf("there is no template %q", d.Template)
+	}
+	if (n.LinkID != nil) != !d.Token.IsZero() {
+		return Rendered{}, errNoToken
+	}
+	m := Rendered{CustomerName: n.PersonName, Link: r.site(n.Site) + w.Path + fragment(d.Token)}
+	data := map[string]any{"Brand": r.brand.Name, "Link": m.Link, "Name": n.PersonName, "It": w}
+	var text, html strings.Builder
+	if err := r.text.ExecuteTemplate(&text, "person.txt.tmpl", data); err != nil {
+		return Rendered{}, fmt.Errorf("write %s: %w", d.Template, err)
+	}
+	if err := r.html.ExecuteTemplate(&html, "person.html.tmpl", data); err != nil {
+		return Rendered{}, fmt.Errorf("write %s: %w", d.Template, err)
+	}
+	m.Subject, m.Text, m.HTML = w.Subject, text.String(), html.String()
+	return m, nil
+}
+
+// fragment is where a token stands: no server, log or referrer is told of it.
+func fragment(token secret.Text) string {
+	if token.IsZero() {
+		return ""
+	}
+	return "#" + token.Reveal()
+}
+
+func (r *Renderer) site(name string) string {
+	if name == "admin" {
+		return r.brand.AdminURL
+	}
+	return r.brand.URL
+}

@@ -1,0 +1,67 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command/notify"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// peopleRules are: when LinkRequested then mail the link; when somebody registers once more, or what a person proves
+// himself with changes, or he signs in with a new device, or his rights in an account change, then mail him. A link's
+// token is drawn by the job that sends the mail.
+func (c NotifyConfig) peopleRules() []Rule {
+	return []Rule{
+		{On: events.LinkRequested{}.Type(), Name: "mail_link", Do: c.link},
+		{On: events.RegistrationRepeated{}.Type(), Name: "mail_already_registered", Do: c.known},
+		{On: events.CredentialChanged{}.Type(), Name: "mail_credential_changed", Do: c.credential},
+		{On: events.SessionOpened{}.Type(), Name: "mail_new_device", Do: c.session},
+		{On: events.MembershipChanged{}.Type(), Name: "mail_membership", Do: c.membership},
+	}
+}
+
+func (c NotifyConfig) link(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
+	requested, ok := e.(events.LinkRequested)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.queue(ctx, tx, notify.QueueLink{EventID: h.ID, LinkID: requested.LinkID})
+}
+
+func (c NotifyConfig) known(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
+	repeated, ok := e.(events.RegistrationRepeated)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateKnown, PersonID: repeated.PersonID})
+}
+
+func (c NotifyConfig) credential(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
+	changed, ok := e.(events.CredentialChanged)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateCredential, PersonID: changed.PersonID, Kind: changed.Kind, Change: changed.Change})
+}
+
+func (c NotifyConfig) session(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
+	opened, ok := e.(events.SessionOpened)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	if !opened.NewDevice {
+		return nil
+	}
+	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateSignIn, PersonID: opened.PersonID, SessionID: opened.SessionID})
+}
+
+func (c NotifyConfig) membership(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
+	changed, ok := e.(events.MembershipChanged)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateMembership, PersonID: changed.PersonID, CustomerID: changed.CustomerID, Rights: changed.Rights})
+}

@@ -1,0 +1,212 @@
+package policy_test
+
+import (
+	"context"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/command/identity"
+	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/policy"
+	"github.com/ezscale/platform/internal/devmail"
+	"github.com/ezscale/platform/internal/ephemeral"
+	"github.com/ezscale/platform/internal/limiter"
+	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/internal/token"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// tell lets the rules see what is in the outbox, each event twice, as the consumer may.
+func (o *office) tell() {
+	o.Helper()
+	rows, err := o.Owner.Query(context.Background(), `select event_id, type, schema_version, payload from outbox order by txid, position`)
+	if err != nil {
+		o.Fatal(err)
+	}
+	type stored struct {
+		id uuid.UUID
+		e  events.Event
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (s stored, err error) {
+		var name string
+		var version int
+		var payload []byte
+		if err := row.Scan(&s.id, &name, &version, &payload); err != nil {
+			return s, err
+		}
+		s.e, err = events.Decode(name, version, payload)
+		return s, err
+	})
+	if err != nil {
+		o.Fatal(err)
+	}
+	for _, s := range slices.Concat(all, all) {
+		o.happen(s.e, s.id)
+	}
+	o.Exec(`delete from outbox`)
+}
+
+// mails waits until so many mails have come, and gives them by subject.
+func (o *office) mails(n int) map[string]devmail.Message {
+	o.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if len(o.mailbox.List()) >= n && worldtest.One[int](o.World, `select count(*) from notification where status = 'queued'`) == 0 {
+			break
+		}
+	}
+	got := map[string]devmail.Message{}
+	for _, m := range o.mailbox.List() {
+		to := strings.Join(m.To, ",") // the mailbox shows names decoded: "Ada <ada@life.example>"
+		to = strings.TrimSuffix(to[strings.LastIndex(to, "<")+1:], ">")
+		got[to+" "+m.Subject] = m
+	}
+	if len(o.mailbox.List()) != n || len(got) != n {
+		o.Fatalf("got %d mails, want %d: %v; notifications %s", len(o.mailbox.List()), n, got,
+			worldtest.One[string](o.World, `select coalesce(string_agg(concat_ws(' ', template, recipient, status, error), ', '), '') from notification`))
+	}
+	return got
+}
+
+var tokenPattern = regexp.MustCompile(`https://(panel|staff)\.example(/[a-z]+)#(ezl_[0-9A-Za-z]{49})\b`)
+
+// proof reads the token of a mail, and finds its link as the door does.
+func (o *office) proof(m devmail.Message, site string) identity.Proof {
+	o.Helper()
+	found := tokenPattern.FindStringSubmatch(m.Text)
+	if found == nil || !strings.Contains(m.HTML, found[0]) {
+		o.Fatalf("no link in %q", m.Text)
+	}
+	t, err := token.Parse(token.Link, found[3])
+	if err != nil {
+		o.Fatal(err)
+	}
+	hash := t.Hash()
+	return identity.Proof{LinkID: worldtest.One[uuid.UUID](o.World, `select id from link where token_hash = $1`, hash[:]), Hash: hash, Site: site, At: o.Now()}
+}
+
+func (o *office) find(mails map[string]devmail.Message, subject string) devmail.Message {
+	o.Helper()
+	m, ok := mails[subject]
+	if !ok {
+		o.Fatalf("no mail %q in %v", subject, mails)
+	}
+	return m
+}
+
+// A person's story, by the mails that come of it.
+func TestMailsOfAPersonsLife(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0, "")
+	o.Exec(`delete from outbox`)
+	register := identity.StartRegistration{PersonID: o.NewID(), LinkID: o.NewID(), Email: "ada@life.example", PersonName: "Win: https://evil.example/", PasswordHash: "x", At: o.Now()}
+	worldtest.Must(o.World, register)
+	o.tell()
+	first := o.find(o.mails(1), "ada@life.example Confirm your mail address")
+	if strings.Contains(first.Text+first.HTML, "evil") {
+		t.Error("a stranger's words are mailed in our name")
+	}
+	proof := o.proof(first, "account")
+	verify := identity.VerifyEmail{Proof: proof, Joining: identity.Joining{CustomerID: o.NewID(), InvitationID: o.NewID()}, PersonID: register.PersonID}
+	worldtest.Must(o.World, verify)
+	o.tell()
+	o.find(o.mails(2), "ada@life.example Your rights in (unnamed)")
+	register.PersonID, register.LinkID = o.NewID(), o.NewID()
+	worldtest.Must(o.World, register) // once more
+	move := identity.RequestAddress{LinkID: o.NewID(), PersonID: verify.PersonID, Email: "ada@new.example", At: o.Now()}
+	worldtest.Must(o.World, move)
+	o.tell()
+	mails := o.mails(5)
+	o.find(mails, "ada@life.example You are registered already")
+	if m := o.find(mails, "ada@life.example Your mail address is to change"); !strings.Contains(m.Text, "ada@new.example") {
+		t.Errorf("got %s", m.Text)
+	}
+	moved := identity.VerifyEmail{Proof: o.proof(o.find(mails, "ada@new.example Confirm your new mail address"), "account"), Joining: identity.Joining{CustomerID: o.NewID(), InvitationID: o.NewID()}, PersonID: verify.PersonID}
+	worldtest.Must(o.World, moved)
+	invite := identity.Invite{LinkID: o.NewID(), CustomerID: verify.CustomerID, Email: "bob@life.example", Rights: "technical", At: o.Now()}
+	worldtest.Must(o.World, invite)
+	o.tell()
+	mails = o.mails(7)
+	o.find(mails, "ada@life.example Your mail address was changed") // to whom it was taken from
+	o.proof(o.find(mails, "bob@life.example Invitation to (unnamed)"), "account")
+	o.sealed(mails)
+}
+
+// sealed looks for the tokens of all mails wherever something is kept.
+func (o *office) sealed(mails map[string]devmail.Message) {
+	o.Helper()
+	for _, m := range mails {
+		found := tokenPattern.FindStringSubmatch(m.Text)
+		if found == nil {
+			continue
+		}
+		for _, table := range []string{"notification", "outbox", "audit", "idempotency", "river_job", "link", "ephemeral"} {
+			if n := worldtest.One[int](o.World, `select count(*) from `+table+` t where position($1 in t::text) > 0`, found[3]); n != 0 {
+				o.Errorf("the token of %q stands in %s", m.Subject, table)
+			}
+		}
+	}
+}
+
+// What is sent again holds another token; what is over is not sent.
+func TestALinkIsArmedWhenItsMailIsSent(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0, "")
+	o.Exec(`delete from outbox`)
+	register := identity.StartRegistration{PersonID: o.NewID(), LinkID: o.NewID(), Email: "ada@life.example", PersonName: "Ada", PasswordHash: "x", At: o.Now()}
+	worldtest.Must(o.World, register)
+	o.tell()
+	m := o.find(o.mails(1), "ada@life.example Confirm your mail address")
+	before := o.proof(m, "account")
+	o.Exec(`update notification set status = 'queued', sent_at = null`)
+	o.Exec(`update river_job set state = 'available', finalized_at = null, attempt = 0, scheduled_at = now() where kind = 'notify.deliver'`)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && len(o.mailbox.List()) < 2; time.Sleep(20 * time.Millisecond) {
+	}
+	o.await("mail verify_email sent")
+	if again := o.proof(o.mailbox.List()[0], "account"); again.Hash == before.Hash || again.LinkID != before.LinkID {
+		t.Error("the second mail holds the first one's token")
+	}
+	if n := worldtest.One[int](o.World, `select count(*) from link where token_hash = $1`, before.Hash[:]); n != 0 {
+		t.Error("the first mail's token works still")
+	}
+	reset := identity.RequestReset{LinkID: o.NewID(), Site: "account", Email: "ada@life.example", At: o.Now().Add(-2 * time.Hour)} // too late by an hour
+	worldtest.Must(o.World, reset)
+	o.tell()
+	o.await("mail verify_email sent, mail reset_password failed")
+}
+
+func TestNewDevicesAreTold(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0, "")
+	person := o.NewID()
+	worldtest.Must(o.World, identity.RegisterPerson{PersonID: person, Site: "admin", Email: "staff@life.example", PersonName: "Sam", Verified: true})
+	o.Exec(`delete from outbox`)
+	for i := range 2 {
+		worldtest.Must(o.World, access.OpenSession{SessionID: o.NewID(), Hash: secret.Hash{byte(i + 1)}, Site: "admin", PersonID: person, Factors: []string{"passkey"}, At: o.Now().Add(time.Duration(i) * time.Hour), Lifetime: time.Hour, Idle: time.Hour})
+	}
+	o.happen(events.SessionOpened{SessionID: worldtest.One[uuid.UUID](o.World, `select id from session order by opened_at desc limit 1`), PersonID: person, Site: "admin", NewDevice: true}, o.NewID())
+	o.tell() // the first session is no news, the second was opened with a browser that is known
+	if m := o.find(o.mails(1), "staff@life.example Somebody signed in with a new device"); !strings.Contains(m.Text, "https://staff.example/security") {
+		t.Errorf("got %s", m.Text)
+	}
+}
+
+// Doors are swept by the role of commands.
+func TestDoorsAreSwept(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	registry := prometheus.NewRegistry()
+	for _, door := range []policy.Swept{limiter.New(w.Pool, w.Now, slog.New(slog.DiscardHandler), registry), ephemeral.New(w.Pool, w.Now, registry)} {
+		if _, err := door.Sweep(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

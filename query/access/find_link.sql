@@ -1,0 +1,9 @@
+select l.id, l.purpose, l.site, l.email, l.expires_at, l.person_id, l.customer_id, coalesce(l.rights, '') as rights,
+    coalesce(nullif(c.company, ''), c.name, '') as account,
+    coalesce(p.name, '') as person_name,
+    exists (select from person o where o.site = l.site and o.email = l.email and o.email_verified_at is not null) as person_exists
+from link l
+left join person p on p.id = l.person_id
+left join customer c on c.id = l.customer_id
+where l.token_hash = $2 and l.site = $1 and l.used_at is null and l.revoked_at is null and l.expires_at > $3
+  and (l.person_id is null or p.status = 'active') and (l.customer_id is null or c.status <> 'banned')

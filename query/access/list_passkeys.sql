@@ -1,0 +1,4 @@
+select k.id, k.person_id, p.handle, k.credential_id, k.public_key, k.sign_count, k.aaguid, k.transports, k.attestation_format, k.backup_eligible, k.backed_up
+from passkey k join person p on p.id = k.person_id and p.status = 'active'
+where p.site = $1 and k.person_id = $2 and k.cloned_at is null
+order by k.created_at, k.id

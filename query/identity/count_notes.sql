@@ -1,0 +1,1 @@
+select count(*)::int as notes from customer_note where customer_id = $1

@@ -1,0 +1,9 @@
+select s.id as session_id, s.impersonator_id, i.name as impersonator, s.person_id, p.name as person, s.customer_id, c.name as customer, s.reason,
+    s.widened as write, s.opened_at, s.expires_at, s.ended_at
+from session s
+join person i on i.id = s.impersonator_id
+join person p on p.id = s.person_id
+join customer c on c.id = s.customer_id
+where $1::timestamptz is null or (s.opened_at, s.id) < ($1, $2::text::uuid)
+order by s.opened_at desc, s.id desc
+limit $3

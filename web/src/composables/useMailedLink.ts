@@ -1,0 +1,15 @@
+import { useApi } from '@/composables/useApi'
+import { useResource } from '@/composables/useResource'
+import { ApiProblem, type Link } from '@/api'
+
+/** Looks at a mailed link without using it up: mail programs open links, too. A link of another purpose is none. */
+export function useMailedLink(token: string, ...purposes: string[]) {
+  const api = useApi()
+  const none = () => new ApiProblem(404, 'this link does not work any more', 'link_not_valid')
+  return useResource<Link>(async (signal) => {
+    if (!token) throw none()
+    const link = await api.lookAtLink(token, signal)
+    if (!purposes.includes(link.purpose)) throw none()
+    return link
+  })
+}

@@ -1,0 +1,63 @@
+// People of the browser tests: their mails, their authenticators, and the way to an account.
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { call } from './browser.mjs'
+
+export const PASSWORD = 'plum harbour teaspoon nineteen'
+
+let made = 0
+export const someone = (name) => `${name}-${process.pid}-${++made}@people.example`
+
+/** The token of the newest link that was mailed to an address and leads to a page. */
+export async function mailed(staff, to, page) {
+  const pattern = new RegExp(`/${page}#([\\w-]+)`)
+  for (let end = Date.now() + 20_000; Date.now() < end; await new Promise((wait) => setTimeout(wait, 250))) {
+    const mails = (await staff.get('/dev/mailbox')).items.filter((m) => m.to.includes(to) && pattern.test(m.text))
+    const newest = mails.sort((a, b) => b.received_at.localeCompare(a.received_at))[0]
+    if (newest) return pattern.exec(newest.text)[1]
+  }
+  return assert.fail(`no mail to ${to} leads to /${page}`)
+}
+
+/** Opens an account over the API and verifies its address. */
+export async function register(staff, email, name = 'Robin Example') {
+  const body = { email, name, password: PASSWORD }
+  const answer = await call('account', 'POST', '/register', { body })
+  assert.equal(answer.status, 202, answer.text)
+  const verified = await call('account', 'POST', '/links/verify', { body: { token: await mailed(staff, email, 'verify') } })
+  assert.equal(verified.status, 200, verified.text)
+}
+
+/** A device that keeps passkeys and checks the person, built into Chromium (CDP, WebAuthn). */
+export async function device(page, { present = true } = {}) {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('WebAuthn.enable')
+  const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: present }
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options })
+  return {
+    present: (enabled) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled }),
+    keys: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials,
+  }
+}
+
+/** What an authenticator shows for a secret, some steps of half a minute from now (RFC 6238). */
+export function codeOf(secret, steps = 0) {
+  const bits = [...secret.replaceAll(' ', '')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)))
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps))
+  const mac = createHmac('sha1', key).update(counter).digest(), at = mac.at(-1) & 15
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0')
+}
+
+export async function logIn(page, email, password = PASSWORD) {
+  await page.goto('/login')
+  await page.getByLabel('E-mail address').fill(email)
+  await page.getByLabel('Password', { exact: true }).fill(password)
+  await page.getByRole('button', { name: 'Log in', exact: true }).click()
+}
+
+export async function logOut(page) {
+  await page.getByRole('button', { name: 'Log out' }).click()
+  await page.waitForURL(/\/login/)
+}
