@@ -25,6 +25,7 @@ import (
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/live"
 	"github.com/ezscale/platform/api/login"
+	"github.com/ezscale/platform/api/oauth"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/observe"
@@ -66,7 +67,7 @@ type Dependencies struct {
 	Commands   *command.DB
 	Postgres   query.Postgres       // what requests ask: a query.Wall
 	Background query.Postgres       // a read-only pool, for what asks on nobody's behalf: live streams' polls, the development login
-	Door       guard.Door           // a pool with the role that reads what people prove themselves with
+	Door       oauth.Door           // a pool with the role that reads what people prove themselves with
 	ClickHouse bandwidth.ClickHouse // optional
 	Proofs     proofs.Tools
 	Clock      Clock
@@ -100,6 +101,7 @@ type edge struct {
 	sweeping background
 	guard    *guard.Guard
 	live     *live.Hub
+	oauth    *oauth.Server
 	signIns  *prometheus.CounterVec
 	document []byte // OpenAPI
 }
@@ -125,6 +127,8 @@ func New(cfg Config, deps Dependencies) (*Server, error) {
 		guard: guard.New(guard.Config{Token: cfg.Token, Sites: cfg.Sites, Development: cfg.Development, Door: deps.Door, Limiter: deps.Proofs.Limiter, Now: deps.MachineNow,
 			Gate: cfg.Gate, Proxies: cfg.Proxies}, deps.Log, deps.Registry),
 		live: live.New(deps.Background, deps.Clock.Now, deps.Log, cfg.MaxStreams, streams)}
+	e.oauth = oauth.New(oauth.Config{Sites: cfg.Sites, Guard: e.guard, Commands: deps.Commands, Door: deps.Door, Postgres: deps.Postgres,
+		Limiter: deps.Proofs.Limiter, Vault: deps.Proofs.Vault, Now: deps.Clock.Now, MachineNow: deps.MachineNow, Log: deps.Log, Registry: deps.Registry})
 	handler, err := e.routes()
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ func (e *edge) routes() (http.Handler, error) {
 	if err := e.operations(humagin.New(router, openAPIConfig())); err != nil {
 		return nil, err
 	}
+	e.oauth.Routes(router)
 	e.probes(router)
 	e.pages(router)
 	return router, nil
@@ -68,6 +69,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.catalogOperations(table)
 	e.auditOperations(table)
 	e.writeOperations(table)
+	e.oauth.Operations(table)
 	e.staffOperations(table)
 	security.Register(table, security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow})
 	if e.config.Development {

@@ -97,6 +97,8 @@ func (h *houses) people(t testing.TB, customer uuid.UUID) {
 		`insert into session (id, hash, site, person_id, factors, opened_at, proved_at, seen_at, expires_at, idle)
 			values (gen_random_uuid(), sha256(uuid_send($1)), 'account', $1, '{password}', now(), now(), now(), now(), '1 h')`,
 		`insert into api_token (id, hash, hint, name, person_id, scopes, created_at, expires_at) values (gen_random_uuid(), sha256(uuid_send($1)), 'h', 'n', $1, '{}', now(), now())`,
+		`insert into oauth_client (id, site, name, redirect_uris, grants, scopes, created_at) values ($1, 'account', $1::uuid::text, '{}', '{}', '{}', now())`,
+		`insert into oauth_grant (id, client_id, person_id, customer_id, scopes, proved_at, created_at, used_at, expires_at) values ($1, $1, $1, $1, '{}', now(), now(), now(), now())`,
 	} {
 		h.exec(t, sql, customer)
 	}

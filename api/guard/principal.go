@@ -56,6 +56,8 @@ type Principal struct {
 	SecondFactor bool       // the person has one, used or not
 	Impersonator *uuid.UUID // staff who look at the account as the person
 	Reason       string     // why they do
+	Client       uuid.UUID  // the OAuth client that acts, for the person or by itself; nil UUID: none
+	Scopes       []string   // of its token
 }
 
 // IsStaff tells staff from customers.
@@ -131,11 +133,7 @@ func twoFactors(factors []string) bool {
 // ofToken is at most what its owner may do now. That staff need a second factor, its owner had to show when he made it.
 func ofToken(site Site, t access.Token) *Principal {
 	p := ofPerson(site, t.Person)
-	scopes := make([]permission.Permission, len(t.Scopes))
-	for i, s := range t.Scopes {
-		scopes[i] = permission.Permission(s)
-	}
-	p.Token, p.Permissions = t.ID, p.Permissions.And(permission.Of(scopes...))
+	p.Token, p.Permissions = t.ID, p.Permissions.And(permissions(t.Scopes))
 	p.Actor += " by token:" + t.ID.String()
 	return p
 }

@@ -147,7 +147,8 @@ func (p *Problem) encode() []byte {
 
 // IsAPI tells paths whose answers are for programs: they get problems, not pages.
 func IsAPI(path string) bool {
-	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/health/") || path == "/openapi.json" || path == "/metrics"
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/health/") || path == "/openapi.json" || path == "/metrics" ||
+		strings.HasPrefix(path, "/oauth/") || path == "/.well-known/openid-configuration"
 }
 
 // NotSignedIn is a problem about somebody who is nobody.

@@ -42,6 +42,7 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now, machineNow)
 	unseen := prometheus.NewRegistry() // sweepers of their own, whose names the API's have taken; what jobs do is counted with the jobs
 	policy.RegisterDoors(runner, limiter.New(pool, machineNow, b.log, unseen), ephemeral.New(pool, machineNow, unseen))
+	policy.RegisterOAuthSweep(runner, pool, machineNow)
 	policy.RegisterReconciliation(runner, db, pool, b.clock.Now, newID)
 	secrets, err := b.secrets(ctx, postgres.RoleCommand)
 	if err != nil {

@@ -206,7 +206,8 @@ func TestDoorRoleHasItsTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"api_token p", "customer p", "ephemeral u", "limiter_bucket u", "link p", "membership p", "passkey p", "password p", "person p",
+	if diff := cmp.Diff([]string{"api_token p", "customer p", "ephemeral u", "limiter_bucket u", "link p", "membership p",
+		"oauth_client p", "oauth_code p", "oauth_grant p", "oauth_key p", "oauth_token p", "passkey p", "password p", "person p",
 		"person_role p", "recovery_code p", "role p", "secret_ring p", "session p", "totp p"}, tables); diff != "" {
 		t.Errorf("what the door role may use (-want +got):\n%s", diff)
 	}

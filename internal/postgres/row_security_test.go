@@ -139,7 +139,7 @@ func TestTablesThatCustomersMayRead(t *testing.T) {
 	got := broken(t, owner, `select c.relname::text from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
 		and has_any_column_privilege('ezscale_customer', c.oid, 'select')`)
 	want := []string{"aggregate", "api_token", "assignment", "audit", "binding", "customer", "customer_address", "cycle", "exporter",
-		"invoice", "invoice_line", "link", "loss_hourly", "loss_minute", "membership", "passkey", "password", "person", "plan",
+		"invoice", "invoice_line", "link", "loss_hourly", "loss_minute", "membership", "oauth_client", "oauth_grant", "passkey", "password", "person", "plan",
 		"quarantine_decision", "quarantine_hourly", "quarantine_open", "quota_alert", "recovery_code", "service", "session", "totp",
 		"usage_cycle", "usage_hourly", "usage_slot"}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -39,7 +39,11 @@ const (
 	Link    Prefix = "ezl_" // what stands behind the # of a mailed link
 	Session Prefix = ""     // what lies in a cookie: the cookie's name says what it is
 
-	Impersonation Prefix = "ezi_" // the way of staff from their site to the customers'
+	ClientSecret  Prefix = "ezs_client_"  // what an OAuth client proves itself with
+	OAuthCode     Prefix = "ezs_code_"    // what a browser carries to an OAuth client, for a minute
+	OAuthAccess   Prefix = "ezs_access_"  // what an OAuth client presents
+	OAuthRefresh  Prefix = "ezs_refresh_" // what it gets new ones for
+	Impersonation Prefix = "ezi_"         // the way of staff from their site to the customers'
 )
 
 var (

@@ -14,7 +14,7 @@ import (
 
 func TestTokensComeBack(t *testing.T) {
 	t.Parallel()
-	for _, prefix := range []token.Prefix{token.API, token.Session, token.Link, token.Impersonation} {
+	for _, prefix := range []token.Prefix{token.API, token.Session, token.Link, token.Impersonation, token.ClientSecret, token.OAuthCode, token.OAuthAccess, token.OAuthRefresh} {
 		if err := prefix.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -169,11 +169,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("ezs_00000000000000000000000000000000000000000003fjjDu")
 	f.Add("ezs_")
 	f.Add("")
-	for _, prefix := range []token.Prefix{token.API, token.Session, token.Link, token.Impersonation} {
+	for _, prefix := range []token.Prefix{token.API, token.Session, token.Link, token.Impersonation, token.ClientSecret, token.OAuthCode, token.OAuthAccess, token.OAuthRefresh} {
 		f.Add(token.New(prefix).Reveal())
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, prefix := range []token.Prefix{token.API, token.Session, token.Link, token.Impersonation} {
+		for _, prefix := range []token.Prefix{token.API, token.Session, token.Link, token.Impersonation, token.ClientSecret, token.OAuthCode, token.OAuthAccess, token.OAuthRefresh} {
 			got, err := token.Parse(prefix, text)
 			if err == nil && (got.Reveal() != text || len(text) != len(prefix)+49) {
 				t.Fatalf("%q is read as %q", text, got.Reveal())

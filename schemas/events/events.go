@@ -78,6 +78,7 @@ const (
 	TypeSession    = "session"
 	TypeRole       = "role"
 	TypeToken      = "token"
+	TypeClient     = "client"
 	TypePlan       = "plan"
 	TypeExporter   = "exporter"
 	TypeService    = "service"

@@ -1,7 +1,7 @@
 import { toURL, type Client, type RequestOptions } from './client'
 import { createPeopleApi, createSecurityApi } from './identity'
 import type {
-  Activity, Alert, AuditEntry, Basis, Clock, Collector, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, PortDetail, Report, Service, Session,
+  Activity, Alert, Application, AuditEntry, Basis, Clock, Collector, ConsentQuestion, Customer, CycleSummary, Decided, Decision, Exporter, ExporterDetail, ExporterSettings, Invoice, InvoiceSummary, List, ListedService, Message, NewOAuthClient, OAuthClient, OAuthClientSettings, OAuthClientWithSecret, PortDetail, Report, Scope, Service, Session,
   Step, Usage,
 } from './types'
 
@@ -53,6 +53,17 @@ export function createApi(client: Client) {
 
     audit: (query: Query, signal?: Signal) => page<AuditEntry>('/audit', signal, query),
     activity: (query: Query, signal?: Signal) => page<Activity>('/activity', signal, query),
+
+    lookAtConsent: (query: string, signal?: Signal) => client.request<ConsentQuestion>('/consents/look', { method: 'POST', body: { query }, signal }),
+    answerConsent: (query: string, allow: boolean) => client.request<{ redirect_to: string }>('/consents', { method: 'POST', body: { query, allow } }),
+    applications: (signal?: Signal) => get<List<Application>>('/me/applications', signal),
+    revokeApplication: (id: string) => client.request<void>(`/me/applications/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+    clients: (query: Query, signal?: Signal) => page<OAuthClient>('/clients', signal, query),
+    clientScopes: (site: OAuthClient['site'], signal?: Signal) => get<List<Scope>>('/clients/scopes', signal, { site }),
+    createClient: (body: NewOAuthClient) => client.request<OAuthClientWithSecret>('/clients', { method: 'POST', body }),
+    changeClient: (id: string, body: OAuthClientSettings) => client.request<OAuthClientWithSecret>(`/clients/${encodeURIComponent(id)}`, { method: 'PUT', body }),
+    deleteClient: (id: string) => client.request<void>(`/clients/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+    rotateClientSecret: (id: string) => client.request<OAuthClientWithSecret>(`/clients/${encodeURIComponent(id)}/secret`, { method: 'POST' }),
 
     mailbox: (signal?: Signal) => page<Message>('/dev/mailbox', signal),
     clock: (signal?: Signal) => get<Clock>('/dev/clock', signal),

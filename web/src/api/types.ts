@@ -48,3 +48,11 @@ export type Activity = Schemas['Activity']
 
 export type Clock = Schemas['ClockState']
 export type Message = Schemas['Message']
+
+export type ConsentQuestion = Schemas['Question']
+export type Scope = Schemas['Scope']
+export type Application = Schemas['Application']
+export type OAuthClient = Schemas['Client']
+export type OAuthClientWithSecret = Schemas['WithSecret']
+export type OAuthClientSettings = Schemas['ClientBody']
+export type NewOAuthClient = Schemas['NewClientBody']

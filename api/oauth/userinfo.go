@@ -1,0 +1,58 @@
+package oauth
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/ezscale/platform/api/guard"
+	cmd "github.com/ezscale/platform/command/oauth"
+	"github.com/ezscale/platform/query/access"
+)
+
+func joined(scopes []string) string { return strings.Join(scopes, " ") }
+
+// person is what userinfo tells (OpenID Connect Core 1.0, 5.1).
+type person struct {
+	Subject       string `json:"sub"`
+	Name          string `json:"name,omitempty"`
+	Locale        string `json:"locale,omitempty"`
+	TimeZone      string `json:"zoneinfo,omitempty"`
+	Email         string `json:"email,omitempty"`
+	EmailVerified *bool  `json:"email_verified,omitempty"`
+}
+
+// userinfo tells who an access token's person is, as far as its scopes go. The token is in the header, and nowhere else.
+func (s *Server) userinfo(c *gin.Context) {
+	ctx := c.Request.Context()
+	who := guard.PrincipalOf(ctx)
+	switch {
+	case c.Request.URL.RawQuery != "":
+		guard.NewProblem(ctx, http.StatusBadRequest, "invalid_request", "this address takes no parameters: a token belongs into the Authorization header").Write(c.Writer)
+		return
+	case who == nil || who.Client == uuid.Nil:
+		c.Header("WWW-Authenticate", `Bearer realm="ezscale"`)
+		guard.NewProblem(ctx, http.StatusUnauthorized, "not_signed_in", "send an access token").Write(c.Writer)
+		return
+	case who.Person == uuid.Nil || !slices.Contains(who.Scopes, cmd.ScopeOpenID):
+		c.Header("WWW-Authenticate", `Bearer realm="ezscale", error="insufficient_scope", scope="openid"`)
+		guard.NewProblem(ctx, http.StatusForbidden, "not_allowed", "the token has not the scope openid").Write(c.Writer)
+		return
+	}
+	claims, err := access.FindClaims(ctx, s.Door, string(who.Site), who.Person)
+	if err != nil {
+		s.Guard.Problem(ctx, "", err).Write(c.Writer)
+		return
+	}
+	about := person{Subject: who.Person.String()}
+	if slices.Contains(who.Scopes, cmd.ScopeProfile) {
+		about.Name, about.Locale, about.TimeZone = claims.Name, claims.Locale, claims.TimeZone
+	}
+	if slices.Contains(who.Scopes, cmd.ScopeEmail) {
+		about.Email, about.EmailVerified = claims.Email, &claims.EmailVerified
+	}
+	c.JSON(http.StatusOK, about)
+}

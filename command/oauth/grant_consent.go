@@ -1,0 +1,72 @@
+package oauth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// GrantConsent is a person's yes to a client.
+type GrantConsent struct {
+	GrantID    uuid.UUID  `json:"grant_id"`
+	ClientID   uuid.UUID  `json:"client_id"`
+	PersonID   uuid.UUID  `json:"person_id"`
+	CustomerID *uuid.UUID `json:"customer_id,omitempty"` // the account that it is about; nil on the admin site
+	Scopes     []string   `json:"scopes"`
+	ProvedAt   time.Time  `json:"proved_at"` // when the person last proved who he is
+	At         time.Time  `json:"at"`        // by the machine's clock
+}
+
+// Granted is the answer.
+type Granted struct {
+	GrantID uuid.UUID `json:"grant_id"`
+}
+
+// Name is the command's name.
+func (GrantConsent) Name() string { return "oauth.GrantConsent" }
+
+// Aggregates is the person.
+func (c GrantConsent) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}
+}
+
+// Validate checks the fields.
+func (c GrantConsent) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "grant_id", c.GrantID)
+	check.ID(&fields, "client_id", c.ClientID)
+	check.ID(&fields, "person_id", c.PersonID)
+	fields.Check(len(c.Scopes) <= maxScopes && !repeats(c.Scopes), "scopes", "name each scope once")
+	fields.Check(!c.At.IsZero() && !c.ProvedAt.IsZero(), "at", "is missing")
+	return fields.Err()
+}
+
+// insertGrant adds nothing unless client and person are of one site, the person is active and in the account, and the
+// scopes are the client's. A code has to come of it within its lifetime.
+const insertGrant = `
+insert into oauth_grant (id, client_id, person_id, customer_id, scopes, proved_at, created_at, used_at, expires_at)
+select $1, k.id, p.id, $4, $5, $6, $7, $7, $8
+from oauth_client k join person p on p.site = k.site and p.status = 'active'
+where k.id = $2 and p.id = $3 and $5::text[] <@ k.scopes and 'authorization_code' = any (k.grants)
+  and (k.site = 'account') = ($4::uuid is not null)
+  and ($4::uuid is null or exists (select from membership m where m.person_id = p.id and m.customer_id = $4))`
+
+// Handle writes the consent down.
+func (c GrantConsent) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Granted, []events.Event, error) {
+	tag, err := tx.Exec(ctx, insertGrant, c.GrantID, c.ClientID, c.PersonID, c.CustomerID, list(c.Scopes), c.ProvedAt, c.At, c.At.Add(CodeLifetime))
+	if err != nil {
+		return Granted{}, nil, fmt.Errorf("insert grant: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return Granted{}, nil, fault.New(fault.Conflict, "consent_not_possible", "this application cannot be given that access")
+	}
+	return Granted{GrantID: c.GrantID}, nil, nil
+}

@@ -1,0 +1,64 @@
+package oauth
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// RotateClientSecret gives a confidential client another secret. The old one works no more; tokens do.
+type RotateClientSecret struct {
+	ClientID   uuid.UUID   `json:"client_id"`
+	SecretHash secret.Hash `json:"secret_hash" audit:"redact"`
+}
+
+// Name is the command's name.
+func (RotateClientSecret) Name() string { return "oauth.RotateClientSecret" }
+
+// Aggregates is the client.
+func (c RotateClientSecret) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypeClient, ID: c.ClientID}}
+}
+
+// Validate checks the fields.
+func (c RotateClientSecret) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "client_id", c.ClientID)
+	fields.Check(c.SecretHash != secret.Hash{}, "secret_hash", "is missing")
+	return fields.Err()
+}
+
+const (
+	findConfidential = `select secret_hash is not null from oauth_client where id = $1 for update`
+
+	updateSecret = `update oauth_client set secret_hash = $2 where id = $1`
+)
+
+// Handle changes the secret.
+func (c RotateClientSecret) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Client, []events.Event, error) {
+	rows, err := tx.Query(ctx, findConfidential, c.ClientID)
+	if err != nil {
+		return Client{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
+	}
+	confidential, err := pgx.CollectRows(rows, pgx.RowTo[bool])
+	switch {
+	case err != nil:
+		return Client{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
+	case len(confidential) == 0:
+		return Client{}, nil, noClient(c.ClientID)
+	case !confidential[0]:
+		return Client{}, nil, fault.New(fault.Conflict, "client_is_public", "a public client has no secret")
+	}
+	if _, err := tx.Exec(ctx, updateSecret, c.ClientID, c.SecretHash[:]); err != nil {
+		return Client{}, nil, fmt.Errorf("update the secret of %s: %w", c.ClientID, err)
+	}
+	return Client{ClientID: c.ClientID}, nil, nil
+}
