@@ -99,6 +99,12 @@ export async function findings(page) {
     .map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 4).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`)
 }
 
+/** Holds a page to have no findings, once it stands still: what fades in or out is not what people read. */
+export async function clean(page) {
+  await page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity))
+  assert.deepEqual(await findings(page), [])
+}
+
 /** Waits until a page has loaded what it shows first. */
 export async function settled(page) {
   await page.waitForSelector('h1', { timeout: 15_000 })

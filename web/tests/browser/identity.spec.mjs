@@ -1,7 +1,7 @@
 // People on the running platform: how they come, what they prove themselves with, and what they let others do.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { findings, launch, open, session, settled, SITES } from './browser.mjs'
+import { clean, launch, open, session, settled, SITES } from './browser.mjs'
 import { codeOf, device, logIn, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
 
 let browser, staff
@@ -13,11 +13,6 @@ after(() => browser?.close())
 
 // A refusal that is tested for shows in the console as well.
 const unexpected = (wrong) => wrong.filter((line) => !/status of (401|403|404|409|422|429)/.test(line))
-async function clean(page) {
-  // What fades in or out is not what people read.
-  await page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity))
-  assert.deepEqual(await findings(page), [])
-}
 
 test('an account is opened, verified, signed in to; then a passkey is enough', async () => {
   const email = someone('new')
