@@ -1,0 +1,47 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/schemas/events"
+)
+
+// EndSessions signs a person out of all sessions, or of all but the one that he sits at.
+type EndSessions struct {
+	PersonID uuid.UUID  `json:"person_id"`
+	But      *uuid.UUID `json:"but,omitempty"`
+	At       time.Time  `json:"at"`
+}
+
+// Name is the command's name.
+func (EndSessions) Name() string { return "access.EndSessions" }
+
+// Aggregates is the person.
+func (c EndSessions) Aggregates() []events.Aggregate {
+	return []events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}
+}
+
+// Validate checks the fields.
+func (c EndSessions) Validate() error {
+	var fields fault.Fields
+	check.ID(&fields, "person_id", c.PersonID)
+	fields.Check(!c.At.IsZero(), "at", "is missing")
+	return fields.Err()
+}
+
+// Handle ends the sessions.
+func (c EndSessions) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {
+	tag, err := tx.Exec(ctx, endAllSessions, c.PersonID, c.At, c.But)
+	if err != nil {
+		return Ended{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+	}
+	return Ended{Sessions: tag.RowsAffected()}, nil, nil
+}
