@@ -133,6 +133,28 @@ func (e *env) tokenOf(email, rights string, scopes ...string) as {
 	return both(on(accountHost), with("Authorization", "Bearer "+t.Reveal()))
 }
 
+// applicationOf acts for a member of an account, or with no rights by itself for the account.
+func (e *env) applicationOf(email, rights string, scopes ...string) as {
+	e.Helper()
+	t, client, grant := token.New(token.OAuthAccess), uuid.New(), uuid.New()
+	hash := t.Hash()
+	if rights == "" {
+		e.exec(`insert into oauth_client (id, site, name, secret_hash, redirect_uris, grants, scopes, customer_id, created_at)
+			values ($1, 'account', 'Program', sha256('x'), '{}', '{client_credentials}', $2, $3, $4)`, client, scopes, e.account(email), start)
+		e.exec(`insert into oauth_token (hash, kind, request_id, client_id, scopes, issued_at, expires_at)
+			values ($1, 'access', $2, $3, $4, $5, $5::timestamptz + interval '1 day')`, hash[:], uuid.New(), client, scopes, e.machine.Now())
+		return both(on(accountHost), with("Authorization", "Bearer "+t.Reveal()))
+	}
+	person, customer := e.join(email, rights)
+	e.exec(`insert into oauth_client (id, site, name, redirect_uris, grants, scopes, created_at)
+		values ($1, 'account', 'Program', '{}', '{authorization_code}', $2, $3)`, client, scopes, start)
+	e.exec(`insert into oauth_grant (id, client_id, person_id, customer_id, scopes, proved_at, created_at, used_at, expires_at)
+		values ($1, $2, $3, $4, $5, $6, $6, $6, $6::timestamptz + interval '1 day')`, grant, client, person, customer, scopes, e.machine.Now())
+	e.exec(`insert into oauth_token (hash, kind, request_id, grant_id, client_id, scopes, issued_at, expires_at)
+		values ($1, 'access', $2, $2, $3, $4, $5, $5::timestamptz + interval '1 day')`, hash[:], grant, client, scopes, e.machine.Now())
+	return both(on(accountHost), with("Authorization", "Bearer "+t.Reveal()))
+}
+
 // worker is staff with a role, signed in with a passkey.
 func (e *env) worker(role string) as { return e.staffWith(role, guard.FactorPasskey) }
 
