@@ -57,8 +57,32 @@ func register(email string) string {
 func (e *env) newcomer(email string) as {
 	e.Helper()
 	e.want(202, "", "POST", "/register", register(email), on(accountHost))
-	e.want(200, "", "POST", "/links/verify", `{"token":"`+e.mailed("verify_email", email)+`"}`, on(accountHost))
+	e.want(200, "", "POST", "/links/verify", `{"token":"`+e.mailed("verify_email", email)+`","password":"`+passphrase+`"}`, on(accountHost))
 	return e.signedIn(email, passphrase)
+}
+
+// A stranger registers with somebody's address. Its reader follows the link, and opens nothing of which the stranger has
+// the password: only who knows it verifies it, and who does not sets one of his own.
+func TestALinkAloneOpensNoAccountOfAStranger(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.want(202, "", "POST", "/register", register("victim@example.com"), on(accountHost))
+	link := e.mailed("verify_email", "victim@example.com")
+	if a := e.want(200, "", "POST", "/links/look", `{"token":"`+link+`"}`, on(accountHost)); !strings.Contains(a.body, `"asks_password":true`) {
+		t.Errorf("the link says %s", a.body)
+	}
+	for _, password := range []string{``, `,"password":""`, `,"password":"a guess that is wrong"`} {
+		if a := e.want(422, "", "POST", "/links/verify", `{"token":"`+link+`"`+password+`}`, on(accountHost)); !strings.Contains(a.body, "body.password") {
+			t.Errorf("%s: %s", password, a.body)
+		}
+	}
+	e.want(202, "", "POST", "/password/forgot", `{"email":"victim@example.com"}`, on(accountHost))
+	e.want(204, "", "POST", "/password/reset", `{"token":"`+e.mailed("reset_password", "victim@example.com")+`","password":"a passphrase of my own"}`, on(accountHost))
+	e.signedIn("victim@example.com", "a passphrase of my own")
+	e.want(401, "sign_in_refused", "POST", "/login", `{"email":"victim@example.com","password":"`+passphrase+`"}`, on(accountHost))
+	for range 12 { // guesses are counted
+		e.call("POST", "/api/v1/links/verify", `{"token":"`+link+`","password":"x"}`, on(accountHost))
+	}
 }
 
 func (e *env) signedIn(email, password string) as {

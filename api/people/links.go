@@ -29,6 +29,7 @@ type LinkDetail struct {
 	Rights       string    `json:"rights,omitempty" doc:"Of an invitation: owner, billing, technical, read_only"`
 	ExpiresAt    time.Time `json:"expires_at"`
 	PersonExists bool      `json:"person_exists" doc:"Somebody here has this address: sign in to accept"`
+	AsksPassword bool      `json:"asks_password" doc:"Of a registration: verifying it takes the password that it was made with"`
 }
 
 // found is a link that works, and the proof that it was followed.
@@ -57,15 +58,44 @@ func (d Desk) look(ctx context.Context, in *struct{ Body LinkBody }) (LinkDetail
 	if err != nil {
 		return LinkDetail{}, err
 	}
-	return LinkDetail{Purpose: l.Purpose, Email: l.Email, Account: l.Account, Rights: l.Rights, ExpiresAt: l.ExpiresAt, PersonExists: l.PersonExists}, nil
+	registration, err := d.registration(ctx, l)
+	return LinkDetail{Purpose: l.Purpose, Email: l.Email, Account: l.Account, Rights: l.Rights, ExpiresAt: l.ExpiresAt, PersonExists: l.PersonExists,
+		AsksPassword: registration != nil}, err
+}
+
+// registration is whose address a link verifies for the first time, if he chose a password when he registered; else nil.
+func (d Desk) registration(ctx context.Context, l found) (*access.Credentials, error) {
+	if l.Purpose != identity.PurposeVerify || l.PersonID == nil {
+		return nil, nil
+	}
+	person, err := access.FindCredentials(ctx, d.Door, string(guard.SiteOf(ctx)), l.PersonID.String())
+	if err != nil || person.EmailVerifiedAt != nil || person.Email != l.Email || person.PasswordHash == "" {
+		return nil, err
+	}
+	return &person, nil
+}
+
+// VerifyBody is the token of a link and, of a registration, the password that it was made with.
+type VerifyBody struct {
+	LinkBody
+	Password secret.Text `json:"password,omitempty" maxLength:"1024" doc:"Of a registration"`
 }
 
 func joining() identity.Joining {
 	return identity.Joining{CustomerID: uuid.New(), InvitationID: uuid.New()}
 }
 
-func (d Desk) verify(ctx context.Context, in *struct{ Body LinkBody }) (EmailBody, error) {
+// verify takes the password of a registration, too: whoever reads an address must not, by following a link that somebody
+// else has had sent to it, open an account there of which the other one knows the password.
+func (d Desk) verify(ctx context.Context, in *struct{ Body VerifyBody }) (EmailBody, error) {
 	l, err := d.find(ctx, in.Body.Token, identity.PurposeVerify)
+	if err != nil {
+		return EmailBody{}, err
+	}
+	registration, err := d.registration(ctx, l)
+	if err == nil && registration != nil {
+		err = d.sameWho(ctx, *registration, in.Body.Password)
+	}
 	if err != nil {
 		return EmailBody{}, err
 	}
@@ -75,6 +105,25 @@ func (d Desk) verify(ctx context.Context, in *struct{ Body LinkBody }) (EmailBod
 	}
 	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return EmailBody{Email: l.Email}, err
+}
+
+// sameWho asks for the password that a registration was made with. A later registration revokes the links of earlier ones,
+// so the password at hand is the one that the link was sent for.
+func (d Desk) sameWho(ctx context.Context, person access.Credentials, given secret.Text) error {
+	guesses := proofs.PasswordGuesses(guard.SiteOf(ctx), person.PersonID, "")
+	if err := d.Proofs.Attempt(ctx, guesses); err != nil {
+		return err
+	}
+	result, err := d.Proofs.Hasher.Verify(ctx, person.PasswordHash, given)
+	if err != nil {
+		return err
+	}
+	if !result.Match {
+		var fields fault.Fields
+		fields.Add("password", "is not the one that this account was opened with; whoever has forgotten it sets another by “Forgot the password?”")
+		return fields.Err()
+	}
+	return d.Proofs.Limiter.Give(ctx, guesses)
 }
 
 // PasswordReset is a new password, by a link.

@@ -19,7 +19,7 @@ export interface OwnToken { id: string; name: string; hint: string; customer_id?
 export interface Permission { permission: string; says: string }
 
 export interface OwnAccount { customer_id: string; name: string; rights: Rights }
-export interface Link { purpose: string; email: string; account?: string; rights?: Rights; expires_at: string; person_exists: boolean }
+export interface Link { purpose: string; email: string; account?: string; rights?: Rights; expires_at: string; person_exists: boolean; asks_password: boolean }
 export interface Address { line1: string; line2?: string; city: string; region?: string; postal_code?: string; country: string }
 export interface AccountProfile {
   name: string; company: string; phone: string; tax_id?: string; has_tax_id?: boolean; tax_exempt?: boolean; locale: string; time_zone: string
@@ -88,7 +88,7 @@ export function createPeopleApi(client: Client) {
     register: (body: { email: string; name: string; company?: string; password: string }) => post('/register', body),
     forgot: (email: string) => post('/password/forgot', { email }),
     lookAtLink: (token: string, signal?: Signal) => client.request<Link>('/links/look', { method: 'POST', body: { token }, signal }),
-    verifyEmail: (token: string) => post<{ email: string }>('/links/verify', { token }),
+    verifyEmail: (token: string, password = '') => post<{ email: string }>('/links/verify', { token, ...(password ? { password } : {}) }),
     resetPassword: (token: string, password: string) => post('/password/reset', { token, password }),
     acceptInvitation: (body: { token: string; name?: string; password?: string }) => post<{ customer_id: string; account: string }>('/invitations/accept', body),
     enrol: (token: string, password: string) => post<Session>('/enrolment', { token, password }),

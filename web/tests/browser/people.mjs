@@ -24,7 +24,7 @@ export async function register(staff, email, name = 'Robin Example') {
   const body = { email, name, password: PASSWORD }
   const answer = await call('account', 'POST', '/register', { body })
   assert.equal(answer.status, 202, answer.text)
-  const verified = await call('account', 'POST', '/links/verify', { body: { token: await mailed(staff, email, 'verify') } })
+  const verified = await call('account', 'POST', '/links/verify', { body: { token: await mailed(staff, email, 'verify'), password: PASSWORD } })
   assert.equal(verified.status, 200, verified.text)
 }
 
