@@ -1,9 +1,18 @@
 package api_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/api"
+	"github.com/ezscale/platform/api/oauth"
 )
 
 type pages struct{}
@@ -99,4 +108,38 @@ func TestWhatIsTakenAwayCountsAtOnce(t *testing.T) {
 		t.Errorf("out of the account, the session: %d %s", got.status, got.body)
 	}
 	s.untilEnd()
+}
+
+// away is a door behind which nobody answers.
+type away struct{ oauth.Door }
+
+func (away) Query(context.Context, string, ...any) (pgx.Rows, error) {
+	return nil, errors.New("canary: connection refused")
+}
+
+// Who cannot be asked for is let in nowhere, and not signed out either: a page that was told 401 would ask for a login.
+func TestWithoutTheDatabaseNobodyIsSignedOut(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	a, program := e.customer("a@example.com"), e.tokenOf("a@example.com", "owner", "services.read")
+	e.deps.Door = away{e.deps.Door}
+	broken := e.again()
+	for _, who := range []as{a, program} {
+		if got := broken.call("GET", "/api/v1/services", "", who); got.status != 503 || !strings.Contains(got.body, "cannot_ask_who") || strings.Contains(got.body, "canary") {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+	}
+}
+
+// again is another edge of the same platform, with the dependencies as they are now.
+func (e *env) again() *env {
+	e.Helper()
+	e.deps.Registry = prometheus.NewRegistry()
+	edge, err := api.New(e.cfg, e.deps)
+	if err != nil {
+		e.Fatal(err)
+	}
+	other := &env{T: e.T, server: httptest.NewServer(edge.Handler())}
+	e.Cleanup(other.server.Close)
+	return other
 }

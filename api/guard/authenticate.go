@@ -46,7 +46,10 @@ func (g *Guard) authenticate(c *gin.Context) {
 	} else if cookie, missing := c.Request.Cookie(CookieName); missing == nil {
 		who, err = g.session(ctx, cookie.Value)
 	}
-	if err != nil { // who cannot be asked for is nobody for now, and told so
+	if err != nil { // who cannot be asked for is let in nowhere, and told so
+		if ctx.Err() == nil {
+			err = &fault.Error{Kind: fault.Unavailable, Code: "cannot_ask_who", Message: "who you are cannot be found out now; try again later", Cause: err}
+		}
 		g.Problem(ctx, "", err).Write(c.Writer)
 		c.Abort()
 		return
