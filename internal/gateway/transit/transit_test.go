@@ -131,14 +131,16 @@ func TestAnswers(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		"sealed":     {transittest.Fail(503, "Vault is sealed"), `503, it is sealed, or down for maintenance: "Vault is sealed"`},
-		"forbidden":  {transittest.Fail(403, "permission denied"), `403, the token is wrong or has ended`},
-		"limited":    {transittest.Fail(429, "request path \"transit/decrypt/ezscale\": rate limit quota exceeded"), "429, too many requests"},
-		"no mount":   {transittest.Fail(404), "404, there is no transit engine"},
-		"no key":     {transittest.Fail(400, "encryption key not found"), `"encryption key not found"`},
-		"broken":     {transittest.Fail(500, "internal error"), "500, a fault of its own"},
-		"a proxy":    {text(502, "<html>Bad Gateway</html>"), "502, a fault of its own"},
-		"elsewhere":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 307) }, "307, a redirect, which is not followed"},
+		"sealed":    {transittest.Fail(503, "Vault is sealed"), `503, it is sealed, or down for maintenance: "Vault is sealed"`},
+		"forbidden": {transittest.Fail(403, "permission denied"), `403, the token is wrong or has ended`},
+		"limited":   {transittest.Fail(429, "request path \"transit/decrypt/ezscale\": rate limit quota exceeded"), "429, too many requests"},
+		"no mount":  {transittest.Fail(404), "404, there is no transit engine"},
+		"no key":    {transittest.Fail(400, "encryption key not found"), `"encryption key not found"`},
+		"broken":    {transittest.Fail(500, "internal error"), "500, a fault of its own"},
+		"a proxy":   {text(502, "<html>Bad Gateway</html>"), "502, a fault of its own"},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}, "307, a redirect, which is not followed"},
 		"no content": {text(204, ""), "204, which is a refusal"},
 		"nothing":    {text(200, ""), "not JSON"},
 		"HTML":       {text(200, "<!doctype html>"), "not JSON"},
