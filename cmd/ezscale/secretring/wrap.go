@@ -69,6 +69,9 @@ func replaceLost(ctx context.Context, out io.Writer, d *desk, apply bool) error 
 	if err == nil {
 		return fmt.Errorf("the ring opens by %s: nothing is lost", opened.By)
 	}
+	if errors.Is(err, keyring.ErrKMS) {
+		return fmt.Errorf("who does not answer has not lost the key; where it is gone for good, let EZSCALE_SECRET_KEY and EZSCALE_SECRET_KEY_OLD name it no more: %w", err)
+	}
 	state, unread := vault.Read(ctx, d.Pool)
 	if unread != nil {
 		return err
@@ -141,11 +144,13 @@ anew: who had the old key and the ring has the ring's keys, so after a leak exch
 		if err != nil {
 			return err
 		}
+		then := "; when every role has it as EZSCALE_SECRET_KEY, take the old key away"
 		if kek.String() == ring.By.String() {
 			if _, local := kek.ID(); ring.KEK == kek.String() && local {
 				return fmt.Errorf("the ring is wrapped by %s already: name the new key in EZSCALE_SECRET_KEY and this one in EZSCALE_SECRET_KEY_OLD", ring.WrappedBy())
 			}
 			fmt.Fprintln(out, "it is the same key; "+same(kek))
+			then = ""
 		}
 		order, err := secrets.NewRewrapRing(ring, kek)
 		if err != nil {
@@ -158,7 +163,7 @@ anew: who had the old key and the ring has the ring's keys, so after a leak exch
 		if _, err := run(ctx, d, order); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "the ring is wrapped by %s; when every role has it as EZSCALE_SECRET_KEY, take the old key away\n", kek)
+		fmt.Fprintf(out, "the ring is wrapped by %s%s\n", kek, then)
 		return nil
 	})
 }

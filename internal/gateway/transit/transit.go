@@ -6,7 +6,7 @@
 //
 // The first is the URI that tink's own Vault client takes, and what is wrapped has the same form: the ciphertext as Vault
 // gives it, with the associated data as associated_data. Two POSTs are all of the API, so tink's client, with Vault's SDK
-// and its fifteen modules, is not used.
+// and eighteen modules, is not used.
 //
 // Each call is one request: no retry, since who reads the ring does so again by itself, and no redirect, which would take
 // the token elsewhere. The token is read anew at each call: an agent that renews it writes a file. Vault's answers are
