@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ezscale/platform/internal/secret"
 )
 
 // Mode says whether this is a machine where people may play.
@@ -48,6 +50,7 @@ type Config struct {
 	AuditKey          string        // file with the key that signs the audit log; empty: one below DataDir, made when missing
 	SecretKey         string        // URI of the key that wraps the ring of secrets; empty: a file below DataDir
 	SecretKeyOld      []string      // URIs of keys that wrapped it before
+	Vault             Vault         // keeps keys that SecretKey names
 	BreachedPasswords string        // file of passwords that nobody may choose; empty: only the common ones that are built in
 	DataDir           string        // spool and caches of this process
 }
@@ -79,6 +82,14 @@ type Mail struct {
 	SMTP     string // smtp://user:password@host:port or smtps://…; empty: notices are not mailed
 	From     string
 	Insecure bool // no TLS; for a mailbox on this machine
+}
+
+// Vault is how HashiCorp Vault lets us in, where it keeps a key.
+type Vault struct {
+	Token     secret.Text
+	TokenFile string // read instead, each time
+	CA        string // PEM file; empty: the system's
+	Namespace string
 }
 
 // Setting describes one environment variable for people.
@@ -117,8 +128,12 @@ func Describe() []Setting {
 		{"EZSCALE_DISCORD_WEBHOOK", "", "webhook URL for staff alerts (secret)"},
 		{"EZSCALE_SWEEP", "15s", "how often ended billing cycles are looked for"},
 		{"EZSCALE_AUDIT_KEY", "", "PEM file with the Ed25519 key that signs the audit log; empty: secrets/audit-key.pem below EZSCALE_DATA, made at the first start of jobs"},
-		{"EZSCALE_SECRET_KEY", "", "key that everything secret in the database hangs on: file:PATH or env:NAME, 32 bytes in base64; empty: file secrets/secret-key below EZSCALE_DATA, made by up or `ezscale secrets init`"},
+		{"EZSCALE_SECRET_KEY", "", "key that everything secret in the database hangs on: file:PATH or env:NAME, 32 bytes in base64, or hcvault://HOST:PORT/MOUNT/keys/NAME in Vault or OpenBao; empty: file secrets/secret-key below EZSCALE_DATA, made by up or `ezscale secrets init`"},
 		{"EZSCALE_SECRET_KEY_OLD", "", "keys that EZSCALE_SECRET_KEY takes the place of, comma separated; see `ezscale secrets rewrap`"},
+		{"EZSCALE_VAULT_TOKEN", "", "token for Vault, where a key is hcvault:// (secret)"},
+		{"EZSCALE_VAULT_TOKEN_FILE", "", "file with that token, read each time, as an agent that renews it writes; instead of EZSCALE_VAULT_TOKEN"},
+		{"EZSCALE_VAULT_CA", "", "PEM file with the certificates of who vouches for Vault; empty: the system's"},
+		{"EZSCALE_VAULT_NAMESPACE", "", "namespace of Vault Enterprise or OpenBao"},
 		{"EZSCALE_BREACHED_PASSWORDS", "", "file of breached passwords, SHA1:COUNT sorted by hash as haveibeenpwned gives it; empty: the common ones that are built in"},
 		{"EZSCALE_DATA", "./var", "directory for spools and caches"},
 	}
@@ -143,6 +158,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Mail:    Mail{SMTP: r.url("EZSCALE_SMTP"), From: r.text("EZSCALE_MAIL_FROM"), Insecure: r.flag("EZSCALE_SMTP_INSECURE")},
 		Discord: r.url("EZSCALE_DISCORD_WEBHOOK"), Sweep: r.duration("EZSCALE_SWEEP", time.Second), DataDir: r.text("EZSCALE_DATA"),
 		AuditKey: r.text("EZSCALE_AUDIT_KEY"), BreachedPasswords: r.text("EZSCALE_BREACHED_PASSWORDS"), SecretKey: r.get("EZSCALE_SECRET_KEY"), SecretKeyOld: r.keys("EZSCALE_SECRET_KEY_OLD"),
+		Vault: Vault{Token: secret.New(r.get("EZSCALE_VAULT_TOKEN")), TokenFile: r.get("EZSCALE_VAULT_TOKEN_FILE"), CA: r.get("EZSCALE_VAULT_CA"), Namespace: r.get("EZSCALE_VAULT_NAMESPACE")},
 	}
 	if c.Query == "" || c.Query == "EZSCALE_POSTGRES" {
 		c.Query = c.Postgres
@@ -151,6 +167,7 @@ func Load(getenv func(string) string) (Config, error) {
 	r.check(c.Meter.Decoder == "builtin" || c.Meter.Decoder == "goflow2", "EZSCALE_SFLOW_DECODER", "%q is neither builtin nor goflow2", c.Meter.Decoder)
 	r.check((c.Access.Team == "") == (len(c.Access.Audience) == 0), "EZSCALE_ACCESS_TEAM", "and EZSCALE_ACCESS_AUDIENCE go together: set both or neither")
 	r.checkKey("EZSCALE_SECRET_KEY", c.SecretKey)
+	r.check(c.Vault.Token.IsZero() || c.Vault.TokenFile == "", "EZSCALE_VAULT_TOKEN", "and EZSCALE_VAULT_TOKEN_FILE are both set: one of them holds the token")
 	return c, errors.Join(r.faults...)
 }
 
@@ -280,7 +297,14 @@ func (r *reader) keys(name string) []string {
 // checkKey never repeats the value: somebody may have put the key itself there.
 func (r *reader) checkKey(name, uri string) {
 	scheme, rest, _ := strings.Cut(uri, ":")
-	r.check(uri == "" || (scheme == "file" || scheme == "env") && rest != "", name, "names a key, as file:PATH or env:NAME; it does not hold it")
+	local := (scheme == "file" || scheme == "env") && rest != ""
+	r.check(uri == "" || local || isVaultKey(uri), name, "names a key, as file:PATH, env:NAME or hcvault://HOST:PORT/MOUNT/keys/NAME (without user or query); it does not hold it")
+}
+
+// isVaultKey looks at the form alone; what opens the key reads it in full.
+func isVaultKey(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && (u.Scheme == "hcvault" || u.Scheme == "hcvault+http") && u.Host != "" && u.User == nil && u.RawQuery == "" && strings.Contains(u.Path, "/keys/")
 }
 
 func (r *reader) token(name string) string {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,25 @@ func TestKeysOfSecrets(t *testing.T) {
 	c, err := config.Load(env(map[string]string{"EZSCALE_SECRET_KEY": "env:KEY", "EZSCALE_SECRET_KEY_OLD": " file:/a , env:B,"}))
 	if err != nil || c.SecretKey != "env:KEY" || !slices.Equal(c.SecretKeyOld, []string{"file:/a", "env:B"}) {
 		t.Errorf("%v, %q, %q", err, c.SecretKey, c.SecretKeyOld)
+	}
+	for uri, want := range map[string]bool{
+		"hcvault://vault:8200/transit/keys/ezscale": true, "hcvault+http://127.0.0.1:8200/transit/keys/ezscale": true, "hcvault://vault": false, "hcvault:hunter2": false,
+		"hcvault://a:hunter2@vault/transit/keys/ezscale": false, "hcvault://vault/transit/keys/ezscale?token=hunter2": false, "vault://hunter2/transit/keys/ezscale": false,
+	} {
+		if _, err := config.Load(env(map[string]string{"EZSCALE_SECRET_KEY": uri})); (err == nil) != want || err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
+
+func TestVaultsToken(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(map[string]string{"EZSCALE_VAULT_TOKEN": "hvs.hunter2\n", "EZSCALE_VAULT_CA": "/ca.pem", "EZSCALE_VAULT_NAMESPACE": "billing"}))
+	if err != nil || c.Vault.Token.Reveal() != "hvs.hunter2" || c.Vault.CA != "/ca.pem" || c.Vault.Namespace != "billing" || strings.Contains(fmt.Sprintf("%+v", c), "hunter2") {
+		t.Errorf("%v, %+v", err, c.Vault)
+	}
+	if _, err := config.Load(env(map[string]string{"EZSCALE_VAULT_TOKEN": "hvs.hunter2", "EZSCALE_VAULT_TOKEN_FILE": "/token"})); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("both: %v", err)
 	}
 }
 

@@ -11,12 +11,14 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tink-crypto/tink-go/v2/core/registry"
 
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/secrets"
 	"github.com/ezscale/platform/internal/config"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/gateway/transit"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/secret/keyring"
 	"github.com/ezscale/platform/internal/secret/vault"
@@ -30,7 +32,8 @@ const starter = "policy:first-start"
 
 // KEKs names the keys that open the ring.
 func KEKs(cfg config.Config) (vault.KEKs, error) {
-	keks := vault.KEKs{URI: cfg.SecretKey, Old: cfg.SecretKeyOld, Lookup: lookup}
+	kms := transit.New(transit.Config{Token: cfg.Vault.Token, TokenFile: cfg.Vault.TokenFile, CA: cfg.Vault.CA, Namespace: cfg.Vault.Namespace})
+	keks := vault.KEKs{URI: cfg.SecretKey, Old: cfg.SecretKeyOld, Lookup: lookup, KMS: []registry.KMSClient{kms}}
 	if keks.URI == "" {
 		path, err := filepath.Abs(filepath.Join(cfg.DataDir, keyFile))
 		if err != nil {

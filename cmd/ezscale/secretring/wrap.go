@@ -11,6 +11,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/secrets"
+	"github.com/ezscale/platform/internal/secret/keyring"
 	"github.com/ezscale/platform/internal/secret/vault"
 )
 
@@ -68,6 +69,9 @@ func replaceLost(ctx context.Context, out io.Writer, d *desk, apply bool) error 
 	if err == nil {
 		return fmt.Errorf("the ring opens by %s: nothing is lost", opened.By)
 	}
+	if errors.Is(err, keyring.ErrKMS) {
+		return fmt.Errorf("who does not answer has not lost the key; where it is gone for good, let EZSCALE_SECRET_KEY and EZSCALE_SECRET_KEY_OLD name it no more: %w", err)
+	}
 	state, unread := vault.Read(ctx, d.Pool)
 	if unread != nil {
 		return err
@@ -114,13 +118,21 @@ func (d *desk) values(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// same tells what wrapping by the same key is good for.
+func same(kek *keyring.KEK) string {
+	if _, local := kek.ID(); local {
+		return "only where it lies is written down anew"
+	}
+	return "its newest version wraps"
+}
+
 func newRewrapCommand() *cobra.Command {
 	return change(&cobra.Command{
 		Use:   "rewrap",
 		Short: "Wrap the ring by another key: by the one that EZSCALE_SECRET_KEY names now",
 		Long: `Wraps the ring anew, by the key that EZSCALE_SECRET_KEY names (or the one in the data directory); EZSCALE_SECRET_KEY_OLD names the one
 that has wrapped it. First let every role start with both, then rewrap, then take the old one away. No value is sealed
-anew: who had the old key and the ring has the ring's keys, so after a leak exchange these, too.`,
+anew: who had the old key and the ring has the ring's keys, so after a leak exchange these, too. A key in Vault that was rotated there wraps by its newest version when this is run with it alone.`,
 		Example: "  EZSCALE_SECRET_KEY=file:/etc/ezscale/key-2 EZSCALE_SECRET_KEY_OLD=file:/etc/ezscale/key-1 ezscale secrets rewrap --apply",
 		Args:    noArgs,
 	}, func(ctx context.Context, out io.Writer, d *desk, _ []string, apply bool) error {
@@ -132,11 +144,13 @@ anew: who had the old key and the ring has the ring's keys, so after a leak exch
 		if err != nil {
 			return err
 		}
+		then := "; when every role has it as EZSCALE_SECRET_KEY, take the old key away"
 		if kek.String() == ring.By.String() {
-			if ring.KEK == kek.String() {
+			if _, local := kek.ID(); ring.KEK == kek.String() && local {
 				return fmt.Errorf("the ring is wrapped by %s already: name the new key in EZSCALE_SECRET_KEY and this one in EZSCALE_SECRET_KEY_OLD", ring.WrappedBy())
 			}
-			fmt.Fprintln(out, "it is the same key; only where it lies is written down anew")
+			fmt.Fprintln(out, "it is the same key; "+same(kek))
+			then = ""
 		}
 		order, err := secrets.NewRewrapRing(ring, kek)
 		if err != nil {
@@ -149,7 +163,7 @@ anew: who had the old key and the ring has the ring's keys, so after a leak exch
 		if _, err := run(ctx, d, order); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "the ring is wrapped by %s; when every role has it as EZSCALE_SECRET_KEY, take the old key away\n", kek)
+		fmt.Fprintf(out, "the ring is wrapped by %s%s\n", kek, then)
 		return nil
 	})
 }

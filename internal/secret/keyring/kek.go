@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -22,6 +23,8 @@ import (
 const (
 	kekSize    = 32      // bytes
 	maxKEKFile = 4 << 10 // bytes
+
+	vaultPrefix = "vault:v" // of what Vault's transit engine wraps
 )
 
 var (
@@ -29,6 +32,8 @@ var (
 	ErrWrongKEK = errors.New("the ring is wrapped by another key-encryption key")
 	// ErrDamagedRing is of a ring that this key-encryption key has wrapped, but that has been altered or cut since.
 	ErrDamagedRing = errors.New("the wrapped ring has been altered or cut")
+	// ErrKMS is of a key management service that did not answer, or not let us in. It says nothing about the ring.
+	ErrKMS = errors.New("the key management service did not do it")
 	// ErrUnsupportedKEK is of a URI that no client takes.
 	ErrUnsupportedKEK = errors.New("no such kind of key-encryption key")
 )
@@ -59,7 +64,7 @@ func GenerateKEK() secret.Text {
 }
 
 // OpenKEK finds the key-encryption key behind a URI by the first client that takes it: Files and Env are ours, and any
-// tink KMS client (AWS, Google Cloud, Vault: modules of their own, not part of this binary yet) fits beside them.
+// tink KMS client fits beside them. Of its errors those are ErrKMS that say nothing about what it was to open.
 func OpenKEK(uri string, clients ...registry.KMSClient) (*KEK, error) {
 	for _, client := range clients {
 		if !client.Supported(uri) {
@@ -73,7 +78,7 @@ func OpenKEK(uri string, clients ...registry.KMSClient) (*KEK, error) {
 		kek.local, _ = found.(*localKey)
 		return kek, nil
 	}
-	return nil, fmt.Errorf("key-encryption key %q: %w: it is file:PATH or env:NAME", scheme(uri), ErrUnsupportedKEK)
+	return nil, fmt.Errorf("key-encryption key %q: %w: it is file:PATH, env:NAME or hcvault://HOST/MOUNT/keys/NAME", scheme(uri), ErrUnsupportedKEK)
 }
 
 // scheme is what may be shown of a URI that is not one of ours: somebody may have put the key itself there.
@@ -85,10 +90,15 @@ func scheme(uri string) string {
 	return name + ":…"
 }
 
-// why tells why the KEK does not open a wrapped ring.
-func (k *KEK) why(wrapped []byte) error {
-	if k.local == nil {
-		return fmt.Errorf("%s: %w, or %w", k, ErrWrongKEK, ErrDamagedRing)
+// why tells why the KEK does not open a wrapped ring. cause is what it said itself.
+func (k *KEK) why(wrapped []byte, cause error) error {
+	switch {
+	case errors.Is(cause, ErrKMS):
+		return fmt.Errorf("%s: %w", k, cause)
+	case k.local == nil:
+		return fmt.Errorf("%s: %w, or %w: %w", k, ErrWrongKEK, ErrDamagedRing, cause)
+	case bytes.HasPrefix(wrapped, []byte(vaultPrefix)):
+		return fmt.Errorf("%s: %w, which Vault keeps", k, ErrWrongKEK)
 	}
 	ours, theirs, ok := k.local.ids(wrapped)
 	switch {
@@ -99,6 +109,30 @@ func (k *KEK) why(wrapped []byte) error {
 	default:
 		return fmt.Errorf("%s: %w", k, ErrDamagedRing)
 	}
+}
+
+// hearing keeps the AEAD's own error: tink gives on its text alone.
+type hearing struct {
+	tink.AEAD
+	said error
+}
+
+func (h *hearing) Encrypt(plaintext, associated []byte) (wrapped []byte, err error) {
+	wrapped, h.said = h.AEAD.Encrypt(plaintext, associated)
+	return wrapped, h.said
+}
+
+func (h *hearing) Decrypt(wrapped, associated []byte) (plaintext []byte, err error) {
+	plaintext, h.said = h.AEAD.Decrypt(wrapped, associated)
+	return plaintext, h.said
+}
+
+// or is what the AEAD said, or else what tink says.
+func (h *hearing) or(err error) error {
+	if h.said != nil {
+		return h.said
+	}
+	return err
 }
 
 // localKey is a KEK whose bits we hold. Its id is taken from its bits, so that what it wrapped names it.
@@ -186,7 +220,10 @@ func Env(lookup func(string) (string, bool)) registry.KMSClient {
 	}}
 }
 
-func readKey(path string) (string, error) {
+func readKey(path string) (string, error) { return ReadFile(path, maxKEKFile) }
+
+// ReadFile reads a secret of at most limit bytes. Nobody but the file's owner and group may have rights to it.
+func ReadFile(path string, limit int64) (string, error) {
 	info, err := os.Stat(path) // before it is opened: to open a pipe is to wait for its writer
 	switch {
 	case err != nil:
@@ -195,8 +232,8 @@ func readKey(path string) (string, error) {
 		return "", errors.New("it is not a file")
 	case info.Mode().Perm()&0o007 != 0:
 		return "", fmt.Errorf("everybody on the machine has rights to the file (mode %04o): chmod o= it", info.Mode().Perm())
-	case info.Size() > maxKEKFile:
-		return "", fmt.Errorf("longer than %d bytes", maxKEKFile)
+	case info.Size() > limit:
+		return "", fmt.Errorf("longer than %d bytes", limit)
 	}
 	content, err := os.ReadFile(path)
 	return string(content), err

@@ -126,9 +126,9 @@ func TestOpenKEK(t *testing.T) {
 		"file:" + dir + "/none":               "no such file",
 		"file:" + file("open", key, 0o644):    "chmod o=",
 		"file:" + file("long", key+strings.Repeat(" ", 5000), 0o600): "longer than",
-		"aws-kms://arn:aws:kms:eu-west-1:1:key/1":                    "it is file:PATH or env:NAME",
-		"":  "it is file:PATH or env:NAME",
-		key: "it is file:PATH or env:NAME",
+		"aws-kms://arn:aws:kms:eu-west-1:1:key/1":                    "it is file:PATH, env:NAME or hcvault://",
+		"":  "it is file:PATH, env:NAME or hcvault://",
+		key: "it is file:PATH, env:NAME or hcvault://",
 	}
 	for uri, want := range cases {
 		kek, err := keyring.OpenKEK(uri, keyring.Files(), keyring.Env(env))

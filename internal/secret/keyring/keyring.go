@@ -274,8 +274,9 @@ func (r *Ring) Renew(sealed []byte, at Place) (fresh []byte, renewed bool, err e
 // Wrap encrypts the ring itself for the database.
 func (r *Ring) Wrap(kek *KEK) ([]byte, error) {
 	var out bytes.Buffer
-	if err := r.handle.WriteWithAssociatedData(keyset.NewBinaryWriter(&out), kek.aead, []byte(ringLabel)); err != nil {
-		return nil, fmt.Errorf("wrap the ring by %s: %w", kek, err)
+	by := hearing{AEAD: kek.aead}
+	if err := r.handle.WriteWithAssociatedData(keyset.NewBinaryWriter(&out), &by, []byte(ringLabel)); err != nil {
+		return nil, fmt.Errorf("wrap the ring by %s: %w", kek, by.or(err))
 	}
 	if out.Len() > maxWrapped {
 		return nil, fmt.Errorf("the wrapped ring has %d bytes, at most %d", out.Len(), maxWrapped)
@@ -295,12 +296,13 @@ func Unwrap(wrapped []byte, keks ...*KEK) (ring *Ring, wrappedBy *KEK, err error
 	}
 	faults := []error{errors.New("no key-encryption key opens the ring")}
 	for _, kek := range keks {
-		handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), kek.aead, []byte(ringLabel))
+		by := hearing{AEAD: kek.aead}
+		handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), &by, []byte(ringLabel))
 		if err == nil {
 			ring, err = newRing(handle)
 			return ring, kek, err
 		}
-		faults = append(faults, kek.why(encrypted.GetEncryptedKeyset()))
+		faults = append(faults, kek.why(encrypted.GetEncryptedKeyset(), by.or(err)))
 	}
 	return nil, nil, errors.Join(faults...)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/tink-crypto/tink-go/v2/core/registry"
 
 	"github.com/ezscale/platform/internal/secret/keyring"
 )
@@ -26,13 +27,14 @@ type KEKs struct {
 	URI    string                           // wraps a ring that is made or wrapped anew
 	Old    []string                         // open rings besides, while one key is exchanged for another
 	Lookup func(name string) (string, bool) // of env: URIs; os.LookupEnv in a program
+	KMS    []registry.KMSClient             // take what is neither file: nor env:
 }
 
 // Open gives the key that wraps.
 func (k KEKs) Open() (*keyring.KEK, error) { return k.open(k.URI) }
 
 func (k KEKs) open(uri string) (*keyring.KEK, error) {
-	return keyring.OpenKEK(uri, keyring.Files(), keyring.Env(k.Lookup))
+	return keyring.OpenKEK(uri, append([]registry.KMSClient{keyring.Files(), keyring.Env(k.Lookup)}, k.KMS...)...)
 }
 
 // all gives those that can be opened, and why the others cannot.
@@ -162,6 +164,8 @@ func remedy(err error) string {
 	switch {
 	case errors.Is(err, ErrNoRing):
 		return "run `ezscale secrets init`, once"
+	case errors.Is(err, keyring.ErrKMS):
+		return "see that the key management service answers and lets this role in (EZSCALE_VAULT_TOKEN_FILE, EZSCALE_VAULT_CA); it is asked again within a minute"
 	case errors.Is(err, keyring.ErrWrongKEK):
 		return "let EZSCALE_SECRET_KEY, or EZSCALE_SECRET_KEY_OLD, name the key that wrapped the ring"
 	case errors.Is(err, keyring.ErrDamagedRing), errors.Is(err, keyring.ErrNotSealed):

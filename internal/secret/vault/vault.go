@@ -183,6 +183,7 @@ func (v *Vault) newer(ctx context.Context, than *Opened) *Opened {
 	}
 	v.askedAt = now
 	v.readLocked(ctx, false)
+	v.askedAt = v.cfg.Now() // who waited meanwhile does not wait for another that is slow
 	return v.opened.Load()
 }
 
