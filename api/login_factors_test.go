@@ -314,6 +314,9 @@ func TestCopiedPasskeys(t *testing.T) {
 	if e.count(`select count(*) from passkey where person_id = $1 and cloned_at is not null`, h.id) != 1 || e.events("CredentialChanged", `"cloned"`) != 1 || e.events("SignInRefused", `"passkey"`) != 1 {
 		t.Error("a copied passkey is not told")
 	}
+	if got := one[string](e, `select before::text || (after ? 'cloned_at') from audit where command = 'credential.FlagClonedPasskey'`); got != "{}true" {
+		t.Errorf("the audit row says %s", got)
+	}
 	b.want(b.passkey(h, "/login/passkey", passkeytest.Counter(50)), 401, "sign_in_refused") // it opens nothing any more
 }
 

@@ -59,6 +59,9 @@ func TestProvingAgain(t *testing.T) {
 			}
 		}
 	}
+	if n := e.count(`select count(*) from audit where command = 'access.ProveAgain' and before ? 'proved_at' and after ? 'proved_at' and (before ? 'factors') = (input->>'factor' <> 'password')`); n != 6 {
+		t.Errorf("%d of six audit rows say what a session has become", n)
+	}
 }
 
 // seenFor is the Set-Cookie line of a cookie in the last answer.
@@ -147,6 +150,9 @@ func TestChoosingAnAccount(t *testing.T) {
 	}
 	old := b.cookies()
 	b.want(b.post("/session/account", "customer_id", second), 200, `"account":"Second"`)
+	if got := one[string](e, `select after->>'customer_id' from audit where command = 'access.ChooseAccount' and before->>'customer_id' <> after->>'customer_id'`); got != second.String() {
+		t.Errorf("the audit row says %s", got)
+	}
 	if got := e.call("GET", "/api/v1/session", "", old); got.status != 401 {
 		t.Errorf("the old cookie: %d", got.status)
 	}

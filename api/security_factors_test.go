@@ -302,23 +302,35 @@ func TestNobodyLosesTheLastWayIn(t *testing.T) {
 	t.Parallel()
 	e := company(t)
 	s := e.tenant("a@example.com", "owner")
-	one, two := s.addPasskey(&passkeytest.Authenticator{}), s.addPasskey(&passkeytest.Authenticator{})
+	first, second := s.addPasskey(&passkeytest.Authenticator{}), s.addPasskey(&passkeytest.Authenticator{})
 	s.addTOTP()
 	e.exec(`delete from password where person_id = $1`, s.id)
 	if s.me().Password.Set {
 		t.Error("a password is said to be set")
 	}
-	s.do("204", "DELETE", "/me/passkeys/"+one, "")
-	s.do("409 last_way_in", "DELETE", "/me/passkeys/"+two, "")
+	s.do("204", "DELETE", "/me/passkeys/"+first, "")
+	s.do("409 last_way_in", "DELETE", "/me/passkeys/"+second, "")
 	s.do("204", "PUT", "/me/password", `{"password":"`+goodPassword+`"}`)
 	s.do("200", "POST", "/me/recovery-codes", "")
-	s.do("204", "DELETE", "/me/passkeys/"+two, "")
+	s.do("204", "DELETE", "/me/passkeys/"+second, "")
 	if left := s.me().RecoveryCodesLeft; left != 10 {
 		t.Errorf("%d recovery codes beside an authenticator", left)
 	}
 	s.do("204", "DELETE", "/me/totp", "")
 	if got := s.me(); got.TOTP != nil || len(got.Passkeys) != 0 || got.RecoveryCodesLeft != 0 {
 		t.Errorf("me %+v: recovery codes go with what they stand in for", got)
+	}
+	for command, want := range map[string]string{
+		"ConfirmTOTP":        `{} {"totp": "[redacted]"}`,
+		"SetPassword":        `{} {"password": "[redacted]"}`,
+		"IssueRecoveryCodes": `{"recovery_codes": 0} {"recovery_codes": 10}`,
+		"RemovePasskey":      `{"name": "[redacted]", "passkeys": 1} {"passkeys": 0}`,
+		"RemoveTOTP":         `{"totp": "[redacted]", "recovery_codes": 10} {"recovery_codes": 0}`,
+	} {
+		const changed = `select concat_ws(' ', (before - 'created_at')::text, (after - 'recovery_codes_issued_at')::text) from audit where command = 'credential.' || $1 order by id desc limit 1`
+		if got := one[string](e, changed, command); got != want {
+			t.Errorf("%s changed %s, want %s", command, got, want)
+		}
 	}
 }
 

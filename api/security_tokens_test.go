@@ -96,6 +96,9 @@ func TestTokensEnd(t *testing.T) {
 		t.Errorf("before it is revoked: %d", got.status)
 	}
 	s.do("204", "DELETE", "/me/tokens/"+made.ID.String(), "")
+	if got := one[string](e, `select before::text || (after ? 'revoked_at') from audit where command = 'access.RevokeToken'`); got != "{}true" {
+		t.Errorf("the audit row says %s", got)
+	}
 	s.do("404 token_not_found", "DELETE", "/me/tokens/"+made.ID.String(), "")
 	if got := e.call("GET", "/api/v1/services", "", made.as(accountHost)); got.status != 401 {
 		t.Errorf("after it was revoked: %d", got.status)

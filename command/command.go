@@ -69,7 +69,8 @@ type Audited interface {
 	Outcome() any
 }
 
-// Changed is an answer that knows what of its object the command changed, for the audit row.
+// Changed is an answer that knows what of its object the command changed, for the audit row. Every command that changes
+// something that was there gives one; internal/house lists the others.
 type Changed interface {
 	Changed() Change
 }

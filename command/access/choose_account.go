@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,8 @@ select exists (select from membership m join customer c on c.id = m.customer_id
 update session s set hash = $4, customer_id = $6
 from person p
 where s.id = $1 and s.person_id = $2 and s.hash = $3 and s.ended_at is null and s.expires_at > $5 and s.impersonator_id is null
-    and p.id = s.person_id and p.status = 'active'`
+    and p.id = s.person_id and p.status = 'active'
+returning old.customer_id`
 )
 
 // Handle changes the session.
@@ -62,12 +64,13 @@ func (c ChooseAccount) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (R
 	if !in {
 		return Renewed{}, nil, fault.New(fault.NotFound, "account_not_found", "you are in no such account")
 	}
-	tag, err := tx.Exec(ctx, chooseAccount, c.SessionID, c.PersonID, c.Was[:], c.Hash[:], c.At, c.CustomerID)
+	var was sessionFields
+	err := tx.QueryRow(ctx, chooseAccount, c.SessionID, c.PersonID, c.Was[:], c.Hash[:], c.At, c.CustomerID).Scan(&was.CustomerID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Renewed{}, nil, sessionChanged()
+	}
 	if err != nil {
 		return Renewed{}, nil, fmt.Errorf("renew session %s: %w", c.SessionID, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return Renewed{}, nil, sessionChanged()
-	}
-	return Renewed{SessionID: c.SessionID}, nil, nil
+	return Renewed{SessionID: c.SessionID, Change: command.Change{Before: was, After: sessionFields{CustomerID: &c.CustomerID}}}, nil, nil
 }

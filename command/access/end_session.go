@@ -24,6 +24,16 @@ type EndSession struct {
 // Ended is the answer: how many sessions ended.
 type Ended struct {
 	Sessions int64 `json:"sessions"`
+	command.Change
+}
+
+// openSessions are what the end of sessions changes, for the audit row: how many of those that the order is about are open.
+type openSessions struct {
+	Open int64 `json:"open_sessions"`
+}
+
+func ended(n int64) Ended {
+	return Ended{Sessions: n, Change: command.Change{Before: openSessions{n}, After: openSessions{}}}
 }
 
 // Name is the command's name.
@@ -54,5 +64,5 @@ func (c EndSession) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ende
 	if err != nil {
 		return Ended{}, nil, fmt.Errorf("end session %s: %w", c.SessionID, err)
 	}
-	return Ended{Sessions: tag.RowsAffected()}, nil, nil
+	return ended(tag.RowsAffected()), nil, nil
 }

@@ -43,5 +43,5 @@ func (c EndSessions) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (End
 	if err != nil {
 		return Ended{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
 	}
-	return Ended{Sessions: tag.RowsAffected()}, nil, nil
+	return ended(tag.RowsAffected()), nil, nil
 }

@@ -60,10 +60,17 @@ where l.id = $1 and l.token_hash = $2 and l.purpose = 'enrolment' and l.person_i
 	putPassword = `
 insert into password (person_id, hash, set_at) values ($1, $2, $3)
 on conflict (person_id) do update set hash = excluded.hash, set_at = excluded.set_at
-returning old.person_id is null`
+returning case when old.person_id is null then '' else 'old' end`
 
-	verifyAddress = `update person set email_verified_at = coalesce(email_verified_at, $2) where id = $1`
+	verifyAddress = `update person set email_verified_at = coalesce(email_verified_at, $2) where id = $1 returning old.email_verified_at is not null`
 )
+
+// enrolledFields are what enrolment changes of a person, for the audit row. Password stands for its hash, which nobody is
+// shown: empty where there is none, and another word where it is another one.
+type enrolledFields struct {
+	Verified bool   `json:"verified"`
+	Password string `json:"password,omitempty" audit:"redact"`
+}
 
 // LinkNotValid is of a link that is none, was used, was taken back or is too old: nobody learns which.
 func LinkNotValid() error {
@@ -80,11 +87,11 @@ func (c Enrol) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Opened
 	if tag.RowsAffected() == 0 {
 		return OpenedSession{}, nil, LinkNotValid()
 	}
-	var first bool
-	if err := tx.QueryRow(ctx, putPassword, who, c.PasswordHash, at).Scan(&first); err != nil {
+	var was enrolledFields
+	if err := tx.QueryRow(ctx, putPassword, who, c.PasswordHash, at).Scan(&was.Password); err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("set the password of %s: %w", who, err)
 	}
-	if _, err := tx.Exec(ctx, verifyAddress, who, meta.Now); err != nil {
+	if err := tx.QueryRow(ctx, verifyAddress, who, meta.Now).Scan(&was.Verified); err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("verify the address of %s: %w", who, err)
 	}
 	if _, err := tx.Exec(ctx, endEverySession, who, at); err != nil {
@@ -92,8 +99,9 @@ func (c Enrol) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Opened
 	}
 	opened, evs, err := c.Session.Handle(ctx, tx, meta)
 	change := "changed"
-	if first {
+	if was.Password == "" {
 		change = "added"
 	}
+	opened.Change = command.Change{Before: was, After: enrolledFields{Password: "new", Verified: true}}
 	return opened, append(evs, events.CredentialChanged{PersonID: who, Kind: "password", Change: change}), err
 }

@@ -49,6 +49,7 @@ type OpenSession struct {
 type OpenedSession struct {
 	SessionID uuid.UUID `json:"session_id"`
 	NewDevice bool      `json:"new_device"`
+	command.Change
 }
 
 // Name is the command's name.

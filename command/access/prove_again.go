@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,6 +30,14 @@ type ProveAgain struct {
 // Renewed is the answer of what gives a session another token.
 type Renewed struct {
 	SessionID uuid.UUID `json:"session_id"`
+	command.Change
+}
+
+// sessionFields are what can change of a session, for the audit row.
+type sessionFields struct {
+	CustomerID *uuid.UUID `json:"customer_id,omitempty"`
+	Factors    []string   `json:"factors,omitempty"`
+	ProvedAt   time.Time  `json:"proved_at,omitzero"`
 }
 
 // Name is the command's name.
@@ -59,18 +68,21 @@ const proveSession = `
 update session s set hash = $4, proved_at = $5, factors = case when $6 = any (s.factors) then s.factors else array_append(s.factors, $6) end
 from person p
 where s.id = $1 and s.person_id = $2 and s.hash = $3 and s.ended_at is null and s.expires_at > $5 and s.impersonator_id is null
-    and p.id = s.person_id and p.status = 'active'`
+    and p.id = s.person_id and p.status = 'active'
+returning old.factors, old.proved_at, new.factors`
 
 // Handle renews the session.
 func (c ProveAgain) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Renewed, []events.Event, error) {
-	tag, err := tx.Exec(ctx, proveSession, c.SessionID, c.PersonID, c.Was[:], c.Hash[:], c.At, c.Factor)
+	was, is := sessionFields{}, sessionFields{ProvedAt: c.At.UTC()}
+	err := tx.QueryRow(ctx, proveSession, c.SessionID, c.PersonID, c.Was[:], c.Hash[:], c.At, c.Factor).Scan(&was.Factors, &was.ProvedAt, &is.Factors)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Renewed{}, nil, sessionChanged()
+	}
 	if err != nil {
 		return Renewed{}, nil, fmt.Errorf("renew session %s: %w", c.SessionID, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return Renewed{}, nil, sessionChanged()
-	}
-	return Renewed{SessionID: c.SessionID}, nil, nil
+	was.ProvedAt = was.ProvedAt.UTC()
+	return Renewed{SessionID: c.SessionID, Change: command.Change{Before: was, After: is}}, nil, nil
 }
 
 func sessionChanged() error {

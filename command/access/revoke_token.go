@@ -24,6 +24,11 @@ type RevokeToken struct {
 // RevokedToken is the answer.
 type RevokedToken struct {
 	TokenID uuid.UUID `json:"token_id"`
+	command.Change
+}
+
+type tokenFields struct {
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
 }
 
 // Name is the command's name.
@@ -54,5 +59,6 @@ func (c RevokeToken) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Rev
 	if tag.RowsAffected() == 0 {
 		return RevokedToken{}, nil, fault.New(fault.NotFound, "token_not_found", "there is no such token")
 	}
-	return RevokedToken{TokenID: c.TokenID}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "api_token", Change: "removed"}}, nil
+	change := command.Change{Before: tokenFields{}, After: tokenFields{RevokedAt: c.At}}
+	return RevokedToken{TokenID: c.TokenID, Change: change}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "api_token", Change: "removed"}}, nil
 }

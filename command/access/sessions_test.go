@@ -88,6 +88,7 @@ func TestSessionsEnd(t *testing.T) {
 		t.Error("a device is new twice")
 	}
 	worldtest.Must(w.World, access.EndSession{SessionID: one.SessionID, PersonID: w.NewID(), At: w.at}) // another's
+	worldtest.CheckChanged(w.World, "access.EndSession", "")
 	if !w.found(first, "account", w.at) {
 		t.Error("somebody else ended the session")
 	}
@@ -97,6 +98,7 @@ func TestSessionsEnd(t *testing.T) {
 		t.Error("the new session does not stand in the old one's place")
 	}
 	worldtest.Must(w.World, access.EndSessions{PersonID: w.person, But: &three.SessionID, At: w.at})
+	worldtest.CheckChanged(w.World, "access.EndSessions", `{"open_sessions": 1} {"open_sessions": 0}`)
 	if w.found(first, "account", w.at) || !w.found(third, "account", w.at) {
 		t.Error("not all but the own session ended")
 	}

@@ -1,6 +1,7 @@
 package bandwidth_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,8 @@ func TestAPrefixGoesFromServiceToService(t *testing.T) {
 	w.Set("2026-01-03T10:00:00Z")
 	worldtest.Must(w, bandwidth.MovePrefix{AssignmentID: w.NewID(), Prefix: prefix, FromServiceID: a, ToServiceID: b})
 	worldtest.Must(w, bandwidth.ReleasePrefix{ServiceID: b, Prefix: prefix, At: w.Time("2026-01-05T00:00:00Z")}) // ahead of time
+	worldtest.CheckChanged(w, "bandwidth.MovePrefix", fmt.Sprintf(`{"service_id": "%s"} {"service_id": "%s"}`, a, b))
+	worldtest.CheckChanged(w, "bandwidth.ReleasePrefix", `{"to": null} {"to": "2026-01-05T00:00:00Z"}`)
 	until := w.Time("2026-01-07T00:00:00Z")
 	worldtest.Must(w, bandwidth.AssignPrefix{AssignmentID: w.NewID(), ServiceID: a, Prefix: prefix, From: w.Time("2026-01-06T00:00:00Z"), To: &until})
 	worldtest.Must(w, bandwidth.MovePrefix{AssignmentID: w.NewID(), Prefix: prefix, FromServiceID: a, ToServiceID: b, At: w.Time("2026-01-06T12:00:00Z")})

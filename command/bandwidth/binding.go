@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
@@ -24,6 +25,7 @@ type Bound struct {
 	ServiceID  uuid.UUID  `json:"service_id"`
 	From       time.Time  `json:"from"`
 	To         *time.Time `json:"to,omitempty"`
+	command.Change
 }
 
 func checkPort(fields *fault.Fields, exporterID uuid.UUID, ifIndex int64) {

@@ -61,5 +61,6 @@ func (c MovePort) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Bou
 	if err != nil {
 		return Bound{}, nil, err
 	}
+	b.Change = command.Change{Before: holder{ServiceID: c.FromServiceID}, After: holder{ServiceID: c.ToServiceID}}
 	return b, []events.Event{released.PortReleased, bound}, nil
 }

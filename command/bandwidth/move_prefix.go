@@ -49,6 +49,12 @@ func (c MovePrefix) Validate() error {
 // Constraints says what an id that is taken, or an attachment to nothing, means.
 func (c MovePrefix) Constraints() map[string]*fault.Error { return takenAssignment(c.AssignmentID) }
 
+// holder is what a move changes, for the audit row.
+type holder struct {
+	ServiceID    uuid.UUID  `json:"service_id"`
+	AttachmentID *uuid.UUID `json:"attachment_id"`
+}
+
 // Handle ends the old assignment and begins the new one.
 func (c MovePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Assigned, []events.Event, error) {
 	at := orNow(c.At, meta.Now)
@@ -65,5 +71,6 @@ func (c MovePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (A
 	if err != nil {
 		return Assigned{}, nil, err
 	}
+	answer.Change = command.Change{Before: holder{c.FromServiceID, released.attachment}, After: holder{c.ToServiceID, attachment}}
 	return answer, append([]events.Event{released.PrefixReleased}, assigned...), nil
 }

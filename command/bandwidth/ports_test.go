@@ -1,6 +1,7 @@
 package bandwidth_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,8 @@ func TestAPortGoesFromServiceToService(t *testing.T) {
 	w.Set("2026-01-03T10:00:00Z")
 	worldtest.Must(w, bandwidth.MovePort{BindingID: w.NewID(), ExporterID: leaf, IfIndex: 513, FromServiceID: a, ToServiceID: b})
 	worldtest.Must(w, bandwidth.ReleasePort{ExporterID: leaf, IfIndex: 513, ServiceID: b, At: w.Time("2026-01-05T00:00:00Z")}) // ahead of time
+	worldtest.CheckChanged(w, "bandwidth.MovePort", fmt.Sprintf(`{"service_id": "%s"} {"service_id": "%s"}`, a, b))
+	worldtest.CheckChanged(w, "bandwidth.ReleasePort", `{"to": null} {"to": "2026-01-05T00:00:00Z"}`)
 	until := w.Time("2026-01-07T00:00:00Z")
 	worldtest.Must(w, bandwidth.BindPort{BindingID: w.NewID(), ExporterID: leaf, IfIndex: 513, ServiceID: a, From: w.Time("2026-01-06T00:00:00Z"), To: &until})
 	worldtest.Must(w, bandwidth.MovePort{BindingID: w.NewID(), ExporterID: leaf, IfIndex: 513, FromServiceID: a, ToServiceID: b, At: w.Time("2026-01-06T12:00:00Z")})

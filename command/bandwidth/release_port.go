@@ -45,6 +45,6 @@ func (c ReleasePort) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 		return Bound{}, nil, err
 	}
 	answer := Bound{BindingID: released.BindingID, ExporterID: c.ExporterID, IfIndex: c.IfIndex, ServiceID: c.ServiceID,
-		From: released.from, To: &released.To}
+		From: released.from, To: &released.To, Change: shortened(released.until, released.To)}
 	return answer, []events.Event{released.PortReleased}, nil
 }

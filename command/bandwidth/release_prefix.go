@@ -52,7 +52,7 @@ func (c ReleasePrefix) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 		return Assigned{}, nil, err
 	}
 	answer := Assigned{AssignmentID: released.AssignmentID, ServiceID: c.ServiceID, Prefix: c.Prefix, From: released.from, To: &released.To,
-		AttachmentID: released.attachment}
+		AttachmentID: released.attachment, Change: shortened(released.until, released.To)}
 	return answer, []events.Event{released.PrefixReleased}, nil
 }
 
@@ -61,6 +61,20 @@ type ended struct {
 	from       time.Time
 	until      *time.Time // how long it would have lasted; nil: for ever
 	attachment *uuid.UUID
+}
+
+// lasting is what a release changes, for the audit row.
+type lasting struct {
+	To *time.Time `json:"to"` // nil: for ever
+}
+
+func shortened(until *time.Time, to time.Time) command.Change {
+	if until != nil {
+		utc := until.UTC()
+		until = &utc
+	}
+	to = to.UTC()
+	return command.Change{Before: lasting{until}, After: lasting{&to}}
 }
 
 const shortenAssignment = `

@@ -34,12 +34,14 @@ func TestStepsKeepTheirOrder(t *testing.T) {
 	worldtest.Refused(w, billing.BillLateUsage{CycleID: s.CycleID, InvoiceID: w.NewID()}, fault.Conflict, "cycle_status")
 	worldtest.Refused(w, billing.RateCycle{CycleID: w.NewID()}, fault.NotFound, "no_such_cycle")
 	w.Set("2026-02-01T00:00:00Z")
-	if p := worldtest.Must(w, end); p.Status != billing.StatusCollecting || !p.Changed {
+	if p := worldtest.Must(w, end); p.Status != billing.StatusCollecting || !p.Moved {
 		t.Errorf("got %+v", p)
 	}
-	if p := worldtest.Must(w, end); p.Changed {
+	worldtest.CheckChanged(w, "billing.EndCycle", `{"status": "open"} {"status": "collecting"}`)
+	if p := worldtest.Must(w, end); p.Moved {
 		t.Errorf("done already: got %+v", p)
 	}
+	worldtest.CheckChanged(w, "billing.EndCycle", "")
 	worldtest.Refused(w, billing.SnapshotCycle{CycleID: s.CycleID}, fault.Unavailable, "collecting")
 }
 
@@ -59,6 +61,13 @@ func TestACycleWithUnbilledOverageCannotClose(t *testing.T) {
 		t.Errorf("got %+v, then %+v", first, again)
 	}
 	worldtest.Must(w, billing.CloseCycle{CycleID: s.CycleID})
+	worldtest.CheckChanged(w, "billing.SnapshotCycle", `{"status": "collecting"} {"status": "snapshot"}`)
+	worldtest.CheckChanged(w, "billing.RateCycle", `{"status": "snapshot"} {"status": "rated"}`)
+	worldtest.CheckChanged(w, "billing.CloseCycle", `{"status": "rated"} {"status": "closed"}`)
+	const invoiced = `select outcome->>'number' from audit where command = 'billing.FinaliseInvoice' order by id limit 1`
+	if got := worldtest.One[string](w, invoiced); got != first.Number {
+		t.Errorf("the audit row names invoice %q", got)
+	}
 	if late := worldtest.Must(w, billing.BillLateUsage{CycleID: s.CycleID, InvoiceID: w.NewID()}); late.Changed {
 		t.Errorf("nothing came late: got %+v", late)
 	}

@@ -34,6 +34,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/money"
 	"github.com/ezscale/platform/internal/period"
@@ -49,11 +50,17 @@ const (
 	StatusClosed     = "closed"
 )
 
-// Progress is the answer of a command that moves a cycle. Changed is false when there was nothing to do.
+// Progress is the answer of a command that moves a cycle. Moved is false when there was nothing to do.
 type Progress struct {
 	CycleID uuid.UUID `json:"cycle_id"`
 	Status  string    `json:"status"`
-	Changed bool      `json:"changed"`
+	Moved   bool      `json:"changed"`
+	command.Change
+}
+
+// cycleFields are what can change of a cycle, for the audit row.
+type cycleFields struct {
+	Status string `json:"status"`
 }
 
 // cycle is a billing cycle with its terms, and what the next one needs to know of its service.
@@ -132,7 +139,8 @@ func (c cycle) move(ctx context.Context, tx pgx.Tx, status string, now time.Time
 	if _, err := tx.Exec(ctx, updateStatus, c.ID, status, now); err != nil {
 		return Progress{}, fmt.Errorf("move cycle %s to %s: %w", c.ID, status, err)
 	}
-	return Progress{CycleID: c.ID, Status: status, Changed: true}, nil
+	return Progress{CycleID: c.ID, Status: status, Moved: true,
+		Change: command.Change{Before: cycleFields{c.Status}, After: cycleFields{status}}}, nil
 }
 
 func cycleAggregate(id uuid.UUID) events.Aggregate {

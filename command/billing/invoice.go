@@ -31,6 +31,9 @@ type Invoiced struct {
 	Changed    bool       `json:"changed"`
 }
 
+// Outcome is the whole answer: an order names a cycle, and what it comes to are the number and the total.
+func (i Invoiced) Outcome() any { return i }
+
 const (
 	takeNumber    = `update invoice_series set next = next + 1 where series = $1 returning old.next`
 	insertInvoice = `

@@ -57,6 +57,9 @@ func (c ConfirmTOTP) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	if err != nil {
 		return Managed{}, nil, err
 	}
+	is := before.fields()
+	is.TOTP = "new"
+	managed.Change = command.Change{Before: before.fields(), After: is}
 	change := "added"
 	if before.totp {
 		change = "changed"

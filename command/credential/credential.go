@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
@@ -21,6 +22,7 @@ import (
 // Used is the answer of commands that use something up.
 type Used struct {
 	PersonID uuid.UUID `json:"person_id"`
+	command.Change
 }
 
 func person(id uuid.UUID) []events.Aggregate {

@@ -43,5 +43,6 @@ func (c FlagClonedPasskey) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 	if tag.RowsAffected() == 0 {
 		return Used{PersonID: c.PersonID}, nil, nil
 	}
-	return Used{PersonID: c.PersonID}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "passkey", Change: "cloned"}}, nil
+	change := command.Change{Before: passkeyFields{}, After: passkeyFields{ClonedAt: meta.Now.UTC()}}
+	return Used{PersonID: c.PersonID, Change: change}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "passkey", Change: "cloned"}}, nil
 }

@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -41,7 +42,11 @@ func (c IssueRecoveryCodes) Validate() error {
 	return fields.Err()
 }
 
-const insertRecoveryCodes = `insert into recovery_code (hash, person_id, issued_at) select h, $2, $3 from unnest($1::bytea[]) as h`
+const (
+	takeRecoveryCodes = `with taken as (delete from recovery_code where person_id = $1 returning issued_at) select max(issued_at) from taken`
+
+	insertRecoveryCodes = `insert into recovery_code (hash, person_id, issued_at) select h, $2, $3 from unnest($1::bytea[]) as h`
+)
 
 // Handle replaces the codes.
 func (c IssueRecoveryCodes) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Managed, []events.Event, error) {
@@ -56,15 +61,19 @@ func (c IssueRecoveryCodes) Handle(ctx context.Context, tx pgx.Tx, meta command.
 	for i, h := range c.Hashes {
 		hashes[i] = h[:]
 	}
-	if _, err := tx.Exec(ctx, deleteRecoveryCodes, c.PersonID); err != nil {
+	was, is := before.fields(), before.fields()
+	var issued *time.Time
+	if err := tx.QueryRow(ctx, takeRecoveryCodes, c.PersonID).Scan(&issued); err != nil {
 		return Managed{}, nil, fmt.Errorf("delete recovery codes: %w", err)
 	}
 	if _, err := tx.Exec(ctx, insertRecoveryCodes, hashes, c.PersonID, meta.Now); err != nil {
 		return Managed{}, nil, fmt.Errorf("insert recovery codes: %w", err)
 	}
+	is.RecoveryCodes, is.CodesIssuedAt = len(hashes), meta.Now.UTC()
 	change := "added"
-	if before.recoveryCodes > 0 {
+	if issued != nil {
+		was.CodesIssuedAt = issued.UTC()
 		change = "changed"
 	}
-	return Managed{}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "recovery_codes", Change: change}}, nil
+	return Managed{Change: command.Change{Before: was, After: is}}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "recovery_codes", Change: change}}, nil
 }

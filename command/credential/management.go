@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
@@ -26,6 +28,28 @@ type Sitting struct {
 // Managed is the answer of a change at a session.
 type Managed struct {
 	Rotated bool `json:"rotated"` // the session's token is the one that was given
+	command.Change
+}
+
+// heldFields are what can change of what a person proves himself with, for the audit row. Password and TOTP stand for a
+// hash and a seed, which nobody is shown: empty where there is none, and another word where it is another one.
+type heldFields struct {
+	Password      string    `json:"password,omitempty" audit:"redact"`
+	TOTP          string    `json:"totp,omitempty" audit:"redact"`
+	Passkeys      int       `json:"passkeys"`
+	RecoveryCodes int       `json:"recovery_codes"`
+	CodesIssuedAt time.Time `json:"recovery_codes_issued_at,omitzero"`
+}
+
+func (h held) fields() heldFields {
+	f := heldFields{Passkeys: h.passkeys, RecoveryCodes: h.recoveryCodes}
+	if h.password {
+		f.Password = "old"
+	}
+	if h.totp {
+		f.TOTP = "old"
+	}
+	return f
 }
 
 func (s Sitting) check(fields *fault.Fields) {
@@ -142,12 +166,13 @@ func (h held) removable(left held) error {
 const deleteRecoveryCodes = `delete from recovery_code where person_id = $1`
 
 // tidy takes the recovery codes when there is nothing left that they stand in for: they shall not open what is set up later.
-func (h held) tidy(ctx context.Context, tx pgx.Tx) error {
+func (h *held) tidy(ctx context.Context, tx pgx.Tx) error {
 	if h.secondFactors() > 0 {
 		return nil
 	}
 	if _, err := tx.Exec(ctx, deleteRecoveryCodes, h.person); err != nil {
 		return fmt.Errorf("delete recovery codes: %w", err)
 	}
+	h.recoveryCodes = 0
 	return nil
 }

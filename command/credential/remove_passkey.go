@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -39,7 +40,13 @@ func (c RemovePasskey) Validate() error {
 	return fields.Err()
 }
 
-const deletePasskey = `delete from passkey where id = $1 and person_id = $2 returning cloned_at is null`
+// removedPasskey is what this command changes, for the audit row: the passkey, and what is left.
+type removedPasskey struct {
+	passkeyFields
+	heldFields
+}
+
+const deletePasskey = `delete from passkey where id = $1 and person_id = $2 returning name, created_at, cloned_at`
 
 // Handle removes the passkey. One that opens nothing any more goes whatever is left.
 func (c RemovePasskey) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Managed, []events.Event, error) {
@@ -47,8 +54,9 @@ func (c RemovePasskey) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (M
 	if err != nil {
 		return Managed{}, nil, err
 	}
-	var counted bool
-	err = tx.QueryRow(ctx, deletePasskey, c.PasskeyID, c.PersonID).Scan(&counted)
+	var gone passkeyFields
+	var cloned *time.Time
+	err = tx.QueryRow(ctx, deletePasskey, c.PasskeyID, c.PersonID).Scan(&gone.Name, &gone.CreatedAt, &cloned)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Managed{}, nil, noPasskey()
 	}
@@ -56,8 +64,11 @@ func (c RemovePasskey) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (M
 		return Managed{}, nil, fmt.Errorf("delete passkey %s: %w", c.PasskeyID, err)
 	}
 	left := before
-	if counted {
+	gone.CreatedAt = gone.CreatedAt.UTC()
+	if cloned == nil {
 		left.passkeys--
+	} else {
+		gone.ClonedAt = cloned.UTC()
 	}
 	if err := before.removable(left); err != nil {
 		return Managed{}, nil, err
@@ -65,5 +76,6 @@ func (c RemovePasskey) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (M
 	if err := left.tidy(ctx, tx); err != nil {
 		return Managed{}, nil, err
 	}
-	return Managed{}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "passkey", Change: "removed"}}, nil
+	is := removedPasskey{heldFields: left.fields()}
+	return Managed{Change: command.Change{Before: removedPasskey{gone, before.fields()}, After: is}}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "passkey", Change: "removed"}}, nil
 }

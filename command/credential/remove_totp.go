@@ -57,5 +57,5 @@ func (c RemoveTOTP) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Mana
 	if err := left.tidy(ctx, tx); err != nil {
 		return Managed{}, nil, err
 	}
-	return Managed{}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "totp", Change: "removed"}}, nil
+	return Managed{Change: command.Change{Before: before.fields(), After: left.fields()}}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "totp", Change: "removed"}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -28,8 +29,11 @@ type Renamed struct {
 	command.Change
 }
 
+// passkeyFields are what can change of a passkey, for the audit row.
 type passkeyFields struct {
-	Name string `json:"name" audit:"redact"`
+	Name      string    `json:"name,omitempty" audit:"redact"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	ClonedAt  time.Time `json:"cloned_at,omitzero"`
 }
 
 // Name is the command's name.

@@ -36,5 +36,6 @@ const replaceHash = `update password set hash = $3 where person_id = $1 and hash
 
 // Handle replaces the hash. Forbidden: it is another one meanwhile.
 func (c ReplacePasswordHash) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Used, []events.Event, error) {
-	return Used{PersonID: c.PersonID}, nil, use(ctx, tx, "password", replaceHash, c.PersonID, c.Was, c.Hash)
+	change := command.Change{Before: heldFields{Password: "old"}, After: heldFields{Password: "new"}}
+	return Used{PersonID: c.PersonID, Change: change}, nil, use(ctx, tx, "password", replaceHash, c.PersonID, c.Was, c.Hash)
 }

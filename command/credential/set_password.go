@@ -70,11 +70,13 @@ func (c SetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	if _, err := tx.Exec(ctx, endOtherSessions, c.PersonID, c.At, but); err != nil {
 		return Managed{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
 	}
+	is := h.fields()
+	is.Password = "new"
 	change := "added"
 	if h.password {
 		change = "changed"
 	}
-	return Managed{Rotated: c.Session != nil}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: change}}, nil
+	return Managed{Rotated: c.Session != nil, Change: command.Change{Before: h.fields(), After: is}}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: change}}, nil
 }
 
 func (c SetPassword) findAllowed(ctx context.Context, tx pgx.Tx) (held, error) {

@@ -79,11 +79,7 @@ func (c Invite) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Reque
 		return Requested{}, nil, fmt.Errorf("revoke invitations to %s: %w", c.CustomerID, err)
 	}
 	link := newLink{id: c.LinkID, purpose: PurposeInvitation, site: "account", customer: &c.CustomerID, rights: c.Rights, email: c.Email, at: c.At, lifetime: invitationLifetime}
-	requested, err := link.request(ctx, tx, meta)
-	if err != nil {
-		return Requested{}, nil, err
-	}
-	return Requested{LinkID: c.LinkID}, []events.Event{requested}, nil
+	return link.answer(ctx, tx, meta)
 }
 
 func noSuchCustomer(id uuid.UUID) error {

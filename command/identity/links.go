@@ -34,6 +34,7 @@ const (
 // tell: it is the same for an address that nobody here has.
 type Requested struct {
 	LinkID uuid.UUID `json:"link_id"`
+	command.Change
 }
 
 // Proof is a link that somebody followed: what the door found of it, and the hash of the token that he brought. The
@@ -107,6 +108,12 @@ func (l newLink) request(ctx context.Context, tx pgx.Tx, meta command.Meta) (eve
 		return nil, fmt.Errorf("insert link: %w", err)
 	}
 	return events.LinkRequested{LinkID: l.id, Purpose: l.purpose}, nil
+}
+
+// answer is request, for an order that does nothing else.
+func (l newLink) answer(ctx context.Context, tx pgx.Tx, meta command.Meta) (Requested, []events.Event, error) {
+	requested, err := l.request(ctx, tx, meta)
+	return Requested{LinkID: l.id}, []events.Event{requested}, err
 }
 
 // check checks the fields of a proof.

@@ -90,6 +90,7 @@ func TestRegistration(t *testing.T) {
 	h.want("ada@example.com f")
 	worldtest.Must(h.World, order)
 	h.want("ada@example.com t ada@example.com Engines Ltd owner")
+	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"verified": false} {"verified": true}`)
 	if got, want := h.Events(), []string{"identity.LinkRequested 1", "identity.PersonRegistered 1", "identity.PersonChanged 2", "identity.CustomerRegistered 1", "identity.MembershipChanged 2"}; !slices.Equal(got, want) {
 		t.Errorf("got events %v, want %v", got, want)
 	}
@@ -109,6 +110,7 @@ func TestARegistrationReplacesOneThatWasNeverVerified(t *testing.T) {
 	before := h.mailed(stranger)
 	owner := h.register("ada@example.com")
 	person := h.personOf(owner)
+	worldtest.CheckChanged(h.World, "identity.StartRegistration", `{"password": "[redacted]"} {"password": "[redacted]"}`)
 	if got, want := worldtest.One[string](h.World, `select hash from password where person_id = $1`, person), "hash of "+owner.String(); got != want {
 		t.Errorf("password: got %q, want %q", got, want)
 	}
@@ -252,6 +254,7 @@ func TestAResetEndsSessionsAndLeavesSecondFactors(t *testing.T) {
 	h.Exec(`insert into passkey (id, person_id, credential_id, public_key, backup_eligible, backed_up, name, created_at) values (gen_random_uuid(), $1, '\x01', '\x02', true, true, 'key', now())`, person)
 	order := identity.ResetPassword{Proof: h.mailed(h.forgotten("ADA@example.com")), Joining: h.joining(), PersonID: person, PasswordHash: "new"}
 	worldtest.Must(h.World, order)
+	worldtest.CheckChanged(h.World, "identity.ResetPassword", `{"password": "[redacted]"} {"password": "[redacted]"}`)
 	if got := worldtest.One[string](h.World, `select concat_ws(' ', (select hash from password where person_id = $1), (select count(*) from passkey where person_id = $1))`, person); got != "new 1" {
 		t.Errorf("got %q", got)
 	}
@@ -271,6 +274,7 @@ func TestAResetEndsARegistration(t *testing.T) {
 	h := newHouse(t)
 	person := h.personOf(h.register("ada@example.com"))
 	worldtest.Must(h.World, identity.ResetPassword{Proof: h.mailed(h.forgotten("ada@example.com")), Joining: h.joining(), PersonID: person, PasswordHash: "new"})
+	worldtest.CheckChanged(h.World, "identity.ResetPassword", `{"password": "[redacted]", "verified": false} {"password": "[redacted]", "verified": true}`)
 	h.want("ada@example.com t ada@example.com Engines Ltd owner")
 }
 
@@ -286,6 +290,7 @@ func TestAChangeOfAddress(t *testing.T) {
 	h.want("ada@example.com t ada@example.com Engines Ltd owner, ada@new.example f, bob@example.com t bob@example.com Engines Ltd owner")
 	stolen := h.mailed(h.forgotten("ada@example.com"))
 	worldtest.Must(h.World, identity.VerifyEmail{Proof: h.mailed(link), Joining: h.joining(), PersonID: person, But: &here})
+	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"email": "[redacted]"} {"email": "[redacted]"}`)
 	if got := worldtest.One[string](h.World, `select email || ' ' || (email_verified_at is not null) from person where id = $1`, person); got != "ada@new.example true" {
 		t.Errorf("got %q", got)
 	}
@@ -328,6 +333,7 @@ func TestInvitations(t *testing.T) {
 	proof := h.mailed(back)
 	worldtest.Refused(h.World, identity.RevokeInvitation{LinkID: back, CustomerID: h.Customer("other@example.com"), At: h.Now()}, fault.NotFound, "no_such_invitation")
 	worldtest.Must(h.World, identity.RevokeInvitation{LinkID: back, CustomerID: customer, At: h.Now()})
+	worldtest.CheckChanged(h.World, "identity.RevokeInvitation", fmt.Sprintf(`{} {"revoked_at": "%s"}`, h.Now().Format(time.RFC3339)))
 	worldtest.Refused(h.World, identity.AcceptInvitation{Proof: proof, CustomerID: customer, PersonID: h.NewID(), New: true, PersonName: "C", PasswordHash: "x"}, fault.NotFound, "link_not_valid")
 	for i := range 50 {
 		h.invited(customer, fmt.Sprintf("guest%d@example.com", i), "read_only")

@@ -59,21 +59,16 @@ func (c RequestAddress) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 	if err != nil {
 		return Requested{}, nil, fmt.Errorf("find person %s: %w", c.PersonID, err)
 	}
-	answer := Requested{LinkID: c.LinkID}
 	if owner != nil && *owner == c.PersonID {
 		var fields fault.Fields
 		fields.Add("email", "is your address already")
 		return Requested{}, nil, fields.Err()
 	}
 	if owner != nil {
-		return answer, []events.Event{events.RegistrationRepeated{AttemptID: c.LinkID, PersonID: *owner}}, nil
+		return Requested{LinkID: c.LinkID}, []events.Event{events.RegistrationRepeated{AttemptID: c.LinkID, PersonID: *owner}}, nil
 	}
 	link := newLink{id: c.LinkID, purpose: PurposeVerify, site: site, person: &c.PersonID, email: c.Email, at: c.At, lifetime: verifyLifetime, replacesOthers: true}
-	requested, err := link.request(ctx, tx, meta)
-	if err != nil {
-		return Requested{}, nil, err
-	}
-	return answer, []events.Event{requested}, nil
+	return link.answer(ctx, tx, meta)
 }
 
 func noSuchPerson(id uuid.UUID) error {

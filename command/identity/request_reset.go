@@ -58,9 +58,5 @@ func (c RequestReset) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) 
 		return Requested{}, nil, fmt.Errorf("find person: %w", err)
 	}
 	link := newLink{id: c.LinkID, purpose: PurposeReset, site: c.Site, person: &person, email: c.Email, at: c.At, lifetime: resetLifetime, replacesOthers: true}
-	requested, err := link.request(ctx, tx, meta)
-	if err != nil {
-		return Requested{}, nil, err
-	}
-	return Requested{LinkID: c.LinkID}, []events.Event{requested}, nil
+	return link.answer(ctx, tx, meta)
 }

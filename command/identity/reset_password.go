@@ -43,21 +43,15 @@ func (c ResetPassword) Validate() error {
 
 // Handle sets the password.
 func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Verified, []events.Event, error) {
-	link, err := c.use(ctx, tx, PurposeReset)
-	if err != nil {
-		return Verified{}, nil, err
-	}
-	if link.person == nil || *link.person != c.PersonID {
-		return Verified{}, nil, InvalidLink()
-	}
-	person, err := findPerson(ctx, tx, c.PersonID)
+	link, person, err := c.useOf(ctx, tx, PurposeReset, c.PersonID)
 	if err != nil {
 		return Verified{}, nil, err
 	}
 	if link.email != person.email { // it was mailed to an address that he has no longer
 		return Verified{}, nil, InvalidLink()
 	}
-	if _, err := tx.Exec(ctx, putPassword, c.PersonID, c.PasswordHash, meta.Now); err != nil {
+	was, is := provedFields{Verified: person.verified}, provedFields{Verified: true, Password: "new"}
+	if err := tx.QueryRow(ctx, putPassword, c.PersonID, c.PasswordHash, meta.Now).Scan(&was.Password); err != nil {
 		return Verified{}, nil, fmt.Errorf("set the password of %s: %w", c.PersonID, err)
 	}
 	if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil { // a change of address that a thief has asked for, too
@@ -67,7 +61,7 @@ func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 		return Verified{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
 	}
 	if !person.verified {
-		return c.admit(ctx, tx, meta, c.At, person)
+		return c.admit(ctx, tx, meta, c.At, person, command.Change{Before: was, After: is})
 	}
-	return Verified{PersonID: c.PersonID}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: "changed"}}, nil
+	return Verified{PersonID: c.PersonID, Change: command.Change{Before: was, After: is}}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: "changed"}}, nil
 }

@@ -21,6 +21,10 @@ type RevokeInvitation struct {
 	At         time.Time `json:"at"`          // by the machine's clock
 }
 
+type invitationFields struct {
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+}
+
 // Name is the command's name.
 func (RevokeInvitation) Name() string { return "identity.RevokeInvitation" }
 
@@ -47,5 +51,5 @@ func (c RevokeInvitation) Handle(ctx context.Context, tx pgx.Tx, meta command.Me
 	if tag.RowsAffected() == 0 {
 		return Requested{}, nil, fault.New(fault.NotFound, "no_such_invitation", "there is no such invitation, or it is over")
 	}
-	return Requested{LinkID: c.LinkID}, nil, nil
+	return Requested{LinkID: c.LinkID, Change: command.Change{Before: invitationFields{}, After: invitationFields{RevokedAt: c.At}}}, nil, nil
 }

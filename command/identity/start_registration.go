@@ -57,18 +57,21 @@ on conflict (site, email) do update set
     name       = case when person.email_verified_at is null then excluded.name else person.name end,
     company    = case when person.email_verified_at is null then excluded.company else person.company end,
     created_at = case when person.email_verified_at is null then excluded.created_at else person.created_at end
-returning id, email_verified_at is not null, status = 'active'`
+returning id, email_verified_at is not null, status = 'active', coalesce(old.name, ''), coalesce(old.company, '')`
 
 	putPassword = `
 insert into password (person_id, hash, set_at) values ($1, $2, $3)
-on conflict (person_id) do update set hash = excluded.hash, set_at = excluded.set_at`
+on conflict (person_id) do update set hash = excluded.hash, set_at = excluded.set_at
+returning case when old.person_id is null then '' else 'old' end`
 )
 
 // Handle registers the person, or does what looks the same.
 func (c StartRegistration) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Requested, []events.Event, error) {
 	var person uuid.UUID
 	var verified, active bool
-	err := tx.QueryRow(ctx, putUnverified, c.PersonID, c.Email, c.PersonName, c.Company, meta.Now).Scan(&person, &verified, &active)
+	var was provedFields
+	err := tx.QueryRow(ctx, putUnverified, c.PersonID, c.Email, c.PersonName, c.Company, meta.Now).
+		Scan(&person, &verified, &active, &was.Name, &was.Company)
 	if err != nil {
 		return Requested{}, nil, fmt.Errorf("insert person: %w", err)
 	}
@@ -79,19 +82,17 @@ func (c StartRegistration) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 	case verified:
 		return answer, []events.Event{events.RegistrationRepeated{AttemptID: c.LinkID, PersonID: person}}, nil
 	}
-	if _, err := tx.Exec(ctx, putPassword, person, c.PasswordHash, meta.Now); err != nil {
+	if err := tx.QueryRow(ctx, putPassword, person, c.PasswordHash, meta.Now).Scan(&was.Password); err != nil {
 		return Requested{}, nil, fmt.Errorf("set password: %w", err)
 	}
 	if _, err := tx.Exec(ctx, revokeLinks, person, PurposeReset, c.At); err != nil { // it would verify what is replaced here
 		return Requested{}, nil, fmt.Errorf("revoke links of %s: %w", person, err)
 	}
 	link := newLink{id: c.LinkID, purpose: PurposeVerify, site: "account", person: &person, email: c.Email, at: c.At, lifetime: verifyLifetime, replacesOthers: true}
-	requested, err := link.request(ctx, tx, meta)
-	if err != nil {
-		return Requested{}, nil, err
-	}
+	answer, happened, err := link.answer(ctx, tx, meta)
 	if person == c.PersonID {
-		return answer, []events.Event{requested, events.PersonRegistered{PersonID: person, Site: "account"}}, nil
+		return answer, append(happened, events.PersonRegistered{PersonID: person, Site: "account"}), err
 	}
-	return answer, []events.Event{requested}, nil
+	answer.Change = command.Change{Before: was, After: provedFields{Name: c.PersonName, Company: c.Company, Password: "new"}}
+	return answer, happened, err
 }

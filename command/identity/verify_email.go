@@ -36,6 +36,17 @@ type Joining struct {
 type Verified struct {
 	PersonID   uuid.UUID  `json:"person_id"`
 	CustomerID *uuid.UUID `json:"customer_id,omitempty"` // the account that was made
+	command.Change
+}
+
+// provedFields are what links and registrations change of a person, for the audit row. Password stands for its hash, which
+// nobody is shown: empty where there is none, and another word where it is another one.
+type provedFields struct {
+	Email    string `json:"email,omitempty" audit:"redact"`
+	Name     string `json:"name,omitempty" audit:"redact"`
+	Company  string `json:"company,omitempty" audit:"redact"`
+	Verified bool   `json:"verified"`
+	Password string `json:"password,omitempty" audit:"redact"`
 }
 
 // Name is the command's name.
@@ -89,34 +100,35 @@ type verifiable struct {
 	personName, company string
 }
 
-func findPerson(ctx context.Context, tx pgx.Tx, id uuid.UUID) (verifiable, error) {
-	p := verifiable{id: id}
-	err := tx.QueryRow(ctx, findVerifiable, id).Scan(&p.site, &p.email, &p.verified, &p.personName, &p.company)
+// useOf uses a link of this person, whom it locks.
+func (p Proof) useOf(ctx context.Context, tx pgx.Tx, purpose string, id uuid.UUID) (usedLink, verifiable, error) {
+	who := verifiable{id: id}
+	link, err := p.use(ctx, tx, purpose)
+	if err != nil {
+		return link, who, err
+	}
+	if link.person == nil || *link.person != id {
+		return link, who, InvalidLink()
+	}
+	err = tx.QueryRow(ctx, findVerifiable, id).Scan(&who.site, &who.email, &who.verified, &who.personName, &who.company)
 	if errors.Is(err, pgx.ErrNoRows) { // suspended: nothing is proved to one who may not come in
-		return p, InvalidLink()
+		return link, who, InvalidLink()
 	}
 	if err != nil {
-		return p, fmt.Errorf("find person %s: %w", id, err)
+		return link, who, fmt.Errorf("find person %s: %w", id, err)
 	}
-	return p, nil
+	return link, who, nil
 }
 
 // Handle verifies the address.
 func (c VerifyEmail) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Verified, []events.Event, error) {
-	link, err := c.use(ctx, tx, PurposeVerify)
-	if err != nil {
-		return Verified{}, nil, err
-	}
-	if link.person == nil || *link.person != c.PersonID {
-		return Verified{}, nil, InvalidLink()
-	}
-	person, err := findPerson(ctx, tx, c.PersonID)
+	link, person, err := c.useOf(ctx, tx, PurposeVerify, c.PersonID)
 	if err != nil {
 		return Verified{}, nil, err
 	}
 	switch {
 	case !person.verified && link.email == person.email:
-		return c.admit(ctx, tx, meta, c.At, person)
+		return c.admit(ctx, tx, meta, c.At, person, command.Change{Before: provedFields{}, After: provedFields{Verified: true}})
 	case person.verified:
 		return c.move(ctx, tx, meta, person, link.email)
 	}
@@ -141,7 +153,8 @@ func (c VerifyEmail) move(ctx context.Context, tx pgx.Tx, meta command.Meta, per
 		return Verified{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
 	}
 	changed := []events.Event{events.PersonChanged{PersonID: c.PersonID}, events.CredentialChanged{PersonID: c.PersonID, Kind: "email", Change: "changed"}}
-	return Verified{PersonID: c.PersonID}, changed, nil
+	change := command.Change{Before: provedFields{Email: person.email, Verified: true}, After: provedFields{Email: email, Verified: true}}
+	return Verified{PersonID: c.PersonID, Change: change}, changed, nil
 }
 
 const (
@@ -189,11 +202,11 @@ from (select) one left join customer c on c.email = $1`
 // followed the link, and nobody knows that they are one: a stranger may register an address, and its reader click. For a
 // new account that is empty and harmless; for one with services and invoices it would not be. So the reader is mailed an
 // invitation as its owner, and to accept it he has to be signed in: both at once.
-func (j Joining) admit(ctx context.Context, tx pgx.Tx, meta command.Meta, at time.Time, person verifiable) (Verified, []events.Event, error) {
+func (j Joining) admit(ctx context.Context, tx pgx.Tx, meta command.Meta, at time.Time, person verifiable, change command.Change) (Verified, []events.Event, error) {
 	if _, err := tx.Exec(ctx, markVerified, person.id, meta.Now); err != nil {
 		return Verified{}, nil, fmt.Errorf("verify %s: %w", person.id, err)
 	}
-	verified, happened := Verified{PersonID: person.id}, []events.Event{events.PersonChanged{PersonID: person.id}}
+	verified, happened := Verified{PersonID: person.id, Change: change}, []events.Event{events.PersonChanged{PersonID: person.id}}
 	if person.site != "account" {
 		return verified, happened, nil
 	}

@@ -152,7 +152,9 @@ func TestDelivery(t *testing.T) {
 		t.Errorf("a failed one is not tried again: %+v", d)
 	}
 	worldtest.Must(w, notify.RecordDelivery{NotificationID: id, Status: "sent"}) // an answer that came late
+	worldtest.CheckChanged(w, "notify.RecordDelivery", `{"status": "failed"} {"status": "sent"}`)
 	worldtest.Must(w, notify.RecordDelivery{NotificationID: id, Status: "queued", Reason: "timeout"})
+	worldtest.CheckChanged(w, "notify.RecordDelivery", "")
 	if got, want := worldtest.One[string](w, describe, id), "sent 2 t"; got != want {
 		t.Errorf("what is sent stays sent: got %q, want %q", got, want)
 	}

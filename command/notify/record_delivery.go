@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,6 +28,11 @@ type RecordDelivery struct {
 type Recorded struct {
 	NotificationID uuid.UUID `json:"notification_id"`
 	Status         string    `json:"status"`
+	command.Change
+}
+
+type deliveryFields struct {
+	Status string `json:"status"`
 }
 
 // Name is the command's name.
@@ -57,17 +63,19 @@ update notification
 set status = case when status = 'sent' then 'sent' else $2 end,
     error = case when status = 'sent' then error else nullif($3, '') end,
     sent_at = case when status = 'sent' then sent_at when $2 = 'sent' then $4::timestamptz end
-where id = $1`
+where id = $1
+returning old.status, new.status`
 
 // Handle keeps the outcome.
 func (c RecordDelivery) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Recorded, []events.Event, error) {
 	reason := strings.ToValidUTF8(c.Reason[:min(len(c.Reason), maxReason)], "")
-	tag, err := tx.Exec(ctx, recordAttempt, c.NotificationID, c.Status, reason, meta.Now)
+	var was, is deliveryFields
+	err := tx.QueryRow(ctx, recordAttempt, c.NotificationID, c.Status, reason, meta.Now).Scan(&was.Status, &is.Status)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Recorded{}, nil, noSuchNotification(c.NotificationID)
+	}
 	if err != nil {
 		return Recorded{}, nil, fmt.Errorf("record delivery of notification %s: %w", c.NotificationID, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return Recorded{}, nil, noSuchNotification(c.NotificationID)
-	}
-	return Recorded{NotificationID: c.NotificationID, Status: c.Status}, nil, nil
+	return Recorded{NotificationID: c.NotificationID, Status: c.Status, Change: command.Change{Before: was, After: is}}, nil, nil
 }

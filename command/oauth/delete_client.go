@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -33,16 +34,17 @@ func (c DeleteClient) Validate() error {
 	return fields.Err()
 }
 
-const deleteClient = `delete from oauth_client where id = $1`
+const deleteClient = `delete from oauth_client where id = $1 returning name, redirect_uris, grants, scopes, customer_id`
 
 // Handle deletes the client.
-func (c DeleteClient) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Client, []events.Event, error) {
-	tag, err := tx.Exec(ctx, deleteClient, c.ClientID)
+func (c DeleteClient) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (ChangedClient, []events.Event, error) {
+	var was ClientSettings
+	err := tx.QueryRow(ctx, deleteClient, c.ClientID).Scan(&was.ClientName, &was.RedirectURIs, &was.Grants, &was.Scopes, &was.CustomerID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ChangedClient{}, nil, noClient(c.ClientID)
+	}
 	if err != nil {
-		return Client{}, nil, fmt.Errorf("delete client %s: %w", c.ClientID, err)
+		return ChangedClient{}, nil, fmt.Errorf("delete client %s: %w", c.ClientID, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return Client{}, nil, noClient(c.ClientID)
-	}
-	return Client(c), nil, nil
+	return ChangedClient{ClientID: c.ClientID, Change: command.Change{Before: was, After: ClientSettings{}}}, nil, nil
 }

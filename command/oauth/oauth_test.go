@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,13 @@ func TestConsents(t *testing.T) {
 	revoke := oauth.RevokeGrants{PersonID: w.person, ClientID: w.client, At: w.at}
 	if got := worldtest.Must(w.World, revoke); got.Grants != 1 {
 		t.Errorf("%d grants were revoked", got.Grants)
+	}
+	worldtest.CheckChanged(w.World, "oauth.RevokeGrants", `{"grants": 1} {"grants": 0}`)
+	worldtest.Must(w.World, oauth.RotateClientSecret{ClientID: w.client, SecretHash: token.New(token.OAuthCode).Hash()})
+	worldtest.CheckChanged(w.World, "oauth.RotateClientSecret", `{"secret": "[redacted]"} {"secret": "[redacted]"}`)
+	worldtest.Must(w.World, oauth.DeleteClient{ClientID: w.client})
+	if got := worldtest.Changed(w.World, "oauth.DeleteClient"); !strings.Contains(got, `"name": "App"`) || !strings.HasSuffix(got, `{"name": "", "grants": null, "scopes": null, "redirect_uris": null}`) {
+		t.Errorf("the deletion changed %s", got)
 	}
 	worldtest.Refused(w.World, revoke, fault.NotFound, "application_not_found")
 }

@@ -24,6 +24,12 @@ type RevokeGrants struct {
 // Revoked is the answer: how many consents ended.
 type Revoked struct {
 	Grants int64 `json:"grants"`
+	command.Change
+}
+
+// consents are what this command changes, for the audit row.
+type consents struct {
+	Grants int64 `json:"grants"`
 }
 
 // Name is the command's name.
@@ -54,5 +60,6 @@ func (c RevokeGrants) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Re
 	if tag.RowsAffected() == 0 {
 		return Revoked{}, nil, fault.New(fault.NotFound, "application_not_found", "you have allowed no such application")
 	}
-	return Revoked{Grants: tag.RowsAffected()}, nil, nil
+	n := tag.RowsAffected()
+	return Revoked{Grants: n, Change: command.Change{Before: consents{n}, After: consents{}}}, nil, nil
 }

@@ -20,6 +20,11 @@ type RotateClientSecret struct {
 	SecretHash secret.Hash `json:"secret_hash" audit:"redact"`
 }
 
+// secretFields say in the audit row that the secret is another one; the words stand for hashes, which nobody is shown.
+type secretFields struct {
+	Secret string `json:"secret" audit:"redact"`
+}
+
 // Name is the command's name.
 func (RotateClientSecret) Name() string { return "oauth.RotateClientSecret" }
 
@@ -43,22 +48,23 @@ const (
 )
 
 // Handle changes the secret.
-func (c RotateClientSecret) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Client, []events.Event, error) {
+func (c RotateClientSecret) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (ChangedClient, []events.Event, error) {
 	rows, err := tx.Query(ctx, findConfidential, c.ClientID)
 	if err != nil {
-		return Client{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
+		return ChangedClient{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
 	}
 	confidential, err := pgx.CollectRows(rows, pgx.RowTo[bool])
 	switch {
 	case err != nil:
-		return Client{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
+		return ChangedClient{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
 	case len(confidential) == 0:
-		return Client{}, nil, noClient(c.ClientID)
+		return ChangedClient{}, nil, noClient(c.ClientID)
 	case !confidential[0]:
-		return Client{}, nil, fault.New(fault.Conflict, "client_is_public", "a public client has no secret")
+		return ChangedClient{}, nil, fault.New(fault.Conflict, "client_is_public", "a public client has no secret")
 	}
 	if _, err := tx.Exec(ctx, updateSecret, c.ClientID, c.SecretHash[:]); err != nil {
-		return Client{}, nil, fmt.Errorf("update the secret of %s: %w", c.ClientID, err)
+		return ChangedClient{}, nil, fmt.Errorf("update the secret of %s: %w", c.ClientID, err)
 	}
-	return Client{ClientID: c.ClientID}, nil, nil
+	change := command.Change{Before: secretFields{"old"}, After: secretFields{"new"}}
+	return ChangedClient{ClientID: c.ClientID, Change: change}, nil, nil
 }

@@ -256,7 +256,7 @@ func (s *Sweeper) drive(ctx context.Context, t *tally, w billing.Work) error {
 		if err != nil {
 			return err
 		}
-		if progress.Changed {
+		if progress.Moved {
 			t.steps.Add(1)
 		}
 		status = progress.Status

@@ -112,6 +112,7 @@ func TestLostFactors(t *testing.T) {
 	w := worldtest.New(t)
 	person, link, hash := enrol(w, "ada@example.com", "support")
 	worldtest.Must(w, use(w, person, link, hash))
+	worldtest.CheckChanged(w, "access.Enrol", `{"verified": false} {"password": "[redacted]", "verified": true}`)
 	w.Exec(`insert into passkey (id, person_id, credential_id, public_key, backup_eligible, backed_up, name, created_at) values (gen_random_uuid(), $1, '\x01', '\x02', true, true, 'key', now())`, person)
 	w.Exec(`insert into recovery_code (hash, person_id, issued_at) values (sha256('a'), $1, now()), (sha256('b'), $1, now())`, person)
 	const left = `select concat_ws(' ', (select count(*) from password where person_id = $1), (select count(*) from passkey where person_id = $1),
@@ -121,6 +122,7 @@ func TestLostFactors(t *testing.T) {
 		t.Errorf("after a new link %s", got)
 	}
 	worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, ResetFactors: true, Link: staffcmd.Link{LinkID: w.NewID(), At: w.Now()}})
+	worldtest.CheckChanged(w, "staff.RenewEnrolment", `{"passkeys": 1, "passwords": 1, "recovery_codes": 2} {"passkeys": 0, "passwords": 0, "recovery_codes": 0}`)
 	if got := worldtest.One[string](w, left, person); got != "0 0 0 0" {
 		t.Errorf("after a reset %s", got)
 	}

@@ -34,6 +34,15 @@ type Enrolled struct {
 	PersonID  uuid.UUID `json:"person_id"`
 	LinkID    uuid.UUID `json:"link_id"`
 	ExpiresAt time.Time `json:"expires_at"`
+	command.Change
+}
+
+// factors are how much of what somebody can prove himself with there is, for the audit row.
+type factors struct {
+	Passwords     int64 `json:"passwords"`
+	Passkeys      int64 `json:"passkeys"`
+	TOTP          int64 `json:"totp"`
+	RecoveryCodes int64 `json:"recovery_codes"`
 }
 
 func withLink(personID uuid.UUID, link Link) []events.Aggregate {
@@ -78,24 +87,26 @@ func (l Link) answer(personID uuid.UUID) Enrolled {
 }
 
 // resetFactors takes all that a person can prove himself with, and ends what he has proved. It tells what was there.
-func resetFactors(ctx context.Context, tx pgx.Tx, personID uuid.UUID, at time.Time) ([]events.Event, error) {
-	var evs []events.Event
-	for _, f := range []struct{ kind, sql string }{
-		{"password", `delete from password where person_id = $1`},
-		{"passkey", `delete from passkey where person_id = $1`},
-		{"totp", `delete from totp where person_id = $1`},
-		{"recovery_codes", `delete from recovery_code where person_id = $1`},
+func resetFactors(ctx context.Context, tx pgx.Tx, personID uuid.UUID, at time.Time) (was factors, evs []events.Event, err error) {
+	for _, f := range []struct {
+		kind, sql string
+		count     *int64
+	}{
+		{"password", `delete from password where person_id = $1`, &was.Passwords},
+		{"passkey", `delete from passkey where person_id = $1`, &was.Passkeys},
+		{"totp", `delete from totp where person_id = $1`, &was.TOTP},
+		{"recovery_codes", `delete from recovery_code where person_id = $1`, &was.RecoveryCodes},
 	} {
 		tag, err := tx.Exec(ctx, f.sql, personID)
 		if err != nil {
-			return nil, fmt.Errorf("take the %s of %s: %w", f.kind, personID, err)
+			return factors{}, nil, fmt.Errorf("take the %s of %s: %w", f.kind, personID, err)
 		}
-		if tag.RowsAffected() > 0 {
+		if *f.count = tag.RowsAffected(); *f.count > 0 {
 			evs = append(evs, events.CredentialChanged{PersonID: personID, Kind: f.kind, Change: "removed"})
 		}
 	}
 	if _, err := tx.Exec(ctx, endStaffSessions, personID, at); err != nil {
-		return nil, fmt.Errorf("end the sessions of %s: %w", personID, err)
+		return factors{}, nil, fmt.Errorf("end the sessions of %s: %w", personID, err)
 	}
-	return evs, nil
+	return was, evs, nil
 }

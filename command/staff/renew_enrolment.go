@@ -41,6 +41,7 @@ func (c RenewEnrolment) Validate() error {
 // Handle makes the link.
 func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Enrolled, []events.Event, error) {
 	var evs []events.Event
+	var lost factors
 	err := order(ctx, tx, c.By, func(own reach) error {
 		email, err := c.enrollable(ctx, tx, own)
 		if err != nil {
@@ -50,7 +51,7 @@ func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 			return fmt.Errorf("revoke the links of %s: %w", c.PersonID, err)
 		}
 		if c.ResetFactors {
-			if evs, err = resetFactors(ctx, tx, c.PersonID, c.Link.At); err != nil {
+			if lost, evs, err = resetFactors(ctx, tx, c.PersonID, c.Link.At); err != nil {
 				return err
 			}
 		}
@@ -58,7 +59,9 @@ func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 		evs = append(evs, asked...)
 		return err
 	})
-	return c.Link.answer(c.PersonID), evs, err
+	answer := c.Link.answer(c.PersonID)
+	answer.Change = command.Change{Before: lost, After: factors{}}
+	return answer, evs, err
 }
 
 // enrollable finds the address of somebody who is in the orderer's reach and not suspended.

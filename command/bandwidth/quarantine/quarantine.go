@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/period"
@@ -98,6 +99,16 @@ func (f Filter) take(ctx context.Context, tx pgx.Tx) ([]open, error) {
 		return nil, fault.New(fault.Invalid, "too_many_rows", "more than %d rows are open in these hours; narrow the hours, or name a service or a rate", maxRows)
 	}
 	return taken, nil
+}
+
+// waiting is what a decision changes, for the audit row: what of its hours is open.
+type waiting struct {
+	Rows    int   `json:"open_rows"`
+	Samples int64 `json:"open_samples"`
+}
+
+func decided(rows int, samples int64) command.Change {
+	return command.Change{Before: waiting{rows, samples}, After: waiting{}}
 }
 
 const insertDecisions = `

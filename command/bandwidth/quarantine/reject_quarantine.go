@@ -26,6 +26,7 @@ type Rejected struct {
 	Samples     int64     `json:"samples"`
 	FrameLength int64     `json:"frame_length"`
 	IPLength    int64     `json:"ip_length"`
+	command.Change
 }
 
 // Outcome is the whole answer.
@@ -63,6 +64,7 @@ func (c RejectQuarantine) Handle(ctx context.Context, tx pgx.Tx, meta command.Me
 		done.FrameLength += row.FrameLength
 		done.IPLength += row.IPLength
 	}
+	done.Change = decided(done.Rows, done.Samples)
 	news := events.QuarantineRejected{DecisionID: c.DecisionID, ExporterID: c.ExporterID, ServiceID: c.ServiceID, Hours: c.hours(), Rate: c.Rate,
 		Rows: done.Rows, Samples: done.Samples, FrameLength: done.FrameLength, IPLength: done.IPLength}
 	return done, []events.Event{news}, nil

@@ -31,6 +31,7 @@ type Released struct {
 	BytesOutL2 int64     `json:"bytes_out_l2"`
 	BytesInL3  int64     `json:"bytes_in_l3"`
 	BytesOutL3 int64     `json:"bytes_out_l3"`
+	command.Change
 }
 
 // Outcome is the whole answer.
@@ -79,6 +80,7 @@ func (c ReleaseQuarantine) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 	}
 	done := Released{DecisionID: c.DecisionID, Rows: len(taken), Samples: sum.SamplesIn + sum.SamplesOut,
 		BytesInL2: sum.BytesInL2, BytesOutL2: sum.BytesOutL2, BytesInL3: sum.BytesInL3, BytesOutL3: sum.BytesOutL3}
+	done.Change = decided(done.Rows, done.Samples)
 	return done, []events.Event{c.event(done)}, nil
 }
 

@@ -174,6 +174,20 @@ func One[T any](w *World, sql string, args ...any) T {
 	return v
 }
 
+// Changed is what the last run of a command says that it changed: before and after, empty where nothing.
+func Changed(w *World, command string) string {
+	w.Helper()
+	return One[string](w, `select concat_ws(' ', before::text, after::text) from audit where command = $1 order by id desc limit 1`, command)
+}
+
+// CheckChanged wants a command's last run to have changed this, as Changed gives it.
+func CheckChanged(w *World, command, want string) {
+	w.Helper()
+	if got := Changed(w, command); got != want {
+		w.Errorf("%s changed\n%s, want\n%s", command, got, want)
+	}
+}
+
 // Events lists the events in the outbox, in their order: type and aggregate version.
 func (w *World) Events() []string {
 	w.Helper()
