@@ -47,5 +47,5 @@ func (e *edge) signOut(ctx context.Context, _ *struct{}) (*endedOutput, error) {
 
 // meta is what a command runs with that no key repeats.
 func (e *edge) meta(ctx context.Context) command.Meta {
-	return e.sessions().Meta(ctx, guard.ActorOf(ctx))
+	return guard.Meta(ctx, e.Clock.Now())
 }

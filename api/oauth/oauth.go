@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/ory/fosite"
 	"github.com/prometheus/client_golang/prometheus"
@@ -77,7 +76,7 @@ func issuer(sites guard.Sites, site guard.Site) string {
 }
 
 func (s *Server) meta(ctx context.Context) command.Meta {
-	return command.Meta{Actor: guard.ActorOf(ctx), RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: s.Now(), NewID: uuid.New}
+	return guard.Meta(ctx, s.Now())
 }
 
 type metrics struct {

@@ -92,7 +92,7 @@ func (d Desk) registerStaff(t route.Table) {
 
 // meta is what a command runs with that no key repeats.
 func (d Desk) meta(ctx context.Context) command.Meta {
-	return command.Meta{Actor: guard.ActorOf(ctx), RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: d.Now(), NewID: uuid.New}
+	return guard.Meta(ctx, d.Now())
 }
 
 // siteOf is the site that a stranger asks on.

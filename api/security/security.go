@@ -17,8 +17,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/api/route"
@@ -76,7 +74,7 @@ func created(op route.Operation) route.Operation {
 }
 
 func (d Desk) meta(ctx context.Context) command.Meta {
-	return command.Meta{Actor: guard.ActorOf(ctx), RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: d.Now(), NewID: uuid.New}
+	return guard.Meta(ctx, d.Now())
 }
 
 // sitting is the session that asks, and the token that it gets if the change is one that exchanges it.

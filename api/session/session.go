@@ -76,7 +76,9 @@ func (k Keeper) Of(p *guard.Principal) Session {
 
 // Meta is what a command of the request runs with, which no key repeats.
 func (k Keeper) Meta(ctx context.Context, actor string) command.Meta {
-	return command.Meta{Actor: actor, RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: k.Now(), NewID: uuid.New}
+	meta := guard.Meta(ctx, k.Now())
+	meta.Actor = actor
+	return meta
 }
 
 // Opening is a session to be opened.

@@ -35,7 +35,7 @@ type Desk struct {
 }
 
 func (d Desk) meta(ctx context.Context) command.Meta {
-	return command.Meta{Actor: guard.ActorOf(ctx), RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: d.Now(), NewID: uuid.New}
+	return guard.Meta(ctx, d.Now())
 }
 
 // by is who orders. The operator's token, which is nobody's, has no way here: all of these want a person.

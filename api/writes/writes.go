@@ -44,8 +44,8 @@ func (o Orders) meta(ctx context.Context, w Write) (command.Meta, error) { retur
 
 // Meta is what a command runs with. A key draws the same ids each time, so that a repeated request is the same input.
 func (w Write) Meta(ctx context.Context, now time.Time) (command.Meta, error) {
-	meta := command.Meta{Actor: guard.ActorOf(ctx), Key: w.Key, RequestID: guard.RequestID(ctx), IP: guard.IP(ctx), UserAgent: guard.UserAgent(ctx), Now: now}
-	if meta.Key == "" {
+	meta := guard.Meta(ctx, now)
+	if meta.Key = w.Key; meta.Key == "" {
 		meta.Key = "fresh:" + uuid.NewString()
 	}
 	meta.NewID = command.KeyedIDs(meta.Actor, meta.Key)

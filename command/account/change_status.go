@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -14,17 +13,6 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
-
-// Statuses of accounts.
-const (
-	StatusActive    = "active"
-	StatusSuspended = "suspended"
-	StatusBanned    = "banned"
-)
-
-func checkStatus(fields *fault.Fields, status string) {
-	fields.Check(slices.Contains([]string{StatusActive, StatusSuspended, StatusBanned}, status), "status", "%q is none of active, suspended and banned", status)
-}
 
 // ChangeStatus suspends or bans an account, or lets it be active again. It is a mark of the account, which its
 // services do not follow by themselves. The people of a suspended account go on as before: they sign in, see what they
@@ -52,7 +40,7 @@ func (c ChangeStatus) Aggregates() []events.Aggregate {
 func (c ChangeStatus) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "customer_id", c.CustomerID)
-	checkStatus(&fields, c.Status)
+	check.Status(&fields, "status", c.Status)
 	check.Text(&fields, "reason", c.Reason)
 	return fields.Err()
 }

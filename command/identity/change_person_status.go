@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,17 +14,6 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
-
-// Statuses of people.
-const (
-	StatusActive    = "active"
-	StatusSuspended = "suspended"
-	StatusBanned    = "banned"
-)
-
-func checkStatus(fields *fault.Fields, status string) {
-	fields.Check(slices.Contains([]string{StatusActive, StatusSuspended, StatusBanned}, status), "status", "%q is none of active, suspended and banned", status)
-}
 
 // ChangePersonStatus suspends or bans a person of a site, or lets him be active again. Who is not active is signed out at
 // once, and no mailed link works for him.
@@ -52,7 +40,7 @@ func (c ChangePersonStatus) Aggregates() []events.Aggregate {
 func (c ChangePersonStatus) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
-	checkStatus(&fields, c.Status)
+	check.Status(&fields, "status", c.Status)
 	fields.Check(c.Site != "", "site", "is missing")
 	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
@@ -70,7 +58,7 @@ func (c ChangePersonStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Met
 	if err != nil {
 		return Person{}, nil, fmt.Errorf("change the status of person %s: %w", c.PersonID, err)
 	}
-	if c.Status != StatusActive {
+	if c.Status != check.StatusActive {
 		if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, nil); err != nil {
 			return Person{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,7 +34,7 @@ func (c SetStaffStatus) Aggregates() []events.Aggregate { return person(c.Person
 func (c SetStaffStatus) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(slices.Contains([]string{"active", "suspended", "banned"}, c.Status), "status", "%q is none of active, suspended and banned", c.Status)
+	check.Status(&fields, "status", c.Status)
 	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
 }
@@ -58,7 +57,7 @@ func (c SetStaffStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (
 		} else if !errors.Is(err, pgx.ErrNoRows) { // none: it is so already
 			return fmt.Errorf("set the status of %s: %w", c.PersonID, err)
 		}
-		if c.Status == "active" {
+		if c.Status == check.StatusActive {
 			return nil
 		}
 		if _, err := tx.Exec(ctx, endStaffSessions, c.PersonID, c.At); err != nil {

@@ -5,6 +5,7 @@ package check
 import (
 	"net/mail"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -44,6 +45,14 @@ func Text(fields *fault.Fields, path, value string) {
 func Email(fields *fault.Fields, path, value string) {
 	address, err := mail.ParseAddress(value)
 	fields.Check(err == nil && address.Address == value && len(value) <= maxEmailLength, path, "%q is not a mail address", value)
+}
+
+// StatusActive is the status of people and accounts that nothing is in the way of; the others are suspended and banned.
+const StatusActive = "active"
+
+// Status asks for a status of a person or an account.
+func Status(fields *fault.Fields, path, value string) {
+	fields.Check(slices.Contains([]string{StatusActive, "suspended", "banned"}, value), path, "%q is none of active, suspended and banned", value)
 }
 
 // ID asks for an id.
