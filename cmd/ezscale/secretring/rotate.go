@@ -72,11 +72,7 @@ reads the ring again when it meets the key, but not oftener than every two secon
 	}
 	now := addNow(cmd)
 	return change(cmd, func(ctx context.Context, out io.Writer, d *desk, args []string, apply bool) error {
-		ring, err := d.current(ctx)
-		if err != nil {
-			return err
-		}
-		key, err := keyID(args[0])
+		ring, key, err := d.chosen(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -108,11 +104,7 @@ sealed, until it reads the ring again.`,
 	}
 	now := addNow(cmd)
 	return change(cmd, func(ctx context.Context, out io.Writer, d *desk, args []string, apply bool) error {
-		ring, err := d.current(ctx)
-		if err != nil {
-			return err
-		}
-		key, err := keyID(args[0])
+		ring, key, err := d.chosen(ctx, args[0])
 		if err != nil {
 			return err
 		}

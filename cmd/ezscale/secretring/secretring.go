@@ -106,6 +106,16 @@ func (d *desk) current(ctx context.Context) (vault.Opened, error) {
 	return opened, err
 }
 
+// chosen is the ring of this moment, and the key that was named.
+func (d *desk) chosen(ctx context.Context, text string) (vault.Opened, vault.KeyID, error) {
+	ring, err := d.current(ctx)
+	if err != nil {
+		return ring, 0, err
+	}
+	key, err := keyID(text)
+	return ring, key, err
+}
+
 type noWaker struct{}
 
 func (noWaker) Wake() {}
