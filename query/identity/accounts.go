@@ -33,8 +33,8 @@ type Account struct {
 	TimeZone        string    `json:"time_zone"`
 	Status          string    `json:"status" enum:"active,suspended,banned"`
 	CreatedAt       time.Time `json:"created_at"`
-	BillingAddress  *Address  `json:"billing_address"`
-	ShippingAddress *Address  `json:"shipping_address"`
+	BillingAddress  *Address  `json:"billing_address,omitempty" doc:"Missing while there is none"`
+	ShippingAddress *Address  `json:"shipping_address,omitempty" doc:"Missing where it is the billing address"`
 	Version         int64     `json:"version" doc:"Give it back to change only what you have seen"`
 }
 

@@ -88,3 +88,17 @@ export function createClient(onUnauthenticated: () => void, prove: () => Promise
   }
   return { request: (path, options) => request(path, options) }
 }
+
+export type Signal = AbortSignal | undefined
+export type Query = RequestOptions['query']
+export const part = encodeURIComponent
+
+/** What a client is mostly asked for, in few words. */
+export function verbs(client: Client) {
+  return {
+    all: async <T>(path: string, signal?: Signal) => (await client.request<{ items: T[] }>(path, { signal })).items,
+    post: <T = void>(path: string, body: unknown = {}) => client.request<T>(path, { method: 'POST', body }),
+    put: <T = void>(path: string, body: unknown) => client.request<T>(path, { method: 'PUT', body }),
+    remove: (path: string) => client.request<void>(path, { method: 'DELETE' }),
+  }
+}

@@ -1,6 +1,6 @@
+import { ApiProblem, type Link } from '@/api'
 import { useApi } from '@/composables/useApi'
 import { useResource } from '@/composables/useResource'
-import { ApiProblem, type Link } from '@/api'
 
 /** Looks at a mailed link without using it up: mail programs open links, too. A link of another purpose is none. */
 export function useMailedLink(token: string, ...purposes: string[]) {

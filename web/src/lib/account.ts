@@ -1,4 +1,4 @@
-import type { AccountProfile, Address } from '@/api'
+import type { AccountProfile, AccountSettings, Address } from '@/api'
 
 // An account's profile as a form holds it: nothing is empty text, and a missing address is one of empty fields.
 export type AddressFields = Required<Address>
@@ -7,7 +7,7 @@ export interface ProfileFields { name: string; company: string; phone: string; t
 export const ADDRESS_FIELDS = ['line1', 'line2', 'city', 'region', 'postal_code', 'country'] as const
 export const PROFILE_FIELDS = ['name', 'company', 'phone', 'tax_id', 'locale', 'time_zone', ...['billing_address', 'shipping_address'].flatMap((a) => ADDRESS_FIELDS.map((f) => `${a}.${f}`))]
 
-const addressFields = (a?: Address | null): AddressFields => ({ line1: a?.line1 ?? '', line2: a?.line2 ?? '', city: a?.city ?? '', region: a?.region ?? '', postal_code: a?.postal_code ?? '', country: a?.country ?? '' })
+const addressFields = (a?: Address): AddressFields => ({ line1: a?.line1 ?? '', line2: a?.line2 ?? '', city: a?.city ?? '', region: a?.region ?? '', postal_code: a?.postal_code ?? '', country: a?.country ?? '' })
 
 /** An address, or nothing where nothing at all is given. */
 export function addressOf(fields: AddressFields): Address | undefined {
@@ -15,13 +15,13 @@ export function addressOf(fields: AddressFields): Address | undefined {
   return ADDRESS_FIELDS.some((f) => trimmed[f]) ? trimmed : undefined
 }
 
-export const profileFields = (p: AccountProfile): ProfileFields => ({
-  name: p.name, company: p.company, phone: p.phone, taxId: p.tax_id ?? '', locale: p.locale, zone: p.time_zone, taxExempt: p.tax_exempt ?? false,
+export const profileFields = (p: AccountSettings & Pick<Partial<AccountProfile>, 'tax_exempt'>): ProfileFields => ({
+  name: p.name, company: p.company ?? '', phone: p.phone ?? '', taxId: p.tax_id ?? '', locale: p.locale, zone: p.time_zone, taxExempt: p.tax_exempt ?? false,
   billing: addressFields(p.billing_address), shipping: addressFields(p.shipping_address), apart: Boolean(p.shipping_address),
 })
 
 /** The profile of a form, whole. Only staff say whether an account is exempt from tax. */
-export const profileOf = (f: ProfileFields, version: number, staff = false): AccountProfile => ({
+export const profileOf = (f: ProfileFields, version: number, staff = false): AccountSettings => ({
   name: f.name.trim(), company: f.company.trim(), phone: f.phone.trim(), tax_id: f.taxId.trim(), locale: f.locale, time_zone: f.zone,
   billing_address: addressOf(f.billing), shipping_address: f.apart ? addressOf(f.shipping) : undefined, version, ...(staff ? { tax_exempt: f.taxExempt } : {}),
 })
