@@ -24,10 +24,10 @@ const doors: RouteRecordRaw[] = [
   { path: '/login', name: 'login', component: () => import('@/pages/access/LoginPage.vue'), meta: { title: 'Log in', ...door } },
   { path: '/register', component: () => import('@/pages/access/RegisterPage.vue'), meta: { title: 'Open an account', ...door, ...customers } },
   { path: '/verify', component: () => import('@/pages/access/VerifyPage.vue'), meta: { title: 'Verify the address', ...door } },
-  { path: '/forgot', component: () => import('@/pages/access/ForgotPage.vue'), meta: { title: 'Forgot the password', ...door } },
+  { path: '/forgot', component: () => import('@/pages/access/ForgotPage.vue'), meta: { title: 'Forgot your password', ...door } },
   { path: '/reset', component: () => import('@/pages/access/ResetPage.vue'), meta: { title: 'Set a new password', ...door } },
   { path: '/invitation', component: () => import('@/pages/access/InvitationPage.vue'), meta: { title: 'Invitation', ...door, ...customers } },
-  { path: '/impersonate', component: () => import('@/pages/access/ImpersonatePage.vue'), meta: { title: 'Looking at an account', ...door, ...customers } },
+  { path: '/impersonate', component: () => import('@/pages/access/ImpersonatePage.vue'), meta: { title: 'Viewing an account', ...door, ...customers } },
   { path: '/enrol', component: () => import('@/pages/access/EnrolPage.vue'), meta: { title: 'Welcome', ...door, site: 'admin' } },
 ]
 
