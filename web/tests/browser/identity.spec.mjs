@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { clean, launch, open, session, settled, SITES } from './browser.mjs'
-import { codeOf, device, logIn, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
+import { codeOf, device, logIn, logInAgainByPasskey, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
 
 let browser, staff
 before(async () => {
@@ -65,10 +65,7 @@ test('an account is opened, verified, signed in to; then a passkey is enough', a
   await page.getByText('Nova’s laptop', { exact: true }).waitFor()
   await clean(page)
 
-  await keyring.present(false) // nobody touches it: else the list below the field would sign in by itself
-  await logOut(page)
-  await page.getByRole('button', { name: 'Log in with a passkey' }).click()
-  await keyring.present(true)
+  await logInAgainByPasskey(page, keyring)
   await page.waitForURL(/\/services$/)
   await page.goto('/security')
   await page.getByTestId('session-row').filter({ hasText: 'this one' }).getByText('passkey').waitFor()
@@ -180,14 +177,14 @@ test('an owner invites a stranger and somebody who is here already', async () =>
   await theirs.page.getByLabel('Password', { exact: true }).fill(PASSWORD)
   await clean(theirs.page)
   await theirs.page.getByRole('button', { name: 'Join' }).click()
-  await theirs.page.getByText('From now on you see the account').waitFor()
+  await theirs.page.getByText('You can now see the account').waitFor()
   await logIn(theirs.page, stranger)
   await theirs.page.waitForURL(/\/services$/)
   assert.equal(await theirs.page.getByRole('link', { name: 'Invoices' }).count(), 0, 'technical people see no invoices')
   await logOut(theirs.page)
 
   await theirs.page.goto(`/invitation#${await mailed(staff, known, 'invitation')}`)
-  await theirs.page.getByText('You have a login already.').waitFor()
+  await theirs.page.getByText('You already have a login.').waitFor()
   await theirs.page.getByRole('link', { name: 'Log in', exact: true }).click()
   await theirs.page.getByLabel('E-mail address').fill(known)
   await theirs.page.getByLabel('Password', { exact: true }).fill(PASSWORD)
@@ -321,10 +318,7 @@ test('staff are enrolled, and see nothing before they have a second factor', asy
   await theirs.page.goto('/audit')
   await theirs.page.getByRole('heading', { name: 'Page not found' }).waitFor()
   await theirs.page.goto('/services')
-  await keyring.present(false)
-  await logOut(theirs.page)
-  await theirs.page.getByRole('button', { name: 'Log in with a passkey' }).click()
-  await keyring.present(true)
+  await logInAgainByPasskey(theirs.page, keyring)
   await theirs.page.waitForURL(/\/(customers|services)$/)
 
   await admin.page.getByRole('button', { name: 'Suspend Sam Support' }).click()

@@ -61,3 +61,19 @@ export async function logOut(page) {
   await page.getByRole('button', { name: 'Log out' }).click()
   await page.waitForURL(/\/login/)
 }
+
+/**
+ * Logs out, then in by the button for passkeys. Nobody touches the device before the button is pressed: else the list below the
+ * field would log in by itself. It answers only what it is asked after it was touched, so its options wait for that.
+ */
+export async function logInAgainByPasskey(page, keyring) {
+  await keyring.present(false)
+  const offered = page.waitForResponse('**/login/passkey/options')
+  await logOut(page)
+  await offered
+  await page.route('**/login/passkey/options', async (route) => {
+    await keyring.present(true)
+    await route.continue()
+  })
+  await page.getByRole('button', { name: 'Log in with a passkey' }).click()
+}
