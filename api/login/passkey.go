@@ -21,7 +21,7 @@ import (
 // Ceremonies that lie under a sign-in's cookie, and that of a session which proves itself again. Each kind says what its
 // answer is for: one is never taken for another.
 const (
-	loginKind  = "login.passkey"        // somebody who has not said who he is
+	loginKind  = "login.passkey"        // somebody who has not yet said who they are
 	secondKind = "login.passkey.second" // after the password
 	proofKind  = "proof.passkey"        // signed in
 )
@@ -37,7 +37,7 @@ type optionsOutput struct {
 }
 
 type beginInput struct {
-	Cookie string `cookie:"__Host-login" doc:"Given by the password; absent: somebody who has not said who he is"`
+	Cookie string `cookie:"__Host-login" doc:"Given by the password; absent: somebody who has not yet said who they are"`
 }
 
 // beginPasskey asks for a passkey: of the person, after the password; of anybody, without.

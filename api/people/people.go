@@ -87,7 +87,7 @@ func (d Desk) registerStaff(t route.Table) {
 	route.Serve(t, op("GET", "/customers/{id}/members", "list-customer-members", "People of a customer", read, 0), d.customerMembers)
 	route.Serve(t, op("POST", "/customers/{id}/invitations", "invite-customer-member", "Invite somebody into a customer's account", write, http.StatusCreated), d.inviteFor)
 	route.Serve(t, op("GET", "/people", "list-people", "People of the account site by mail address", read, 0), d.people)
-	route.Serve(t, op("PUT", "/people/{id}/status", "change-person-status", "Suspend or ban a person, who is signed out, or let him be active again", write, 0), d.changePersonStatus)
+	route.Serve(t, op("PUT", "/people/{id}/status", "change-person-status", "Suspend or ban a person, who is signed out, or activate them again", write, 0), d.changePersonStatus)
 }
 
 // meta is what a command runs with that no key repeats.

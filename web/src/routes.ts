@@ -46,6 +46,8 @@ export const routes: RouteRecordRaw[] = [
   ...own,
   { path: '/customers', component: () => import('@/pages/people/CustomersPage.vue'), meta: { title: 'Customers', ...staff('customers.read') } },
   { path: '/customers/:id', component: () => import('@/pages/people/CustomerPage.vue'), meta: { title: 'Customer', ...staff('customers.read') } },
+  { path: '/people', component: () => import('@/pages/people/PeoplePage.vue'), meta: { title: 'People', ...staff('customers.read') } },
+  { path: '/impersonations', component: () => import('@/pages/people/ImpersonationsPage.vue'), meta: { title: 'Impersonations', ...staff('impersonate') } },
   { path: '/staff', component: () => import('@/pages/people/StaffPage.vue'), meta: { title: 'Staff', ...staff('staff.read') } },
   { path: '/roles', component: () => import('@/pages/people/RolesPage.vue'), meta: { title: 'Roles', ...staff('staff.read') } },
   { path: '/clients', component: () => import('@/pages/access/ClientsPage.vue'), meta: { title: 'OAuth clients', ...staff('clients.write') } },

@@ -1,5 +1,5 @@
-import { part, verbs, type Client, type Signal } from './client'
-import type { AccountProfile, AccountSettings, CustomerDetail, Invitation, Link, Member, Note, OwnAccount, Permission, Rights, RoleTerms, Session, Staff, StaffRole, Status } from './types'
+import { part, verbs, type Client, type Query, type Signal } from './client'
+import type { AccountProfile, AccountSettings, CustomerDetail, Impersonation, Invitation, Link, List, Member, Note, OwnAccount, Permission, Person, Rights, RoleTerms, Session, Staff, StaffRole, Status } from './types'
 
 /** Accounts, their people, and those who work here. */
 export function createPeopleApi(client: Client) {
@@ -31,7 +31,11 @@ export function createPeopleApi(client: Client) {
     writeNote: (id: string, text: string) => post(`/customers/${part(id)}/notes`, { text }),
     inviteToCustomer: (id: string, email: string, rights: Rights) => post(`/customers/${part(id)}/invitations`, { email, rights }),
     impersonate: (body: { person_id: string; customer_id: string; reason: string; ticket?: string; write?: boolean }) => post<{ url: string }>('/impersonations', body),
+    impersonations: (query: Query, signal?: Signal) => client.request<List<Impersonation>>('/impersonations', { signal, query }),
     beginImpersonation: (token: string) => post<Session>('/impersonations/begin', { token }),
+
+    people: (query: Query, signal?: Signal) => client.request<List<Person>>('/people', { signal, query }),
+    changePersonStatus: (id: string, status: Status) => put(`/people/${part(id)}/status`, { status }),
 
     staff: (signal?: Signal) => all<Staff>('/staff', signal),
     inviteStaff: (body: { email: string; name: string; roles: string[] }) => post('/staff', body),

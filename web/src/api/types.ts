@@ -77,6 +77,8 @@ export type AccountSettings = Schemas['StaffAccountBody']
 export type Member = Schemas['Member']
 export type Invitation = Schemas['Invitation']
 export type CustomerDetail = Schemas['CustomerDetail']
+export type Person = Schemas['Person']
+export type Impersonation = Schemas['Impersonation']
 export type Note = Schemas['Note']
 
 export type Staff = Schemas['Staff']

@@ -40,6 +40,8 @@ const pages = () => [
   ['staff-services', '/services', staff],
   ['staff-customers', '/customers', staff],
   ['staff-customer', `/customers/${who.id}`, staff],
+  ['staff-people', '/people', staff],
+  ['staff-impersonations', '/impersonations', staff],
   ['staff-staff', '/staff', staff],
   ['staff-roles', '/roles', staff],
   ['staff-clients', '/clients', staff],
