@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ezscale/platform/cmd/ezscale/operator"
+	"github.com/ezscale/platform/cmd/ezscale/when"
 	"github.com/ezscale/platform/internal/elasticsearch"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/metering/replay/elastiflow"
@@ -89,10 +90,10 @@ func (o *options) bind(cmd *cobra.Command) {
 func (o options) config(now time.Time) (elastiflow.Config, elasticsearch.Config, error) {
 	cfg, from := o.replay, elasticsearch.Config{URL: o.url, User: o.user, Insecure: o.insecure}
 	var err error
-	if cfg.From, err = parseTime("--from", o.from); err != nil {
+	if cfg.From, err = when.Flag("from", o.from); err != nil {
 		return cfg, from, err
 	}
-	if cfg.To, err = parseTime("--to", o.to); err != nil {
+	if cfg.To, err = when.Flag("to", o.to); err != nil {
 		return cfg, from, err
 	}
 	switch {
@@ -110,19 +111,6 @@ func (o options) config(now time.Time) (elastiflow.Config, elasticsearch.Config,
 		from.CA, err = readFile("--ca-file", o.caFile)
 	}
 	return cfg, from, err
-}
-
-// parseTime takes a date, which is its first moment in UTC, or a time.
-func parseTime(flag, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%s: %q is neither a date like 2026-05-01 nor a time like 2026-05-01T10:00:00Z", flag, text)
 }
 
 func (o options) password() (string, error) {

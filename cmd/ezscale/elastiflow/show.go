@@ -111,6 +111,9 @@ func writeExporters(out io.Writer, c elastiflow.Counts) {
 	if more := len(unknown) - shownUnknown; more > 0 {
 		fmt.Fprintf(out, "more unknown exporters\t%d\n", more)
 	}
+	if len(unknown) > 0 {
+		fmt.Fprintln(out, "\t\tregister them and run this again, or take them for one that is registered: --exporter NAME")
+	}
 	for _, address := range slices.Sorted(maps.Keys(c.Scale)) {
 		if b := c.Scale[address]; b.Stopped {
 			fmt.Fprintf(out, "stopped exporter\t%s\t%d of %d documents are not scaled by their rate, such as %s; --trust %s takes them all the same\n",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ezscale/platform/cmd/ezscale/operator"
 	"github.com/ezscale/platform/cmd/ezscale/terminal"
+	"github.com/ezscale/platform/cmd/ezscale/when"
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/metering/meter/recount"
@@ -32,7 +33,7 @@ It reads the log from an hour before the hour to its end, since usage may have c
 		Example: "  ezscale meter explain vps-1 --hour 2026-11-25T03\n  ezscale meter explain vps-1 --hour 2026-11-25T03 --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			at, err := parseHour(hour)
+			at, err := when.ParseHour(hour)
 			if err != nil {
 				return fmt.Errorf("--hour: %w", err)
 			}

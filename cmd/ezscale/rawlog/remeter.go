@@ -16,6 +16,7 @@ import (
 
 	"github.com/ezscale/platform/cmd/ezscale/operator"
 	"github.com/ezscale/platform/cmd/ezscale/terminal"
+	"github.com/ezscale/platform/cmd/ezscale/when"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/bandwidth"
 	"github.com/ezscale/platform/internal/postgres"
@@ -60,10 +61,10 @@ For after an assignment was corrected in the past, e.g. by "ezscale move --corre
 }
 
 func (o remeterOptions) span() (s recount.Span, err error) {
-	if s.From, err = parseHour(o.from); err != nil {
+	if s.From, err = when.ParseHour(o.from); err != nil {
 		return s, fmt.Errorf("--from: %w", err)
 	}
-	if s.To, err = parseHour(o.to); err != nil {
+	if s.To, err = when.ParseHour(o.to); err != nil {
 		return s, fmt.Errorf("--to: %w", err)
 	}
 	if o.apply && strings.TrimSpace(o.reason) == "" {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ezscale/platform/cmd/ezscale/when"
 )
 
 // NewMoveCommand moves a prefix from service to service.
@@ -23,7 +25,7 @@ counted since, because that is not taken back by itself. --corrects says that it
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body := map[string]any{"prefix": args[0], "from_service": from, "to_service": to, "corrects": corrects}
 			if at != "" {
-				t, err := parseTime(at)
+				t, err := when.Parse(at)
 				if err != nil {
 					return fmt.Errorf("--at: %w", err)
 				}
@@ -39,7 +41,8 @@ counted since, because that is not taken back by itself. --corrects says that it
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s belongs to %s from %s on\n", args[0], to, moved.From.Format(time.RFC3339))
 			if corrects {
-				fmt.Fprintln(cmd.OutOrStdout(), "now meter that time anew: ezscale meter remeter")
+				fmt.Fprintf(cmd.OutOrStdout(), "now meter that time anew; without --apply you see what that changes:\n  ezscale meter remeter --from %s --to %s --service %s --service %s\n",
+					moved.From.UTC().Truncate(time.Hour).Format(when.Hour), time.Now().UTC().Truncate(time.Hour).Format(when.Hour), from, to)
 			}
 			return nil
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ezscale/platform/cmd/ezscale/when"
 	"github.com/ezscale/platform/metering/simulate"
 	"github.com/ezscale/platform/metering/simulate/scenario"
 )
@@ -124,7 +125,7 @@ func (o switchOptions) build(changed func(string) bool) (scenario.Scenario, erro
 		s.Duration = o.duration
 	}
 	if changed("start") {
-		if s.Start, err = time.Parse(time.RFC3339, o.start); err != nil {
+		if s.Start, err = when.Parse(o.start); err != nil {
 			return s, fmt.Errorf("--start: %w", err)
 		}
 	}

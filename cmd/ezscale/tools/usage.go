@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ezscale/platform/cmd/ezscale/terminal"
+	"github.com/ezscale/platform/cmd/ezscale/when"
 	"github.com/ezscale/platform/internal/bytesize"
 	"github.com/ezscale/platform/internal/client"
 )
@@ -62,22 +63,13 @@ func HourRange(from, to string) (url.Values, error) {
 		if bound.text == "" {
 			continue
 		}
-		t, err := parseTime(bound.text)
+		t, err := when.Parse(bound.text)
 		if err != nil {
 			return nil, fmt.Errorf("--%s: %w", bound.name, err)
 		}
 		query.Set(bound.name, t.UTC().Format(time.RFC3339))
 	}
 	return query, nil
-}
-
-func parseTime(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time such as 2026-01-01 or 2026-01-01T12:00:00Z", text)
 }
 
 // usageOf asks for the named services in the order of their names, or for all.

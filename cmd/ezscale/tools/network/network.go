@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ezscale/platform/cmd/ezscale/tools"
+	"github.com/ezscale/platform/cmd/ezscale/when"
 	"github.com/ezscale/platform/internal/client"
 )
 
@@ -31,13 +32,11 @@ func instant(flag, text string) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			t = t.UTC()
-			return &t, nil
-		}
+	t, err := when.Flag(flag, text)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("--%s: %q is not a time such as 2026-01-01 or 2026-01-01T12:00:00Z", flag, text)
+	return &t, nil
 }
 
 func ifIndex(text string) (int64, error) {
