@@ -28,18 +28,18 @@ type partition struct {
 	index int
 	wake  chan struct{} // something was added, or finish was called
 
-	mu        sync.Mutex
-	spool     *spool.Spool // nil without a data directory
-	queue     []item
-	flight    []item // of the request that is being sent: the first of spool or queue
-	onDisk    bool   // flight is (also) in the spool
-	flightAt  time.Time
-	sequence  uint64 // last one given
-	reports   int    // of this boot, not sent yet
-	limit     int    // bytes of one request; shrinks when the broker takes less
-	closing   bool
-	failing   error // of the last request, nil when it was taken
-	spoolFail error // of the last use of the spool, nil when it went well
+	mu                     sync.Mutex
+	spool                  *spool.Spool // nil without a data directory
+	queue                  []item
+	flight                 []item // of the request that is being sent: the first of spool or queue
+	onDisk                 bool   // flight is (also) in the spool
+	flightAt               time.Time
+	sequence               uint64 // last one given
+	reports                int    // of this boot, not sent yet
+	limit                  int    // bytes of one request; shrinks when the broker takes less
+	closing                bool
+	failing                error // of the last request, nil when it was taken
+	unwritable, unreadable error // of the spool's last write and last read, nil when it went well
 }
 
 // item is a numbered envelope.
@@ -210,6 +210,9 @@ func (p *partition) sent() {
 		p.c.totals.envelopes.Add(1)
 	}
 	p.flight = p.flight[:0]
+	if !p.spooling() {
+		p.unwritable = nil // nothing needs it: whether it can be written shows when something does
+	}
 }
 
 // release lets go of the first envelope in flight, which is sent or lost.
@@ -218,7 +221,7 @@ func (p *partition) release(i item) {
 		p.reports--
 	}
 	if p.onDisk {
-		p.note(p.spool.Advance(i.value))
+		p.note(&p.unreadable, "read", p.spool.Advance(i.value))
 		return
 	}
 	p.c.totals.queued.Add(-int64(len(i.value)))
@@ -276,14 +279,19 @@ func (p *partition) leftBehind() int64 {
 	return left
 }
 
-// health says for how long Kafka has taken nothing, or that the spool cannot be used.
-func (p *partition) health(now time.Time) error {
+// health says for how long Kafka has taken nothing, and why the spool cannot be used.
+func (p *partition) health(now time.Time) (stuck, spool error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if trouble := errors.Join(p.unwritable, p.unreadable); trouble != nil {
+		spool = fmt.Errorf("the spool of partition %d cannot be used: %w", p.index, trouble)
+	}
+	return p.stuck(now), spool
+}
+
+func (p *partition) stuck(now time.Time) error {
 	waited := now.Sub(p.flightAt).Round(time.Second)
 	switch {
-	case p.spoolFail != nil:
-		return fmt.Errorf("the spool of partition %d cannot be used: %w", p.index, p.spoolFail)
 	case len(p.flight) == 0 || waited < stuckFor:
 		return nil
 	case p.failing == nil:

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -79,10 +80,10 @@ func (c *Collector) Health(context.Context) error {
 	for _, r := range c.receivers {
 		err = errors.Join(err, r.health())
 	}
+	var stuck, spool error // the first of each says enough
 	for _, p := range c.partitions {
-		if stuck := p.health(now); stuck != nil {
-			return errors.Join(err, stuck) // the first says enough
-		}
+		late, broken := p.health(now)
+		stuck, spool = cmp.Or(stuck, late), cmp.Or(spool, broken)
 	}
-	return err
+	return errors.Join(err, stuck, spool)
 }

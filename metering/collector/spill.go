@@ -34,7 +34,9 @@ func (p *partition) spillFlight() bool {
 	}
 	for _, i := range p.flight {
 		if !p.write(i) {
-			p.note(p.spool.Discard())
+			if err := p.spool.Discard(); err != nil {
+				p.note(&p.unwritable, "written", err)
+			}
 			return false
 		}
 	}
@@ -50,18 +52,17 @@ func (p *partition) write(i item) bool {
 		return false
 	}
 	err := p.spool.Append(i.value)
-	p.note(err)
+	p.note(&p.unwritable, "written", err)
 	return err == nil
 }
 
 // load reads the next request's envelopes from the spool.
 func (p *partition) load(batch []item) []item {
 	values, err := p.spool.Read(p.limit)
-	p.note(err)
 	for _, value := range values {
-		h, body, err := envelope.Parse(value)
-		if err != nil {
-			p.note(err) // checksums are right, so an older or newer program wrote it: Kafka's readers park it
+		h, body, malformed := envelope.Parse(value)
+		if malformed != nil {
+			err = malformed // checksums are right, so an older or newer program wrote it: Kafka's readers park it
 		}
 		i := item{value: value, report: h.Kind == envelope.KindReport && h.Boot == p.c.self.Boot}
 		for _, ok := body.Next(); ok; _, ok = body.Next() {
@@ -69,13 +70,18 @@ func (p *partition) load(batch []item) []item {
 		}
 		batch = append(batch, i)
 	}
+	p.note(&p.unreadable, "read", err)
 	return batch
 }
 
-// note keeps the spool's state for health, and says in the log when it changes.
-func (p *partition) note(err error) {
-	if (err == nil) != (p.spoolFail == nil) {
-		p.c.log.Warn("spool", "partition", p.index, "error", err)
+// note keeps what cannot be done with the spool for health, and says in the log when it changes: a full disk refuses each
+// envelope anew.
+func (p *partition) note(state *error, done string, err error) {
+	switch {
+	case err != nil && *state == nil:
+		p.c.log.Warn("the spool cannot be "+done, "partition", p.index, "error", err)
+	case err == nil && *state != nil:
+		p.c.log.Info("the spool can be "+done+" again", "partition", p.index)
 	}
-	p.spoolFail = err
+	*state = err
 }

@@ -3,6 +3,7 @@ package collector_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -171,6 +172,39 @@ func TestSpoolTakesOverFromMemory(t *testing.T) {
 		t.Error(got.holes)
 	}
 	eventually(t, "all sent", func() bool { return r.metric(t, "spool_bytes") < 20<<10 && r.metric(t, "queue_bytes") < 20<<10 })
+}
+
+// A spool that cannot be written is told once, whatever waits, stays in sight until Kafka takes envelopes again, and costs
+// nothing that memory holds.
+func TestSpoolThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	cfg := collector.Config{DataDir: t.TempDir(), EnvelopeBytes: 20 << 10, QueueBytes: 4 << 20, ReportEvery: time.Hour}
+	r, g := newGated(t, cfg, exporters(exporter(1, "127.0.34.1/32")))
+	place := filepath.Join(cfg.DataDir, "spool")
+	if err := errors.Join(os.RemoveAll(place), os.WriteFile(place, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	g.away.Store(true)
+	s := newSender(t, r, "127.0.34.1")
+	for range 50 {
+		s.send(t, 20, 1000, "127.0.34.1")
+		time.Sleep(2 * time.Millisecond)
+	}
+	unwritable := func() bool {
+		err := r.Health(t.Context())
+		return err != nil && strings.Contains(err.Error(), "cannot be used")
+	}
+	eventually(t, "unwritable", func() bool { return r.metric(t, "datagrams_total") == 1000 && unwritable() })
+	for range 20 {
+		if !unwritable() {
+			t.Fatal("the spool is well again all of a sudden")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	g.away.Store(false)
+	got := r.read(t, events.FlowPartitions, has(map[byte]int{1: 1000}))
+	inOrder(t, got.numbers[uuid.UUID{15: 1}], 1, 1000)
+	eventually(t, "healthy", func() bool { return r.Health(t.Context()) == nil })
 }
 
 // A broker that hangs: what is in flight moves to the spool with the rest, and is not sent twice when it is answered.
