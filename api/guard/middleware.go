@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,8 +77,13 @@ func (g *Guard) identify(c *gin.Context) {
 // request that says it was forwarded is not.
 func isLocal(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For") + r.Header.Get("X-Real-Ip") + r.Header.Get("Via") + r.Header.Get(connectingIP)
-	return err == nil && peer.Addr().Unmap().IsLoopback() && forwarded == ""
+	return err == nil && peer.Addr().Unmap().IsLoopback() && !isForwarded(r.Header)
+}
+
+// isForwarded asks whether a header is there, not what it says: an empty one that the client has sent may stand before
+// that of a proxy.
+func isForwarded(h http.Header) bool {
+	return slices.ContainsFunc([]string{"Forwarded", forwardedFor, "X-Real-Ip", "Via", connectingIP}, func(name string) bool { return len(h.Values(name)) > 0 })
 }
 
 // printable keeps what a log may hold of a text from outside: no control characters, no broken UTF-8, not too long.
@@ -112,13 +118,24 @@ func (g *Guard) observe(c *gin.Context) {
 			route = "page"
 		}
 		took, status := time.Since(start), c.Writer.Status()
-		g.metrics.requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(status)).Inc()
-		g.metrics.seconds.WithLabelValues(c.Request.Method, route).Observe(took.Seconds())
+		method := counted(c.Request.Method)
+		g.metrics.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+		g.metrics.seconds.WithLabelValues(method, route).Observe(took.Seconds())
 		g.log.LogAttrs(c.Request.Context(), levelOf(route, status), "request", slog.String("method", c.Request.Method), slog.String("route", route),
 			slog.Int("status", status), slog.Duration("took", took), slog.Int("bytes", c.Writer.Size()),
 			slog.String("request_id", RequestID(c.Request.Context())), slog.String("actor", ActorOf(c.Request.Context())))
 	}()
 	c.Next()
+}
+
+// counted is the method by which a request is counted. A client may send any word for one; each word of its own would be
+// a series of metrics for as long as the process lives.
+func counted(method string) string {
+	known := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	if slices.Contains(known, method) {
+		return method
+	}
+	return "other"
 }
 
 // levelOf keeps pages and probes out of the log unless they fail.
