@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api"
 	"github.com/ezscale/platform/internal/observe"
@@ -184,6 +185,66 @@ func TestReadyOnlyWhenEveryPartServes(t *testing.T) {
 	parts = append(parts, observe.Part{Name: "meter", Reason: "stands still"})
 	if got := e.call("GET", "/health/ready", ""); got.status != 503 || !strings.Contains(got.body, "stands still") {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// The port is open to customers and strangers: what the platform says of its inside is for those who run it.
+func TestStrangersDoNotLookInside(t *testing.T) {
+	t.Parallel()
+	e := company(t, func(_ *api.Config, deps *api.Dependencies) {
+		deps.Health = func(context.Context) []observe.Part {
+			return []observe.Part{{Name: "postgres", Reason: "no answer from db-1.internal", Mend: "start it"}}
+		}
+		deps.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("exporter_leaf_0 1")) })
+	})
+	away := with("X-Forwarded-For", "192.0.2.7")
+	for name, c := range map[string]struct {
+		who   as
+		looks bool
+	}{
+		"this machine":                {nobodyAtAll, true},
+		"a stranger":                  {both(on(accountHost), away), false},
+		"a stranger by another name":  {both(on("10.0.0.1"), away), false},
+		"a customer":                  {both(e.member("a@example.com", "owner"), away), false},
+		"a network operator":          {both(e.worker("network"), away), true},
+		"staff without a role":        {both(e.worker(""), away), false},
+		"staff with a password alone": {both(e.weakWorker("admin"), away), false},
+		"the operator":                {both(operator, away), true},
+	} {
+		metrics, ready := e.call("GET", "/metrics", "", c.who), e.call("GET", "/health/ready", "", c.who)
+		if (metrics.status == 200) != c.looks || strings.Contains(metrics.body, "leaf") != c.looks {
+			t.Errorf("metrics by %s: %d %s", name, metrics.status, metrics.body)
+		}
+		if ready.status != 503 || !strings.Contains(ready.body, `"postgres"`) || strings.Contains(ready.body, "db-1") != c.looks {
+			t.Errorf("readiness by %s: %d %s", name, ready.status, ready.body)
+		}
+	}
+}
+
+// Whoever sends words for methods must not fill the memory with series of metrics.
+func TestMethodsThatAreNoneAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for i := range 5 {
+		e.call(fmt.Sprintf("WORD%d", i), "/api/v1/services", "")
+	}
+	e.server.Close() // waits for the requests to be counted
+	families, err := e.deps.Registry.(*prometheus.Registry).Gather()
+	e.must0(err)
+	others := 0.0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if strings.HasPrefix(label.GetValue(), "WORD") {
+					t.Errorf("%s has a series for %s", family.GetName(), label.GetValue())
+				} else if family.GetName() == "ezscale_api_requests_total" && label.GetValue() == "other" {
+					others += metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	if others != 5 {
+		t.Errorf("%v requests were counted as other", others)
 	}
 }
 
