@@ -93,7 +93,7 @@ func (d Desk) Register(t route.Table) {
 	route.Serve(t, post(self, "/me/proof/passkey/options", "begin-passkey-proof", "Options of a passkey, to prove again who one is"), d.beginPasskeyProof)
 	route.ServeRaw(t, post(self, "/me/proof/passkey", "prove-passkey", "Prove again who one is, by a passkey's answer to the options"), d.provePasskey)
 	route.ServeRaw(t, post(self, "/session/account", "choose-account", "Choose the account that the session looks at"), d.chooseAccount)
-	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/me/accounts", ID: "list-own-accounts", Tag: tag, Summary: "Accounts that one is in", Access: guard.Self()}, d.listAccounts)
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/me/accounts", ID: "list-own-accounts", Tag: tag, Summary: "Accounts that one is in", Access: self}, d.listAccounts)
 }
 
 // siteOf is the site that somebody signs in to.

@@ -179,7 +179,7 @@ func (s *Server) introspect(c *gin.Context) {
 		c.JSON(http.StatusOK, introspection{})
 		return
 	}
-	about := introspection{Active: true, Scope: joined(found.Scopes), ClientID: found.ClientID.String(), ExpiresAt: found.ExpiresAt.Unix(), IssuedAt: found.IssuedAt.Unix(), Issuer: s.issuer(ctx)}
+	about := introspection{Active: true, Scope: joined(found.Allowed()), ClientID: found.ClientID.String(), ExpiresAt: found.ExpiresAt.Unix(), IssuedAt: found.IssuedAt.Unix(), Issuer: s.issuer(ctx)}
 	if kind == access.OAuthAccess {
 		about.TokenType = "Bearer"
 	}
