@@ -112,9 +112,15 @@ func onAccountSite(ctx context.Context) error {
 	return nil
 }
 
-// mailsTo counts mails to an address that strangers cause.
+// mailsTo counts mails to an address that strangers cause, but for those of resetsTo.
 func mailsTo(site guard.Site, email string) limiter.Key {
 	return limiter.Key{Limit: limiter.Limit{Name: "mail.address", Burst: 3, Per: time.Hour}, Of: string(site) + ":" + strings.ToLower(email)}
+}
+
+// resetsTo counts links to a new password for an address. Its bucket is shared with nothing, so that nobody can keep others
+// from theirs by registering their addresses: who empties it has a link sent to them each time.
+func resetsTo(site guard.Site, email string) limiter.Key {
+	return limiter.Key{Limit: limiter.Limit{Name: "mail.reset", Burst: 3, Per: time.Hour}, Of: string(site) + ":" + strings.ToLower(email)}
 }
 
 // invitationsTo counts mails to an address that invite it, wherever.

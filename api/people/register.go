@@ -59,7 +59,7 @@ func (d Desk) forgot(ctx context.Context, in *struct{ Body EmailBody }) (*Accept
 	if err := order.Validate(); err != nil {
 		return nil, err
 	}
-	if err := d.attempt(ctx, mailsTo(site, in.Body.Email)); err != nil {
+	if err := d.attempt(ctx, resetsTo(site, in.Body.Email)); err != nil {
 		return nil, err
 	}
 	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)
