@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -60,5 +61,33 @@ func TestAScopeThatAClientLosesIsGoneAtOnce(t *testing.T) {
 	app.exec(`update oauth_client set scopes = '{services.read}' where id = $1`, app.ID)
 	if got := app.call("GET", "/oauth/userinfo", "", by(accountHost, token)); got.status != 403 {
 		t.Errorf("without openid: %d %s", got.status, got.body)
+	}
+}
+
+// What an application may go on with when the session is over wants a proof, as an API token does.
+func TestLastingAccessWantsAFreshProof(t *testing.T) {
+	t.Parallel()
+	app, person, id := customerApp(t)
+	answer := func(scopes string, allow bool) answer {
+		body, _ := json.Marshal(map[string]any{"query": app.query("scope", scopes), "allow": allow})
+		return app.call("POST", "/api/v1/consents", string(body), person)
+	}
+	app.exec(`update session set proved_at = proved_at - interval '11 minutes' where person_id = $1`, id)
+	for _, c := range []struct {
+		scopes string
+		allow  bool
+		want   string
+	}{{"openid offline_access", true, "proof_required"}, {"openid offline_access", false, "access_denied"}, {"openid services.read", true, "code="}} {
+		if got := answer(c.scopes, c.allow); !strings.Contains(got.body, c.want) {
+			t.Errorf("%+v: %d %s", c, got.status, got.body)
+		}
+	}
+	app.exec(`update session set proved_at = $2 where person_id = $1`, id, app.machine.Now())
+	if got := answer("openid offline_access", true); got.status != 200 {
+		t.Errorf("with a fresh proof: %d %s", got.status, got.body)
+	}
+	app.withTOTP(&human{id: id})
+	if got := answer("openid offline_access", true); !strings.Contains(got.body, "proof_required") {
+		t.Errorf("by the password alone, where there is a second factor: %d %s", got.status, got.body)
 	}
 }

@@ -74,6 +74,11 @@ func (p *Principal) MayKnow(scope string) bool {
 // TwoFactors tells whether the session was opened with more than a password.
 func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
 
+// IsFresh tells whether the person has proved a few minutes ago at most who he is, by the second factor too if he has one.
+func (p *Principal) IsFresh(now time.Time) bool {
+	return p.InPerson() && now.Sub(p.ProvedAt) <= freshFor && (!p.SecondFactor || p.TwoFactors())
+}
+
 // credential is the id of what the principal came with, nil UUID for the operator's token.
 func (p *Principal) credential() uuid.UUID {
 	switch {
