@@ -46,12 +46,19 @@ func TestEveryRefusalIsAProblem(t *testing.T) {
 		{"no version", "PUT", "/api/v1/customers/a@example.com", `{"name":"AA"}`, 422, "invalid_input", "header.If-Match"},
 		{"a zero byte", "GET", "/api/v1/services/a%00b", "", 400, "invalid_request", ""},
 		{"a zero byte in a query", "GET", "/api/v1/services?q=%00", "", 400, "invalid_request", ""},
+		{"no text", "GET", "/api/v1/services/a%ffb", "", 400, "invalid_request", ""},
+		{"no text in a query", "GET", "/api/v1/services?q=%ff", "", 400, "invalid_request", ""},
+		{"no text in a list's query", "GET", "/api/v1/usage?service=a&service=%c3%28", "", 400, "invalid_request", ""},
+		{"no text for a key", "POST", "/api/v1/customers", `{"email":"c@example.com","name":"C"}`, 422, "invalid_input", "header.Idempotency-Key"},
 		{"too large", "POST", "/api/v1/customers", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "invalid_request", ""},
 	}
 	for _, c := range cases {
 		match := nobodyAtAll
 		if c.name == "no version" {
 			match = with("If-Match", "seven")
+		}
+		if c.name == "no text for a key" {
+			match = with("Idempotency-Key", "\xff")
 		}
 		got := e.call(c.method, c.path, c.body, operator, match)
 		if got.status != c.status || got.header.Get("Content-Type") != "application/problem+json" {
@@ -287,5 +294,8 @@ func TestAZeroByteNamesNothing(t *testing.T) {
 		{"POST", "/api/v1/customers", `{"email":"c@example.com","name":"a\u0000b"}`},
 	} {
 		e.must(422, r[0], r[1], r[2])
+	}
+	if got := e.call("POST", "/api/v1/staff", `{"email":"c@example.com","name":"C","roles":["a\u0000b"]}`, e.worker("admin")); got.status != 422 || !strings.Contains(got.body, "body.roles[0]") {
+		t.Errorf("a role: %d %s", got.status, got.body)
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -197,11 +199,12 @@ func sameOrigin() gin.HandlerFunc {
 	}
 }
 
-// bound limits what a request may send and how long it may take, and refuses NUL, which Postgres cannot store.
-// Streams lift the limit of time for themselves.
+// bound limits what a request may send and how long it may take, and refuses what Postgres cannot hold: a zero byte, and
+// what is not UTF-8. Streams lift the limit of time for themselves.
 func bound(c *gin.Context) {
-	if strings.ContainsRune(c.Request.URL.Path, 0) || strings.Contains(c.Request.URL.RawQuery, "%00") {
-		NewProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte").Write(c.Writer)
+	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
+	if address := c.Request.URL.Path + query; err == nil && (strings.ContainsRune(address, 0) || !utf8.ValidString(address)) {
+		NewProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte, or is not UTF-8").Write(c.Writer)
 		c.Abort()
 		return
 	}
