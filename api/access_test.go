@@ -298,6 +298,19 @@ func TestTheLoginIsForThisMachine(t *testing.T) {
 	}
 }
 
+// A page elsewhere may have its name point at this machine: then the browser's own rules are no wall before what asks for no
+// proof.
+func TestTheLoginIsByTheSitesNames(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	for host, status := range map[string]int{accountHost: 200, "evil.example": 403, "127.0.0.1": 403, adminHost: 403} {
+		if got := e.call("GET", "/api/v1/dev/accounts", "", on(host)); got.status != status || strings.Contains(got.body, "a@example.com") != (status == 200) {
+			t.Errorf("%s: %d %s", host, got.status, got.body)
+		}
+	}
+	e.is("by another name", e.call("POST", "/api/v1/dev/session", "{}", on("evil.example")), 403, "no_site")
+}
+
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
 	e := company(t)

@@ -58,8 +58,11 @@ func (e *edge) developmentSession(ctx context.Context, in *struct{ Body Developm
 func (e *edge) developmentAccounts(ctx context.Context, in *struct {
 	Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address"`
 }) (query.List[identity.Customer], error) {
-	if !guard.IsLocal(ctx) {
+	switch {
+	case !guard.IsLocal(ctx):
 		return query.List[identity.Customer]{}, notLocal(ctx)
+	case guard.SiteOf(ctx) != guard.SiteAccount: // a page elsewhere can give this machine a name of its own, and be let in by the browser
+		return query.List[identity.Customer]{}, guard.NewProblem(ctx, http.StatusForbidden, "no_site", "ask on the account site, by its name")
 	}
 	return identity.ListCustomers(ctx, e.Background, query.Staff(), in.Search, query.Page{Limit: 100})
 }
