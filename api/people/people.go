@@ -20,7 +20,6 @@ package people
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -31,7 +30,6 @@ import (
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
-	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/limiter"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/secret"
@@ -149,20 +147,8 @@ func (d Desk) attempt(ctx context.Context, keys ...limiter.Key) error {
 
 // newPassword is the hash of a password that is good enough. about are name, mail address and the like.
 func (d Desk) newPassword(ctx context.Context, text secret.Text, about ...string) (string, error) {
-	if err := d.checkPassword(text, about...); err != nil {
+	if err := d.Proofs.CheckPassword(text, about...); err != nil {
 		return "", err
 	}
 	return d.Proofs.Hasher.Hash(ctx, text)
-}
-
-// checkPassword says at which field a password is not good enough.
-func (d Desk) checkPassword(text secret.Text, about ...string) error {
-	err := d.Proofs.Policy.Check(text, about...)
-	var f *fault.Error
-	if !errors.As(err, &f) || f.Kind != fault.Invalid || len(f.Fields) > 0 {
-		return err
-	}
-	at := *f
-	at.Fields = []fault.Field{{Name: "password", Message: f.Message}}
-	return &at
 }

@@ -36,7 +36,7 @@ func (d Desk) register(ctx context.Context, in *struct{ Body Registration }) (*A
 	if err := order.Validate(); err != nil {
 		return nil, err
 	}
-	if err := d.checkPassword(in.Body.Password, in.Body.Email, in.Body.Name, in.Body.Company); err != nil {
+	if err := d.Proofs.CheckPassword(in.Body.Password, in.Body.Email, in.Body.Name, in.Body.Company); err != nil {
 		return nil, err
 	}
 	if err := d.attempt(ctx, mailsTo(guard.SiteAccount, in.Body.Email)); err != nil {

@@ -36,7 +36,7 @@ func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (t
 	if err != nil {
 		return token.Token{}, err
 	}
-	if err := d.Proofs.Policy.Check(in.Body.Password, link.Email, link.PersonName); err != nil {
+	if err := d.Proofs.CheckPassword(in.Body.Password, link.Email, link.PersonName); err != nil {
 		return token.Token{}, err
 	}
 	stored, err := d.Proofs.Hasher.Hash(ctx, in.Body.Password)
