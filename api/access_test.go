@@ -308,7 +308,7 @@ func TestTheLoginIsByTheSitesNames(t *testing.T) {
 			t.Errorf("%s: %d %s", host, got.status, got.body)
 		}
 	}
-	e.is("by another name", e.call("POST", "/api/v1/dev/session", "{}", on("evil.example")), 403, "no_site")
+	e.is("by another name", e.call("POST", "/api/v1/dev/session", "{}", on("evil.example")), 403, "wrong_site")
 }
 
 func TestSessionsEnd(t *testing.T) {

@@ -120,9 +120,9 @@ func TestAnswersTellNothingAboutAddresses(t *testing.T) {
 		t.Errorf("the one who is here is told: %q", got)
 	}
 	for path, body := range map[string]string{"/register": register("a@example.com"), "/password/forgot": `{"email":"a@example.com"}`} {
-		e.want(403, "no_site", "POST", path, body, on("127.0.0.1"))
+		e.want(403, "wrong_site", "POST", path, body, on("127.0.0.1"))
 	}
-	e.want(403, "no_site", "POST", "/register", register("a@example.com"), on(adminHost))
+	e.want(403, "wrong_site", "POST", "/register", register("a@example.com"), on(adminHost))
 }
 
 // No mailbox is flooded, whoever asks; another one gets its mail. Who registers an address again and again does not keep its

@@ -93,23 +93,6 @@ func (d Desk) meta(ctx context.Context) command.Meta {
 	return guard.Meta(ctx, d.Now())
 }
 
-// siteOf is the site that a stranger asks on.
-func siteOf(ctx context.Context) (guard.Site, error) {
-	site := guard.SiteOf(ctx)
-	if site == guard.NoSite {
-		return site, guard.NewProblem(ctx, http.StatusForbidden, "no_site", "do this on the account site or the admin site, by its name")
-	}
-	return site, nil
-}
-
-// onAccountSite refuses what is not for staff.
-func onAccountSite(ctx context.Context) error {
-	if guard.SiteOf(ctx) != guard.SiteAccount {
-		return guard.NewProblem(ctx, http.StatusForbidden, "no_site", "do this on the account site, by its name")
-	}
-	return nil
-}
-
 // mailsTo counts mails to an address that strangers cause, but for those of resetsTo.
 func mailsTo(site guard.Site, email string) limiter.Key {
 	return limiter.Key{Limit: limiter.Limit{Name: "mail.address", Burst: 3, Per: time.Hour}, Of: string(site) + ":" + strings.ToLower(email)}

@@ -28,7 +28,7 @@ type EmailBody struct {
 type Accepted struct{}
 
 func (d Desk) register(ctx context.Context, in *struct{ Body Registration }) (*Accepted, error) {
-	if err := onAccountSite(ctx); err != nil {
+	if _, err := guard.NeedSite(ctx, guard.SiteAccount); err != nil {
 		return nil, err
 	}
 	meta := d.meta(ctx)
@@ -51,7 +51,7 @@ func (d Desk) register(ctx context.Context, in *struct{ Body Registration }) (*A
 }
 
 func (d Desk) forgot(ctx context.Context, in *struct{ Body EmailBody }) (*Accepted, error) {
-	site, err := siteOf(ctx)
+	site, err := guard.NeedSite(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,17 @@ func (k Keeper) Meta(ctx context.Context, actor string) command.Meta {
 	return meta
 }
 
+// Lifetimes are how long a session lasts, at most and without a request. Staff's are not remembered.
+func Lifetimes(site guard.Site, remember bool) (lifetime, idle time.Duration) {
+	switch {
+	case site == guard.SiteAdmin:
+		return 12 * time.Hour, 30 * time.Minute
+	case remember:
+		return 30 * 24 * time.Hour, 7 * 24 * time.Hour
+	}
+	return 12 * time.Hour, 2 * time.Hour
+}
+
 // Opening is a session to be opened.
 type Opening struct {
 	Site           guard.Site
