@@ -314,16 +314,16 @@ func TestInvitationsAreAccepted(t *testing.T) {
 	e.want(409, "last_owner", "PUT", "/account/members/"+own, `{"rights":"billing"}`, owner)
 	e.want(200, "", "PUT", "/account/members/"+other, `{"rights":"owner"}`, owner)
 	stranger := value[uuid.UUID](e, `select id from person where email = 'eve@example.com'`)
-	e.want(404, "no_such_member", "PUT", "/account/members/"+stranger.String(), `{"rights":"owner"}`, owner)
+	e.want(404, "member_not_found", "PUT", "/account/members/"+stranger.String(), `{"rights":"owner"}`, owner)
 	e.want(204, "", "DELETE", "/account/members/"+other, "", owner)
-	e.want(404, "no_such_member", "DELETE", "/account/members/"+other, "", owner)
+	e.want(404, "member_not_found", "DELETE", "/account/members/"+other, "", owner)
 
 	tok = invite("dan@example.com")
 	open := decode[[]struct{ ID uuid.UUID }](t, e.want(200, "", "GET", "/account/invitations", "", owner))
 	if len(open) != 1 {
 		t.Fatalf("invitations %v", open)
 	}
-	e.want(404, "no_such_invitation", "DELETE", "/account/invitations/"+open[0].ID.String(), "", eve)
+	e.want(404, "invitation_not_found", "DELETE", "/account/invitations/"+open[0].ID.String(), "", eve)
 	e.want(204, "", "DELETE", "/account/invitations/"+open[0].ID.String(), "", owner)
 	e.want(404, "link_not_valid", "POST", "/links/look", `{"token":"`+tok+`"}`, on(accountHost))
 	e.kept(tok, "dan@example.com", passphrase)
@@ -358,7 +358,7 @@ func TestStatusesCountAtOnce(t *testing.T) {
 	e.want(403, "no_account", "GET", "/account", "", ada)
 	e.want(403, "no_account", "GET", "/services", "", ada)
 	e.want(200, "", "GET", "/session", "", ada)
-	e.want(404, "no_such_customer", "POST", "/customers/ada@example.com/invitations", `{"email":"x@example.com","rights":"owner"}`, support)
+	e.want(404, "customer_not_found", "POST", "/customers/ada@example.com/invitations", `{"email":"x@example.com","rights":"owner"}`, support)
 	status("active")
 	e.want(200, "", "GET", "/account", "", ada)
 	person := value[string](e, `select id::text from person where email = 'ada@example.com'`)
@@ -366,7 +366,7 @@ func TestStatusesCountAtOnce(t *testing.T) {
 	e.want(401, "", "GET", "/account", "", ada)
 	e.want(401, "sign_in_refused", "POST", "/login", `{"email":"ada@example.com","password":"`+passphrase+`"}`, on(accountHost))
 	colleague := value[string](e, `select id::text from person where site = 'admin' limit 1`)
-	e.want(404, "no_such_person", "PUT", "/people/"+colleague+"/status", `{"status":"banned"}`, support)
+	e.want(404, "person_not_found", "PUT", "/people/"+colleague+"/status", `{"status":"banned"}`, support)
 }
 
 func TestStaffKnowTheirCustomers(t *testing.T) {
