@@ -72,7 +72,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.writeOperations(table)
 	e.oauth.Operations(table)
 	e.staffOperations(table)
-	security.Register(table, security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow})
+	security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow}.Register(table)
 	if e.config.Development {
 		e.developmentOperations(table)
 	}
