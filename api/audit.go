@@ -19,8 +19,8 @@ type auditInput struct {
 	Actor   string    `query:"actor" maxLength:"200" doc:"Who ordered: customer:ID; or a kind with its colon, staff:"`
 	Command string    `query:"command" maxLength:"200" doc:"What was ordered: catalog.ChangePlan; or a context with its point, billing."`
 	Object  string    `query:"object" maxLength:"200" doc:"What it was about: its type, its id, or type:id"`
-	From    time.Time `query:"from"`
-	To      time.Time `query:"to" doc:"Exclusive"`
+	From    time.Time `query:"from" doc:"Inclusive; absent: from the first"`
+	To      time.Time `query:"to" doc:"Exclusive; absent: to the last"`
 }
 
 func (e *edge) auditOperations(t route.Table) {

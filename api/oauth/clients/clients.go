@@ -70,8 +70,8 @@ func (d Desk) Register(t route.Table) {
 }
 
 func (d Desk) listClients(ctx context.Context, in *struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
-	Cursor string `query:"cursor" maxLength:"2048"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Items of a page"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 }) (query.List[identity.Client], error) {
 	return identity.ListClients(ctx, d.Postgres, d.MachineNow(), query.Page{Limit: in.Limit, Cursor: in.Cursor})
 }
@@ -82,7 +82,7 @@ type ScopeList struct {
 }
 
 func (d Desk) listScopes(_ context.Context, in *struct {
-	Site string `query:"site" enum:"account,admin" required:"true"`
+	Site string `query:"site" enum:"account,admin" required:"true" doc:"The client's"`
 }) (ScopeList, error) {
 	return ScopeList{Items: cmd.Scopes(in.Site)}, nil
 }
