@@ -42,7 +42,7 @@ func needs() map[string]string {
 		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
 		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
 		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
-		"choose-account": "self person", "list-own-accounts": "self",
+		"choose-account": "self person", "list-own-accounts": "self person",
 		"get-me": "self person", "change-me": "self person", "set-password": "self fresh", "begin-passkey": "self fresh", "add-passkey": "self person",
 		"rename-passkey": "self person", "remove-passkey": "self fresh", "begin-totp": "self fresh", "confirm-totp": "self person", "remove-totp": "self fresh",
 		"issue-recovery-codes": "self fresh", "list-sessions": "self person", "end-session": "self person", "end-other-sessions": "self person",
@@ -296,6 +296,19 @@ func TestTheLoginIsForThisMachine(t *testing.T) {
 			t.Errorf("%+v: a refused login set a cookie", c)
 		}
 	}
+}
+
+// A page elsewhere may have its name point at this machine: then the browser's own rules are no wall before what asks for no
+// proof.
+func TestTheLoginIsByTheSitesNames(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	for host, status := range map[string]int{accountHost: 200, "evil.example": 403, "127.0.0.1": 403, adminHost: 403} {
+		if got := e.call("GET", "/api/v1/dev/accounts", "", on(host)); got.status != status || strings.Contains(got.body, "a@example.com") != (status == 200) {
+			t.Errorf("%s: %d %s", host, got.status, got.body)
+		}
+	}
+	e.is("by another name", e.call("POST", "/api/v1/dev/session", "{}", on("evil.example")), 403, "wrong_site")
 }
 
 func TestSessionsEnd(t *testing.T) {

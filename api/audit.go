@@ -19,8 +19,8 @@ type auditInput struct {
 	Actor   string    `query:"actor" maxLength:"200" doc:"Who ordered: customer:ID; or a kind with its colon, staff:"`
 	Command string    `query:"command" maxLength:"200" doc:"What was ordered: catalog.ChangePlan; or a context with its point, billing."`
 	Object  string    `query:"object" maxLength:"200" doc:"What it was about: its type, its id, or type:id"`
-	From    time.Time `query:"from"`
-	To      time.Time `query:"to" doc:"Exclusive"`
+	From    time.Time `query:"from" doc:"Inclusive; absent: from the first"`
+	To      time.Time `query:"to" doc:"Exclusive; absent: to the last"`
 }
 
 func (e *edge) auditOperations(t route.Table) {
@@ -30,11 +30,11 @@ func (e *edge) auditOperations(t route.Table) {
 			filter := audit.Filter{Actor: in.Actor, Command: in.Command, Object: in.Object, From: in.From, To: in.To}
 			return audit.List(ctx, e.Postgres, filter, in.page())
 		})
-	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/activity", ID: "list-activity", Tag: tag, Summary: "What you ordered, and what was done to what is yours; newest first", Access: guard.Self()},
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/activity", ID: "list-activity", Tag: tag, Summary: "What you ordered, and what was done to what is yours; newest first; to a token its own orders alone", Access: guard.Self()},
 		func(ctx context.Context, in *PageInput) (query.List[audit.Activity], error) {
 			who := guard.PrincipalOf(ctx)
-			var customer *uuid.UUID
-			if !who.IsStaff() && who.Customer != uuid.Nil {
+			var customer *uuid.UUID // no scope is for what others do: a program sees what it has ordered itself
+			if who.InPerson() && who.Customer != uuid.Nil {
 				customer = &who.Customer
 			}
 			return audit.Own(ctx, e.Postgres, who.Actor, customer, in.page())

@@ -135,6 +135,12 @@ func TestImpersonationEnds(t *testing.T) {
 	if got := permissions(); !strings.Contains(got, "account.write") || !strings.Contains(got, "members.write") {
 		t.Errorf("who may write has %s", got)
 	}
+	other := support()
+	e.is("signed out everywhere else", e.call("DELETE", "/api/v1/me/sessions", "", other), 204, "")
+	if got := status(wide); got != 401 {
+		t.Errorf("who has signed out everywhere but there: %d", got)
+	}
+	wide = e.look(wish(person, customer, `,"write":true`), other)
 	e.exec(`update role set permissions = '{impersonate}' where name = 'support'`)
 	if got := permissions(); strings.Contains(got, "write") {
 		t.Errorf("who may write no more has %s", got)
@@ -159,8 +165,8 @@ func TestForbiddenToWhoeverLooks(t *testing.T) {
 	looking := e.look(wish(person, customer, `,"write":true`), e.worker("admin"))
 	for _, r := range routes(t) {
 		rest := strings.TrimPrefix(r.path, "/api/v1")
-		own := strings.HasPrefix(rest, "/me/") || rest == "/me" || strings.HasPrefix(rest, "/oauth/consent") || strings.HasPrefix(rest, "/payment-methods") || rest == "/session/account"
-		if !own || r.method == "GET" {
+		own := strings.HasPrefix(rest, "/me/") || rest == "/me" || strings.HasPrefix(rest, "/consents") || strings.HasPrefix(rest, "/payment-methods") || rest == "/session/account"
+		if !own {
 			continue
 		}
 		if got := e.call(r.method, r.on(uuid.NewString(), ""), r.body(), looking); got.status != 403 || !strings.Contains(got.body, "not_while_impersonating") {

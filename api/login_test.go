@@ -195,8 +195,8 @@ func TestSignInNeedsASite(t *testing.T) {
 	h := e.human(guard.SiteAccount)
 	b := e.browser(guard.SiteAccount)
 	b.host = "127.0.0.1"
-	b.want(b.password(h), 403, "no_site")
-	b.want(b.post("/login/passkey/options"), 403, "no_site")
+	b.want(b.password(h), 403, "wrong_site")
+	b.want(b.post("/login/passkey/options"), 403, "wrong_site")
 	b.host = accountHost
 	evil := e.call("POST", "/api/v1/login", `{"email":"`+h.email+`","password":"`+h.password+`"}`, on(accountHost), with("Sec-Fetch-Site", "cross-site"))
 	b.want(evil, 403, "cross_origin")

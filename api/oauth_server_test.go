@@ -321,9 +321,9 @@ func TestConsentIsAPersons(t *testing.T) {
 		}
 	}
 	app.exec(`update session set proved_at = proved_at - interval '20 minutes' where person_id = $1`, id)
-	for more, want := range map[string]string{"prompt login": "proof_required", "max_age 600": "proof_required", "max_age 3600": "redirect_to", "prompt consent": "redirect_to", "max_age x": "proof_required"} {
+	for more, want := range map[string]string{"prompt login": "proof_required", "max_age 600": "proof_required", "max_age 3600": "redirect_to", "prompt consent": "redirect_to", "max_age x": "authorization_request_invalid", "max_age -1": "authorization_request_invalid"} {
 		name, value, _ := strings.Cut(more, " ")
-		if got := app.call("POST", "/api/v1/consents", body(app, name, value), person); !strings.Contains(got.body, want) {
+		if got := app.call("POST", "/api/v1/consents", body(app, name, value, "scope", "openid services.read"), person); !strings.Contains(got.body, want) {
 			t.Errorf("%s: %d %s", more, got.status, got.body)
 		}
 	}

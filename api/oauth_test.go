@@ -163,6 +163,7 @@ func refusals(app, foreign *application) map[string]refusal {
 		"no scope":             {[]string{"scope", "-"}, "invalid_scope"},
 		"no state":             {[]string{"state", "-"}, "invalid_state"},
 		"without asking":       {[]string{"prompt", "none"}, "consent_required"},
+		"no age":               {[]string{"max_age", "-1"}, "invalid_request"},
 		"a request object":     {[]string{"request", "eyJ"}, "request_not_supported"},
 		"a request's address":  {[]string{"request_uri", "https://app.example.com/r"}, "request_uri_not_supported"},
 		"a pushed request":     {[]string{"request_uri", "urn:ietf:params:oauth:request_uri:x"}, "request_uri_not_supported"},

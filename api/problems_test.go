@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api"
 	"github.com/ezscale/platform/internal/observe"
@@ -45,12 +46,19 @@ func TestEveryRefusalIsAProblem(t *testing.T) {
 		{"no version", "PUT", "/api/v1/customers/a@example.com", `{"name":"AA"}`, 422, "invalid_input", "header.If-Match"},
 		{"a zero byte", "GET", "/api/v1/services/a%00b", "", 400, "invalid_request", ""},
 		{"a zero byte in a query", "GET", "/api/v1/services?q=%00", "", 400, "invalid_request", ""},
+		{"no text", "GET", "/api/v1/services/a%ffb", "", 400, "invalid_request", ""},
+		{"no text in a query", "GET", "/api/v1/services?q=%ff", "", 400, "invalid_request", ""},
+		{"no text in a list's query", "GET", "/api/v1/usage?service=a&service=%c3%28", "", 400, "invalid_request", ""},
+		{"no text for a key", "POST", "/api/v1/customers", `{"email":"c@example.com","name":"C"}`, 422, "invalid_input", "header.Idempotency-Key"},
 		{"too large", "POST", "/api/v1/customers", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "invalid_request", ""},
 	}
 	for _, c := range cases {
 		match := nobodyAtAll
 		if c.name == "no version" {
 			match = with("If-Match", "seven")
+		}
+		if c.name == "no text for a key" {
+			match = with("Idempotency-Key", "\xff")
 		}
 		got := e.call(c.method, c.path, c.body, operator, match)
 		if got.status != c.status || got.header.Get("Content-Type") != "application/problem+json" {
@@ -187,6 +195,66 @@ func TestReadyOnlyWhenEveryPartServes(t *testing.T) {
 	}
 }
 
+// The port is open to customers and strangers: what the platform says of its inside is for those who run it.
+func TestStrangersDoNotLookInside(t *testing.T) {
+	t.Parallel()
+	e := company(t, func(_ *api.Config, deps *api.Dependencies) {
+		deps.Health = func(context.Context) []observe.Part {
+			return []observe.Part{{Name: "postgres", Reason: "no answer from db-1.internal", Mend: "start it"}}
+		}
+		deps.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("exporter_leaf_0 1")) })
+	})
+	away := with("X-Forwarded-For", "192.0.2.7")
+	for name, c := range map[string]struct {
+		who   as
+		looks bool
+	}{
+		"this machine":                {nobodyAtAll, true},
+		"a stranger":                  {both(on(accountHost), away), false},
+		"a stranger by another name":  {both(on("10.0.0.1"), away), false},
+		"a customer":                  {both(e.member("a@example.com", "owner"), away), false},
+		"a network operator":          {both(e.worker("network"), away), true},
+		"staff without a role":        {both(e.worker(""), away), false},
+		"staff with a password alone": {both(e.weakWorker("admin"), away), false},
+		"the operator":                {both(operator, away), true},
+	} {
+		metrics, ready := e.call("GET", "/metrics", "", c.who), e.call("GET", "/health/ready", "", c.who)
+		if (metrics.status == 200) != c.looks || strings.Contains(metrics.body, "leaf") != c.looks {
+			t.Errorf("metrics by %s: %d %s", name, metrics.status, metrics.body)
+		}
+		if ready.status != 503 || !strings.Contains(ready.body, `"postgres"`) || strings.Contains(ready.body, "db-1") != c.looks {
+			t.Errorf("readiness by %s: %d %s", name, ready.status, ready.body)
+		}
+	}
+}
+
+// Whoever sends words for methods must not fill the memory with series of metrics.
+func TestMethodsThatAreNoneAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for i := range 5 {
+		e.call(fmt.Sprintf("WORD%d", i), "/api/v1/services", "")
+	}
+	e.server.Close() // waits for the requests to be counted
+	families, err := e.deps.Registry.(*prometheus.Registry).Gather()
+	e.must0(err)
+	others := 0.0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if strings.HasPrefix(label.GetValue(), "WORD") {
+					t.Errorf("%s has a series for %s", family.GetName(), label.GetValue())
+				} else if family.GetName() == "ezscale_api_requests_total" && label.GetValue() == "other" {
+					others += metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	if others != 5 {
+		t.Errorf("%v requests were counted as other", others)
+	}
+}
+
 func TestTheClockIsAdvanced(t *testing.T) {
 	t.Parallel()
 	swept := make(chan time.Time, 10)
@@ -226,5 +294,8 @@ func TestAZeroByteNamesNothing(t *testing.T) {
 		{"POST", "/api/v1/customers", `{"email":"c@example.com","name":"a\u0000b"}`},
 	} {
 		e.must(422, r[0], r[1], r[2])
+	}
+	if got := e.call("POST", "/api/v1/staff", `{"email":"c@example.com","name":"C","roles":["a\u0000b"]}`, e.worker("admin")); got.status != 422 || !strings.Contains(got.body, "body.roles[0]") {
+		t.Errorf("a role: %d %s", got.status, got.body)
 	}
 }

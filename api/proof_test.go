@@ -117,6 +117,24 @@ func TestProofsThatAreRefused(t *testing.T) {
 	fresh.want(fresh.password(h), 200, "second_factor") // the login's guesses are others
 }
 
+// Who is signed in keeps the hashes busy for nobody else: right proofs are counted, too.
+func TestRightProofsAreCounted(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	h, b := e.human(guard.SiteAccount), e.browser(guard.SiteAccount)
+	b.want(b.password(h), 200, "session")
+	before := e.deps.Proofs.Hasher.Derived()
+	for range 10 {
+		b.want(b.post("/me/proof/password", "password", h.password), 200, "")
+	}
+	b.want(b.post("/me/proof/password", "password", h.password), 429, "too_many_attempts")
+	if n := e.deps.Proofs.Hasher.Derived() - before; n != 10 {
+		t.Errorf("%d hashes", n)
+	}
+	_, _ = e.machine.Advance(t.Context(), 2*time.Minute)
+	b.want(b.post("/me/proof/password", "password", h.password), 200, "")
+}
+
 // Of two step-ups at once one gives the new cookie; the other's answer does not replace it.
 func TestProvingTwiceAtOnce(t *testing.T) {
 	t.Parallel()

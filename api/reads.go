@@ -21,7 +21,7 @@ import (
 
 // PageInput cuts a list.
 type PageInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Items of a page"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 }
 
@@ -42,7 +42,7 @@ type usageInput struct {
 	From  time.Time `query:"from" doc:"Absent: an hour before to"`
 	To    time.Time `query:"to" doc:"Exclusive; absent: now"`
 	Step  string    `query:"step" enum:"10s,1m,5m,1h,1d" doc:"Absent: the finest that gives at most 720 points"`
-	Unit  string    `query:"unit" enum:"bytes,bit/s" default:"bytes"`
+	Unit  string    `query:"unit" enum:"bytes,bit/s" default:"bytes" doc:"Bytes of each step, or their mean rate"`
 	Basis string    `query:"basis" enum:"l2,l3" default:"l2"`
 }
 
@@ -197,14 +197,14 @@ func (e *edge) networkOperations(t route.Table) {
 	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/exporters/{id}/ports/{if_index}", ID: "get-port", Tag: tag, Summary: "A port, and the service it bills", Access: guard.May(permission.NetworkRead)},
 		func(ctx context.Context, in *struct {
 			ID   string `path:"id" maxLength:"200" doc:"Id or name of the exporter"`
-			Port int64  `path:"if_index" minimum:"1" maximum:"4294967295"`
+			Port int64  `path:"if_index" minimum:"1" maximum:"4294967295" doc:"ifIndex of the port"`
 		}) (reports.PortDetail, error) {
 			return reports.FindPort(ctx, e.Postgres, in.ID, in.Port, e.Clock.Now())
 		})
 	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/unattributed", ID: "list-unattributed", Tag: tag, Summary: "Traffic of addresses that no service owns, the biggest first", Access: guard.May(permission.NetworkRead)},
 		func(ctx context.Context, in *struct {
-			Hours int `query:"hours" minimum:"1" maximum:"744" default:"24"`
-			Limit int `query:"limit" minimum:"1" maximum:"500" default:"50"`
+			Hours int `query:"hours" minimum:"1" maximum:"744" default:"24" doc:"How far back from now"`
+			Limit int `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Rows at most"`
 		}) (query.List[bandwidth.Unattributed], error) {
 			return bandwidth.ListUnattributed(ctx, e.Postgres, in.Hours, e.Clock.Now(), in.Limit)
 		})

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -71,7 +72,7 @@ func (e *edge) operations(api huma.API) (err error) {
 	e.writeOperations(table)
 	e.oauth.Operations(table)
 	e.staffOperations(table)
-	security.Register(table, security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow})
+	security.Desk{Commands: e.Commands, Postgres: e.Postgres, Door: e.Door, Proofs: e.Proofs, Now: e.Clock.Now, MachineNow: e.MachineNow}.Register(table)
 	if e.config.Development {
 		e.developmentOperations(table)
 	}
@@ -88,8 +89,23 @@ func (e *edge) probes(router *gin.Engine) {
 	router.GET("/health/live", gin.WrapH(observe.LiveHandler()))
 	router.GET("/health/ready", e.ready)
 	if e.Metrics != nil {
-		router.GET("/metrics", gin.WrapH(e.Metrics))
+		router.GET("/metrics", e.metrics)
 	}
+}
+
+// watches tells whether somebody may look into the platform: whoever is on its machine, and whoever sees the network. The
+// port is the customers' too, and figures and reasons name servers, exporters and how much there is of everything.
+func watches(ctx context.Context) bool {
+	p := guard.PrincipalOf(ctx)
+	return guard.IsLocal(ctx) || p != nil && p.Permissions.Has(permission.NetworkRead)
+}
+
+func (e *edge) metrics(c *gin.Context) {
+	if ctx := c.Request.Context(); !watches(ctx) {
+		guard.NewProblem(ctx, http.StatusForbidden, "not_allowed", "metrics are for this machine, and for a token with the permission network.read").Write(c.Writer)
+		return
+	}
+	e.Metrics.ServeHTTP(c.Writer, c.Request)
 }
 
 // readiness is every part and its state.
@@ -101,9 +117,14 @@ type readiness struct {
 func (e *edge) ready(c *gin.Context) {
 	answer := readiness{Parts: []observe.Part{}}
 	if e.Health != nil {
-		answer.Parts = e.Health(c.Request.Context())
+		answer.Parts = append(answer.Parts, e.Health(c.Request.Context())...)
 	}
 	answer.Ready = observe.Ready(answer.Parts)
+	if !watches(c.Request.Context()) {
+		for i, part := range answer.Parts {
+			answer.Parts[i] = observe.Part{Name: part.Name, OK: part.OK}
+		}
+	}
 	status := http.StatusOK
 	if !answer.Ready {
 		status = http.StatusServiceUnavailable

@@ -91,7 +91,9 @@ func TestPasswords(t *testing.T) {
 	for _, s := range []*someone{e.tenant("a@example.com", "owner"), e.colleague("admin")} {
 		other := s.also(guard.FactorPassword)
 		for _, weak := range []string{"short", "password1234", s.id.String() + "@example.com", ""} {
-			s.do("422", "PUT", "/me/password", `{"password":"`+weak+`"}`)
+			if got := s.do("422", "PUT", "/me/password", `{"password":"`+weak+`"}`); !strings.Contains(got.body, `"location":"body.password"`) {
+				t.Errorf("%q is refused at no field: %s", weak, got.body)
+			}
 		}
 		other.do("200", "GET", "/me", "")
 		old := *s

@@ -131,7 +131,11 @@ func TestEnrolment(t *testing.T) {
 	e.is("on the customers' site", e.call("POST", path, enrolment(link, firstPassword), on(accountHost)), 403, "wrong_site")
 	e.is("by another name", e.call("POST", path, enrolment(link, firstPassword)), 403, "wrong_site")
 	e.is("no link", e.call("POST", path, enrolment(token.New(token.Link).Reveal(), firstPassword), on(adminHost)), 404, "link_not_valid")
-	e.is("a short password", e.call("POST", path, enrolment(link, "short"), on(adminHost)), 422, "")
+	short := e.call("POST", path, enrolment(link, "short"), on(adminHost))
+	e.is("a short password", short, 422, "password_too_short")
+	if !strings.Contains(short.body, `"location":"body.password"`) {
+		t.Errorf("a short password is refused at no field: %s", short.body)
+	}
 	e.is("a password of his address", e.call("POST", path, enrolment(link, person.String()), on(adminHost)), 422, "password_guessable")
 	done := e.call("POST", path, enrolment(link, firstPassword), on(adminHost))
 	e.is("enrolled", done, 200, "")

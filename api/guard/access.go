@@ -114,7 +114,7 @@ func (a Access) decide(who *Principal, now time.Time) *refusal {
 		return &refusal{http.StatusForbidden, who.Restricted, restriction(who.Restricted)}
 	case a.kind == accessPermitted && !who.Permissions.Has(a.permission):
 		return &refusal{http.StatusForbidden, "not_allowed", "this is not yours to do"}
-	case a.fresh && (now.Sub(who.ProvedAt) > freshFor || who.SecondFactor && !who.TwoFactors()):
+	case a.fresh && !who.IsFresh(now):
 		return &refusal{http.StatusForbidden, "proof_required", "prove again who you are, then repeat this"}
 	}
 	return nil

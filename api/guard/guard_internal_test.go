@@ -31,6 +31,10 @@ func TestIsLocal(t *testing.T) {
 		{"@", "", false},
 		{"", "", false},
 	}
+	twice := &http.Request{RemoteAddr: "127.0.0.1:5000", Header: http.Header{"X-Forwarded-For": {"", "192.0.2.1"}}} // an empty one by the client, then the proxy's
+	if isLocal(twice) {
+		t.Error("an empty header of the client's hides that of the proxy")
+	}
 	for _, c := range cases {
 		r := &http.Request{RemoteAddr: c.peer, Header: http.Header{}}
 		if c.forwardedBy != "" {

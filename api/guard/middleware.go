@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -76,8 +79,13 @@ func (g *Guard) identify(c *gin.Context) {
 // request that says it was forwarded is not.
 func isLocal(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For") + r.Header.Get("X-Real-Ip") + r.Header.Get("Via") + r.Header.Get(connectingIP)
-	return err == nil && peer.Addr().Unmap().IsLoopback() && forwarded == ""
+	return err == nil && peer.Addr().Unmap().IsLoopback() && !isForwarded(r.Header)
+}
+
+// isForwarded asks whether a header is there, not what it says: an empty one that the client has sent may stand before
+// that of a proxy.
+func isForwarded(h http.Header) bool {
+	return slices.ContainsFunc([]string{"Forwarded", forwardedFor, "X-Real-Ip", "Via", connectingIP}, func(name string) bool { return len(h.Values(name)) > 0 })
 }
 
 // printable keeps what a log may hold of a text from outside: no control characters, no broken UTF-8, not too long.
@@ -112,13 +120,24 @@ func (g *Guard) observe(c *gin.Context) {
 			route = "page"
 		}
 		took, status := time.Since(start), c.Writer.Status()
-		g.metrics.requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(status)).Inc()
-		g.metrics.seconds.WithLabelValues(c.Request.Method, route).Observe(took.Seconds())
+		method := counted(c.Request.Method)
+		g.metrics.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+		g.metrics.seconds.WithLabelValues(method, route).Observe(took.Seconds())
 		g.log.LogAttrs(c.Request.Context(), levelOf(route, status), "request", slog.String("method", c.Request.Method), slog.String("route", route),
 			slog.Int("status", status), slog.Duration("took", took), slog.Int("bytes", c.Writer.Size()),
 			slog.String("request_id", RequestID(c.Request.Context())), slog.String("actor", ActorOf(c.Request.Context())))
 	}()
 	c.Next()
+}
+
+// counted is the method by which a request is counted. A client may send any word for one; each word of its own would be
+// a series of metrics for as long as the process lives.
+func counted(method string) string {
+	known := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	if slices.Contains(known, method) {
+		return method
+	}
+	return "other"
 }
 
 // levelOf keeps pages and probes out of the log unless they fail.
@@ -180,11 +199,12 @@ func sameOrigin() gin.HandlerFunc {
 	}
 }
 
-// bound limits what a request may send and how long it may take, and refuses NUL, which Postgres cannot store.
-// Streams lift the limit of time for themselves.
+// bound limits what a request may send and how long it may take, and refuses what Postgres cannot hold: a zero byte, and
+// what is not UTF-8. Streams lift the limit of time for themselves.
 func bound(c *gin.Context) {
-	if strings.ContainsRune(c.Request.URL.Path, 0) || strings.Contains(c.Request.URL.RawQuery, "%00") {
-		NewProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte").Write(c.Writer)
+	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
+	if address := c.Request.URL.Path + query; err == nil && (strings.ContainsRune(address, 0) || !utf8.ValidString(address)) {
+		NewProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte, or is not UTF-8").Write(c.Writer)
 		c.Abort()
 		return
 	}

@@ -49,8 +49,8 @@ func ofOAuth(site Site, t access.OAuthToken) *Principal {
 			p.Customer, p.Account = *t.CustomerID, t.CustomerName
 		}
 	}
-	p.Client, p.Scopes = t.ClientID, t.Scopes
-	p.Permissions = p.Permissions.And(permissions(t.Scopes)).And(permissions(t.ClientScopes))
+	p.Client, p.Scopes = t.ClientID, t.Allowed()
+	p.Permissions = p.Permissions.And(permissions(p.Scopes))
 	return p
 }
 

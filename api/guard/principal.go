@@ -57,7 +57,7 @@ type Principal struct {
 	Impersonator *uuid.UUID // staff who look at the account as the person
 	Reason       string     // why they do
 	Client       uuid.UUID  // the OAuth client that acts, for the person or by itself; nil UUID: none
-	Scopes       []string   // of its token
+	Scopes       []string   // of its token, as far as the client still has them
 }
 
 // IsStaff tells staff from customers.
@@ -66,8 +66,18 @@ func (p *Principal) IsStaff() bool { return p.Site == SiteAdmin }
 // InPerson tells a person with a session from a program with a token.
 func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
 
+// MayKnow tells whether whoever asks may be told of the person what a scope of OpenID tells: an application has to have it.
+func (p *Principal) MayKnow(scope string) bool {
+	return p.Client == uuid.Nil || slices.Contains(p.Scopes, scope)
+}
+
 // TwoFactors tells whether the session was opened with more than a password.
 func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
+
+// IsFresh tells whether the person has proved a few minutes ago at most who he is, by the second factor too if he has one.
+func (p *Principal) IsFresh(now time.Time) bool {
+	return p.InPerson() && now.Sub(p.ProvedAt) <= freshFor && (!p.SecondFactor || p.TwoFactors())
+}
 
 // credential is the id of what the principal came with, nil UUID for the operator's token.
 func (p *Principal) credential() uuid.UUID {

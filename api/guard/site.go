@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 )
@@ -82,6 +84,23 @@ func (s Sites) URL(site Site) *url.URL {
 
 // SiteOf is the site that the request of ctx was sent to.
 func SiteOf(ctx context.Context) Site { return requestOf(ctx).site }
+
+// NeedSite gives the site that the request of ctx was sent to, if it is one of these, or the problem that refuses what is
+// done there alone. Without any, both will do.
+func NeedSite(ctx context.Context, those ...Site) (Site, error) {
+	if len(those) == 0 {
+		those = []Site{SiteAccount, SiteAdmin}
+	}
+	site := SiteOf(ctx)
+	if slices.Contains(those, site) {
+		return site, nil
+	}
+	names := make([]string, len(those))
+	for i, s := range those {
+		names[i] = "the " + string(s) + " site"
+	}
+	return site, NewProblem(ctx, http.StatusForbidden, "wrong_site", "this is done on "+strings.Join(names, " or ")+", by its name")
+}
 
 // CookieName is the cookie of sessions. With this prefix browsers take it only over a secure channel, for this host and
 // no other (RFC 6265bis).

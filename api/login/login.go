@@ -28,7 +28,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -93,27 +92,7 @@ func (d Desk) Register(t route.Table) {
 	route.Serve(t, post(self, "/me/proof/passkey/options", "begin-passkey-proof", "Options of a passkey, to prove again who one is"), d.beginPasskeyProof)
 	route.ServeRaw(t, post(self, "/me/proof/passkey", "prove-passkey", "Prove again who one is, by a passkey's answer to the options"), d.provePasskey)
 	route.ServeRaw(t, post(self, "/session/account", "choose-account", "Choose the account that the session looks at"), d.chooseAccount)
-	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/me/accounts", ID: "list-own-accounts", Tag: tag, Summary: "Accounts that one is in", Access: guard.Self()}, d.listAccounts)
-}
-
-// siteOf is the site that somebody signs in to.
-func siteOf(ctx context.Context) (guard.Site, error) {
-	site := guard.SiteOf(ctx)
-	if site == guard.NoSite {
-		return site, guard.NewProblem(ctx, http.StatusForbidden, "no_site", "sign in on the account site or the admin site, by its name")
-	}
-	return site, nil
-}
-
-// lifetimes are how long a session lasts, at most and without a request.
-func lifetimes(site guard.Site, remember bool) (lifetime, idle time.Duration) {
-	switch {
-	case site == guard.SiteAdmin:
-		return 12 * time.Hour, 30 * time.Minute
-	case remember:
-		return 30 * 24 * time.Hour, 7 * 24 * time.Hour
-	}
-	return 12 * time.Hour, 2 * time.Hour
+	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/me/accounts", ID: "list-own-accounts", Tag: tag, Summary: "Accounts that one is in", Access: self}, d.listAccounts)
 }
 
 // enter opens the session of somebody who has shown all that is wanted, and takes the cookie of what was begun.
@@ -122,7 +101,7 @@ func (d Desk) enter(ctx context.Context, person access.Credentials, remember boo
 		return nil, guard.NewProblem(ctx, http.StatusForbidden, "email_not_verified", "this mail address was not verified yet: follow the link that was mailed to it")
 	}
 	site := guard.Site(person.Site)
-	lifetime, idle := lifetimes(site, remember)
+	lifetime, idle := session.Lifetimes(site, remember)
 	opening := session.Opening{Site: site, Person: person.PersonID, Factors: factors, Lifetime: lifetime, Idle: idle}
 	if slices.Contains(factors, guard.FactorPassword) {
 		opening.Password = sha256.Sum256([]byte(person.PasswordHash))

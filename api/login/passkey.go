@@ -42,7 +42,7 @@ type beginInput struct {
 
 // beginPasskey asks for a passkey: of the person, after the password; of anybody, without.
 func (d Desk) beginPasskey(ctx context.Context, in *beginInput) (*optionsOutput, error) {
-	site, err := siteOf(ctx)
+	site, err := guard.NeedSite(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ type passkeyInput struct {
 
 // signInPasskey takes the ceremony and looks at its answer: after the password that of the person, else anybody's.
 func (d Desk) signInPasskey(ctx context.Context, in *passkeyInput) (*Output, error) {
-	site, err := siteOf(ctx)
+	site, err := guard.NeedSite(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type signInInput struct {
 
 // signIn is the password's part. The token of the guess comes before the hash.
 func (d Desk) signIn(ctx context.Context, in *signInInput) (*Output, error) {
-	site, err := siteOf(ctx)
+	site, err := guard.NeedSite(ctx)
 	if err != nil {
 		return nil, err
 	}

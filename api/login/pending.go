@@ -107,7 +107,7 @@ type begun struct {
 
 // resume finds what a cookie has begun, and reads the person again. It leaves it there; a problem if it is over.
 func (d Desk) resume(ctx context.Context, cookie string) (*begun, []byte, error) {
-	site, err := siteOf(ctx)
+	site, err := guard.NeedSite(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -39,11 +39,11 @@ func (d Desk) proveTOTP(ctx context.Context, in *struct{ Body signInCode }) (*se
 	})
 }
 
-// prove takes a proof that can be guessed from whoever is signed in.
+// prove takes a proof that can be guessed from whoever is signed in. A right one costs an attempt as well: it takes a hash,
+// and nothing else counts what is not open to strangers.
 func (d Desk) prove(ctx context.Context, factor string, shown func(access.Credentials) (bool, error)) (*session.Output, error) {
 	p := guard.PrincipalOf(ctx)
-	guesses := proofs.ProofGuesses(p.Person)
-	if err := d.Proofs.Attempt(ctx, guesses); err != nil {
+	if err := d.Proofs.Attempt(ctx, proofs.ProofAttempts(p.Person)); err != nil {
 		return nil, err
 	}
 	person, err := access.FindCredentials(ctx, d.Door, string(p.Site), p.Person.String())
@@ -57,7 +57,6 @@ func (d Desk) prove(ctx context.Context, factor string, shown func(access.Creden
 	if !right {
 		return nil, notProvedBut(ctx, d.refuse(ctx, p.Site, p.Person, factor))
 	}
-	d.giveBack(ctx, guesses)
 	return d.Sessions.Prove(ctx, factor)
 }
 

@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ory/fosite"
@@ -53,7 +55,7 @@ type asked struct {
 	fosite.AuthorizeRequester
 	client client
 	prompt string
-	maxAge string
+	maxAge *time.Duration // how old the proof may be; nil: any
 }
 
 // refused is why an authorization request is not sound. Only where back is set may the client be told, by redirect.
@@ -78,7 +80,7 @@ func (s *Server) ask(ctx context.Context, query string) (*asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &asked{client: found.(client), prompt: form.Get("prompt"), maxAge: form.Get("max_age")}
+	a := &asked{client: found.(client), prompt: form.Get("prompt")}
 	if !cmd.MatchRedirect(a.client.RedirectURIs, form.Get("redirect_uri")) {
 		return nil, &refused{error: fosite.ErrInvalidRequest.WithHint("The redirect_uri is none of those that the client has registered.")}
 	}
@@ -87,6 +89,9 @@ func (s *Server) ask(ctx context.Context, query string) (*asked, error) {
 		return nil, &refused{error: fosite.ErrInvalidRequest}
 	}
 	why := sound(form)
+	if why == nil {
+		a.maxAge, why = maxAge(form)
+	}
 	if why == nil {
 		a.AuthorizeRequester, why = s.read(ctx, form)
 	}
@@ -102,7 +107,7 @@ func (s *Server) ask(ctx context.Context, query string) (*asked, error) {
 // read gives the request to fosite, as if it had come by itself.
 func (s *Server) read(ctx context.Context, form url.Values) (fosite.AuthorizeRequester, error) {
 	form.Del("id_token_hint") // whoever is signed in is who is asked
-	form.Del("prompt")        // fresh holds it
+	form.Del("prompt")        // wantsProof holds it
 	form.Del("max_age")
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/oauth/authorize?"+form.Encode(), nil)
 	if err != nil {
@@ -131,6 +136,19 @@ func sound(form url.Values) error {
 		return fosite.ErrInvalidRequest.WithHint("This prompt is not supported.")
 	}
 	return nil
+}
+
+// maxAge is how old the person's proof may be; nil: any.
+func maxAge(form url.Values) (*time.Duration, error) {
+	if !form.Has("max_age") {
+		return nil, nil
+	}
+	seconds, err := strconv.ParseUint(form.Get("max_age"), 10, 31)
+	if err != nil {
+		return nil, fosite.ErrInvalidRequest.WithHint("max_age is a number of seconds.")
+	}
+	age := time.Duration(seconds) * time.Second
+	return &age, nil
 }
 
 // fosite's error as the protocol has it; of others nothing is told.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +19,6 @@ import (
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/query/identity"
 )
-
-// freshFor is how old a proof may be when a client wants the person to sign in for it.
-const freshFor = 10 * time.Minute
 
 // Question is what a person is asked.
 type Question struct {
@@ -95,8 +92,8 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body AnswerBody }) (Onw
 		return Onward{RedirectTo: s.refusal(ctx, a.GetRedirectURI(), a.GetState(), fosite.ErrAccessDenied)}, nil
 	}
 	now := s.MachineNow()
-	if a.stale(now.Sub(who.ProvedAt)) {
-		return Onward{}, guard.NewProblem(ctx, http.StatusForbidden, "proof_required", "the application wants you to prove again who you are")
+	if a.wantsProof(who, now) {
+		return Onward{}, guard.NewProblem(ctx, http.StatusForbidden, "proof_required", "prove again who you are, then repeat this")
 	}
 	grant := cmd.GrantConsent{GrantID: uuid.New(), ClientID: a.client.ID, PersonID: who.Person, Scopes: a.GetRequestedScopes(), ProvedAt: who.ProvedAt, At: now}
 	if who.Customer != uuid.Nil {
@@ -108,16 +105,14 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body AnswerBody }) (Onw
 	return s.code(ctx, a, who, grant.GrantID)
 }
 
-// stale tells whether the client wants a newer proof than there is (OpenID Connect Core 1.0, 3.1.2.1).
-func (a *asked) stale(age time.Duration) bool {
-	if strings.Contains(a.prompt, "login") && age > freshFor {
+// wantsProof tells whether a newer proof is wanted than there is: by the client (OpenID Connect Core 1.0, 3.1.2.1), or for
+// what goes on when the session is over, as for an API token: who finds a browser open shall not take that along.
+func (a *asked) wantsProof(who *guard.Principal, now time.Time) bool {
+	asksFresh := slices.Contains(strings.Fields(a.prompt), "login") || a.GetRequestedScopes().Has(cmd.ScopeOffline)
+	if asksFresh && !who.IsFresh(now) {
 		return true
 	}
-	if a.maxAge == "" {
-		return false
-	}
-	seconds, err := strconv.ParseUint(a.maxAge, 10, 31)
-	return err != nil || age > max(time.Duration(seconds)*time.Second, time.Minute) // who has just signed in is not sent again
+	return a.maxAge != nil && now.Sub(who.ProvedAt) > max(*a.maxAge, time.Minute) // who has just signed in is not sent again
 }
 
 // code draws the code and gives the client's address with it.

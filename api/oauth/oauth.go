@@ -80,7 +80,7 @@ func (s *Server) meta(ctx context.Context) command.Meta {
 }
 
 type metrics struct {
-	issued, refused, revoked *prometheus.CounterVec
+	issued, refused, reused *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -90,8 +90,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		issued:  counter("issued_total", "Access tokens issued, by grant.", "grant"),
 		refused: counter("refused_total", "Requests for tokens that were refused, by the protocol's error.", "error"),
-		revoked: counter("reused_total", "Grants revoked because a code or a refresh token came a second time.", "what"),
+		reused:  counter("reused_total", "Grants revoked because a code or a refresh token came a second time.", "what"),
 	}
-	reg.MustRegister(m.issued, m.refused, m.revoked)
+	reg.MustRegister(m.issued, m.refused, m.reused)
 	return m
 }

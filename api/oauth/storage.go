@@ -171,7 +171,7 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, signature string,
 }
 
 func (s *storage) reused(ctx context.Context, what string, grant, client uuid.UUID) {
-	s.metrics.revoked.WithLabelValues(what).Inc()
+	s.metrics.reused.WithLabelValues(what).Inc()
 	s.log.WarnContext(ctx, "what works once came twice: everything issued with it is revoked", "what", what, "grant", grant, "client", client, "request_id", guard.RequestID(ctx))
 }
 

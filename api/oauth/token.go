@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -51,11 +52,22 @@ func (s *Server) exchange(c *gin.Context) (fosite.AccessRequester, fosite.Access
 	}
 	response, err := s.provider.NewAccessResponse(ctx, request)
 	if errors.Is(err, fosite.ErrInvalidatedAuthorizeCode) { // two at once: the code came twice all the same
-		if id, wrong := uuid.Parse(request.GetID()); wrong == nil {
-			err = errors.Join(err, cmd.RevokeRequest(ctx, s.Door, id, s.MachineNow()))
+		if failed := s.cameTwice(ctx, request); failed != nil {
+			err = failed
 		}
 	}
 	return request, response, err
+}
+
+// cameTwice ends what was issued for a request's code.
+func (s *Server) cameTwice(ctx context.Context, request fosite.AccessRequester) error {
+	grant, err1 := uuid.Parse(request.GetID())
+	of, err2 := uuid.Parse(request.GetClient().GetID())
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("ids of a code: %w", err)
+	}
+	s.store.reused(ctx, "code", grant, of)
+	return cmd.RevokeRequest(ctx, s.Door, grant, s.MachineNow())
 }
 
 // grantItself gives a client by itself what it asks for of its permissions, or all of them.
@@ -179,7 +191,7 @@ func (s *Server) introspect(c *gin.Context) {
 		c.JSON(http.StatusOK, introspection{})
 		return
 	}
-	about := introspection{Active: true, Scope: joined(found.Scopes), ClientID: found.ClientID.String(), ExpiresAt: found.ExpiresAt.Unix(), IssuedAt: found.IssuedAt.Unix(), Issuer: s.issuer(ctx)}
+	about := introspection{Active: true, Scope: joined(found.Allowed()), ClientID: found.ClientID.String(), ExpiresAt: found.ExpiresAt.Unix(), IssuedAt: found.IssuedAt.Unix(), Issuer: s.issuer(ctx)}
 	if kind == access.OAuthAccess {
 		about.TokenType = "Bearer"
 	}

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -37,7 +36,7 @@ func (s *Server) userinfo(c *gin.Context) {
 		c.Header("WWW-Authenticate", `Bearer realm="ezscale"`)
 		guard.NewProblem(ctx, http.StatusUnauthorized, "not_signed_in", "send an access token").Write(c.Writer)
 		return
-	case who.Person == uuid.Nil || !slices.Contains(who.Scopes, cmd.ScopeOpenID):
+	case who.Person == uuid.Nil || !who.MayKnow(cmd.ScopeOpenID):
 		c.Header("WWW-Authenticate", `Bearer realm="ezscale", error="insufficient_scope", scope="openid"`)
 		guard.NewProblem(ctx, http.StatusForbidden, "not_allowed", "the token has not the scope openid").Write(c.Writer)
 		return
@@ -48,10 +47,10 @@ func (s *Server) userinfo(c *gin.Context) {
 		return
 	}
 	about := person{Subject: who.Person.String()}
-	if slices.Contains(who.Scopes, cmd.ScopeProfile) {
+	if who.MayKnow(cmd.ScopeProfile) {
 		about.Name, about.Locale, about.TimeZone = claims.Name, claims.Locale, claims.TimeZone
 	}
-	if slices.Contains(who.Scopes, cmd.ScopeEmail) {
+	if who.MayKnow(cmd.ScopeEmail) {
 		about.Email, about.EmailVerified = claims.Email, &claims.EmailVerified
 	}
 	c.JSON(http.StatusOK, about)

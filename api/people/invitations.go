@@ -127,7 +127,7 @@ func (d Desk) member(ctx context.Context, person uuid.UUID) (identity.Member, er
 			return m, nil
 		}
 	}
-	return identity.Member{}, fault.New(fault.NotFound, "no_such_member", "there is no such person in the account")
+	return identity.Member{}, fault.New(fault.NotFound, "member_not_found", "there is no such person in the account")
 }
 
 func (d Desk) changeMember(ctx context.Context, in *struct {

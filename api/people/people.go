@@ -20,7 +20,6 @@ package people
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -31,7 +30,6 @@ import (
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
-	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/limiter"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/secret"
@@ -95,26 +93,15 @@ func (d Desk) meta(ctx context.Context) command.Meta {
 	return guard.Meta(ctx, d.Now())
 }
 
-// siteOf is the site that a stranger asks on.
-func siteOf(ctx context.Context) (guard.Site, error) {
-	site := guard.SiteOf(ctx)
-	if site == guard.NoSite {
-		return site, guard.NewProblem(ctx, http.StatusForbidden, "no_site", "do this on the account site or the admin site, by its name")
-	}
-	return site, nil
-}
-
-// onAccountSite refuses what is not for staff.
-func onAccountSite(ctx context.Context) error {
-	if guard.SiteOf(ctx) != guard.SiteAccount {
-		return guard.NewProblem(ctx, http.StatusForbidden, "no_site", "do this on the account site, by its name")
-	}
-	return nil
-}
-
-// mailsTo counts mails to an address that strangers cause.
+// mailsTo counts mails to an address that strangers cause, but for those of resetsTo.
 func mailsTo(site guard.Site, email string) limiter.Key {
 	return limiter.Key{Limit: limiter.Limit{Name: "mail.address", Burst: 3, Per: time.Hour}, Of: string(site) + ":" + strings.ToLower(email)}
+}
+
+// resetsTo counts links to a new password for an address. Its bucket is shared with nothing, so that nobody can keep others
+// from theirs by registering their addresses: who empties it has a link sent to them each time.
+func resetsTo(site guard.Site, email string) limiter.Key {
+	return limiter.Key{Limit: limiter.Limit{Name: "mail.reset", Burst: 3, Per: time.Hour}, Of: string(site) + ":" + strings.ToLower(email)}
 }
 
 // invitationsTo counts mails to an address that invite it, wherever.
@@ -143,20 +130,8 @@ func (d Desk) attempt(ctx context.Context, keys ...limiter.Key) error {
 
 // newPassword is the hash of a password that is good enough. about are name, mail address and the like.
 func (d Desk) newPassword(ctx context.Context, text secret.Text, about ...string) (string, error) {
-	if err := d.checkPassword(text, about...); err != nil {
+	if err := d.Proofs.CheckPassword(text, about...); err != nil {
 		return "", err
 	}
 	return d.Proofs.Hasher.Hash(ctx, text)
-}
-
-// checkPassword says at which field a password is not good enough.
-func (d Desk) checkPassword(text secret.Text, about ...string) error {
-	err := d.Proofs.Policy.Check(text, about...)
-	var f *fault.Error
-	if !errors.As(err, &f) || f.Kind != fault.Invalid || len(f.Fields) > 0 {
-		return err
-	}
-	at := *f
-	at.Fields = []fault.Field{{Name: "password", Message: f.Message}}
-	return &at
 }

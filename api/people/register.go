@@ -28,7 +28,7 @@ type EmailBody struct {
 type Accepted struct{}
 
 func (d Desk) register(ctx context.Context, in *struct{ Body Registration }) (*Accepted, error) {
-	if err := onAccountSite(ctx); err != nil {
+	if _, err := guard.NeedSite(ctx, guard.SiteAccount); err != nil {
 		return nil, err
 	}
 	meta := d.meta(ctx)
@@ -36,7 +36,7 @@ func (d Desk) register(ctx context.Context, in *struct{ Body Registration }) (*A
 	if err := order.Validate(); err != nil {
 		return nil, err
 	}
-	if err := d.checkPassword(in.Body.Password, in.Body.Email, in.Body.Name, in.Body.Company); err != nil {
+	if err := d.Proofs.CheckPassword(in.Body.Password, in.Body.Email, in.Body.Name, in.Body.Company); err != nil {
 		return nil, err
 	}
 	if err := d.attempt(ctx, mailsTo(guard.SiteAccount, in.Body.Email)); err != nil {
@@ -51,7 +51,7 @@ func (d Desk) register(ctx context.Context, in *struct{ Body Registration }) (*A
 }
 
 func (d Desk) forgot(ctx context.Context, in *struct{ Body EmailBody }) (*Accepted, error) {
-	site, err := siteOf(ctx)
+	site, err := guard.NeedSite(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (d Desk) forgot(ctx context.Context, in *struct{ Body EmailBody }) (*Accept
 	if err := order.Validate(); err != nil {
 		return nil, err
 	}
-	if err := d.attempt(ctx, mailsTo(site, in.Body.Email)); err != nil {
+	if err := d.attempt(ctx, resetsTo(site, in.Body.Email)); err != nil {
 		return nil, err
 	}
 	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)

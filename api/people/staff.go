@@ -28,7 +28,7 @@ type CustomerInput struct {
 
 // PageInput cuts a list.
 type PageInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Items of a page"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 }
 

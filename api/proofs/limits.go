@@ -23,9 +23,9 @@ func CodeGuesses(person uuid.UUID, factor string) limiter.Key {
 	return limiter.Key{Limit: limiter.Limit{Name: "login." + factor, Burst: 10, Per: 15 * time.Minute}, Of: person.String()}
 }
 
-// ProofGuesses counts guesses of somebody who is signed in as a person. They have a bucket of their own: a stolen session
-// does not use up the guesses of the login, nor strangers those of who is signed in.
-func ProofGuesses(person uuid.UUID) limiter.Key {
+// ProofAttempts counts how often somebody who is signed in as a person proves it again, or tries to. They have a bucket of
+// their own: a stolen session does not use up the guesses of the login, nor strangers those of who is signed in.
+func ProofAttempts(person uuid.UUID) limiter.Key {
 	return limiter.Key{Limit: limiter.Limit{Name: "login.proof", Burst: 10, Per: 15 * time.Minute}, Of: person.String()}
 }
 

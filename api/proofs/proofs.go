@@ -4,15 +4,18 @@
 package proofs
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/internal/ephemeral"
+	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/limiter"
 	"github.com/ezscale/platform/internal/passkey"
 	"github.com/ezscale/platform/internal/password"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/secret/vault"
 )
 
@@ -39,6 +42,18 @@ func (t Tools) WithSites(sites guard.Sites, brand string, now func() time.Time) 
 		return t, fmt.Errorf("passkeys of the admin site: %w", err)
 	}
 	return t, nil
+}
+
+// CheckPassword says, at the field password, why a new one is not good enough. About are name, mail address and the like.
+func (t Tools) CheckPassword(text secret.Text, about ...string) error {
+	err := t.Policy.Check(text, about...)
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != fault.Invalid || len(f.Fields) > 0 {
+		return err
+	}
+	at := *f
+	at.Fields = []fault.Field{{Name: "password", Message: f.Message}}
+	return &at
 }
 
 func relyingParty(site *url.URL, name string, now func() time.Time) (*passkey.RelyingParty, error) {

@@ -53,7 +53,7 @@ type MeBody struct {
 
 // NewPasswordBody is a new password.
 type NewPasswordBody struct {
-	Password secret.Text `json:"password" format:"password"`
+	Password secret.Text `json:"password" maxLength:"1024"`
 }
 
 // settingPasswords bounds the memory that one person can have filled by hashes.
@@ -97,7 +97,7 @@ func (d Desk) changeMe(ctx context.Context, in *struct{ Body MeBody }) (Me, erro
 
 func (d Desk) setPassword(ctx context.Context, in *struct{ Body NewPasswordBody }) (*Rotated, error) {
 	p := guard.PrincipalOf(ctx)
-	if err := d.Proofs.Policy.Check(in.Body.Password, p.Email, p.Name, p.Account); err != nil {
+	if err := d.Proofs.CheckPassword(in.Body.Password, p.Email, p.Name, p.Account); err != nil {
 		return nil, err
 	}
 	verdict, err := d.Proofs.Limiter.Take(ctx, settingPasswords(p.Person))

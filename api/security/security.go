@@ -51,7 +51,7 @@ type nothing struct{ Body *struct{} }
 type done struct{}
 
 // Register registers the operations.
-func Register(t route.Table, d Desk) {
+func (d Desk) Register(t route.Table) {
 	d.profileOperations(t)
 	d.passkeyOperations(t)
 	d.totpOperations(t)

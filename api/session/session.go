@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
@@ -22,9 +23,9 @@ import (
 // Session is who is signed in, and what he may do.
 type Session struct {
 	Role         string                  `json:"role" enum:"customer,staff"`
-	PersonID     *uuid.UUID              `json:"person_id,omitempty" format:"uuid" doc:"Absent: the operator's token"`
-	Name         string                  `json:"name"`
-	Email        string                  `json:"email,omitempty"`
+	PersonID     *uuid.UUID              `json:"person_id,omitempty" format:"uuid" doc:"Absent: the operator's token, or an application without the scope openid"`
+	Name         string                  `json:"name" doc:"Empty: an application without the scope profile"`
+	Email        string                  `json:"email,omitempty" doc:"Absent: the operator's token, or an application without the scope email"`
 	CustomerID   *uuid.UUID              `json:"customer_id,omitempty" format:"uuid" doc:"The account that is looked at"`
 	Account      string                  `json:"account,omitempty" doc:"Its name"`
 	Rights       string                  `json:"rights,omitempty" doc:"In that account: owner, billing, technical, read_only"`
@@ -52,15 +53,21 @@ type Keeper struct {
 	Development bool
 }
 
-// Of describes what a principal's session is.
+// Of describes what a principal's session is. To an application it tells who the person is as far as its scopes go.
 func (k Keeper) Of(p *guard.Principal) Session {
-	s := Session{Role: "customer", Name: p.Name, Email: p.Email, Account: p.Account, Rights: p.Rights, Permissions: p.Permissions.List(), Restricted: p.Restricted,
+	s := Session{Role: "customer", Account: p.Account, Rights: p.Rights, Permissions: p.Permissions.List(), Restricted: p.Restricted,
 		Factors: p.Factors, SecondFactor: p.SecondFactor, Development: k.Development}
 	if p.IsStaff() {
 		s.Role = "staff"
 	}
-	if p.Person != uuid.Nil {
+	if p.Person != uuid.Nil && p.MayKnow(oauth.ScopeOpenID) {
 		s.PersonID = &p.Person
+	}
+	if p.Person == uuid.Nil || p.MayKnow(oauth.ScopeProfile) {
+		s.Name = p.Name
+	}
+	if p.MayKnow(oauth.ScopeEmail) {
+		s.Email = p.Email
 	}
 	if p.Customer != uuid.Nil {
 		s.CustomerID = &p.Customer
@@ -79,6 +86,17 @@ func (k Keeper) Meta(ctx context.Context, actor string) command.Meta {
 	meta := guard.Meta(ctx, k.Now())
 	meta.Actor = actor
 	return meta
+}
+
+// Lifetimes are how long a session lasts, at most and without a request. Staff's are not remembered.
+func Lifetimes(site guard.Site, remember bool) (lifetime, idle time.Duration) {
+	switch {
+	case site == guard.SiteAdmin:
+		return 12 * time.Hour, 30 * time.Minute
+	case remember:
+		return 30 * 24 * time.Hour, 7 * 24 * time.Hour
+	}
+	return 12 * time.Hour, 2 * time.Hour
 }
 
 // Opening is a session to be opened.

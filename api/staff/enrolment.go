@@ -3,11 +3,11 @@ package staff
 import (
 	"context"
 	"crypto/sha256"
-	"net/http"
 
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/internal/fault"
@@ -25,8 +25,8 @@ type Enrolment struct {
 // UseEnrolment sets the password of whoever came by an enrolment link, and signs him in. A session of a password alone
 // may do nothing but set up a second factor: the guard holds that. The token of the new session is for its cookie.
 func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (token.Token, error) {
-	if guard.SiteOf(ctx) != guard.SiteAdmin {
-		return token.Token{}, wrongSite(ctx, "the admin site")
+	if _, err := guard.NeedSite(ctx, guard.SiteAdmin); err != nil {
+		return token.Token{}, err
 	}
 	now, hash := d.MachineNow(), secret.Hash(sha256.Sum256([]byte(in.Body.Token.Reveal())))
 	link, err := query.FindLink(ctx, d.Door, string(guard.SiteAdmin), hash, now)
@@ -36,7 +36,7 @@ func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (t
 	if err != nil {
 		return token.Token{}, err
 	}
-	if err := d.Proofs.Policy.Check(in.Body.Password, link.Email, link.PersonName); err != nil {
+	if err := d.Proofs.CheckPassword(in.Body.Password, link.Email, link.PersonName); err != nil {
 		return token.Token{}, err
 	}
 	stored, err := d.Proofs.Hasher.Hash(ctx, in.Body.Password)
@@ -44,9 +44,10 @@ func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (t
 		return token.Token{}, err
 	}
 	opened := token.New(token.Session)
+	lifetime, idle := session.Lifetimes(guard.SiteAdmin, false)
 	order := access.Enrol{LinkID: link.ID, TokenHash: hash, PasswordHash: stored, Session: access.OpenSession{
 		SessionID: uuid.New(), Hash: opened.Hash(), Site: string(guard.SiteAdmin), PersonID: *link.PersonID, Factors: []string{guard.FactorPassword},
-		At: now, Lifetime: sessionLife, Idle: sessionIdle, Replaces: replaced(ctx)}}
+		At: now, Lifetime: lifetime, Idle: idle, Replaces: replaced(ctx)}}
 	_, err = command.Run(ctx, d.Commands, d.metaOf(ctx, "staff:"+link.PersonID.String()), order)
 	return opened, err
 }
@@ -64,8 +65,4 @@ func replaced(ctx context.Context) *uuid.UUID {
 		return &p.Session
 	}
 	return nil
-}
-
-func wrongSite(ctx context.Context, right string) error {
-	return guard.NewProblem(ctx, http.StatusForbidden, "wrong_site", "this is done on "+right)
 }

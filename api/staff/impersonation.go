@@ -86,8 +86,8 @@ type BeginImpersonation struct {
 
 // BeginImpersonation opens the session in which staff look at an account. Its token is for the cookie.
 func (d Desk) BeginImpersonation(ctx context.Context, in *struct{ Body BeginImpersonation }) (token.Token, error) {
-	if guard.SiteOf(ctx) != guard.SiteAccount {
-		return token.Token{}, wrongSite(ctx, "the account site")
+	if _, err := guard.NeedSite(ctx, guard.SiteAccount); err != nil {
+		return token.Token{}, err
 	}
 	value, err := d.Proofs.Begun.Take(ctx, kindImpersonation, sha256.Sum256([]byte(in.Body.Token.Reveal())))
 	if errors.Is(err, ephemeral.ErrGone) {

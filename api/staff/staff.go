@@ -17,12 +17,6 @@ import (
 	"github.com/ezscale/platform/query/identity"
 )
 
-// Lifetimes of staff's sessions.
-const (
-	sessionLife = 12 * time.Hour
-	sessionIdle = 30 * time.Minute
-)
-
 // Desk is what the handlers share.
 type Desk struct {
 	Commands   *command.DB

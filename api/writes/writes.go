@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -45,6 +46,9 @@ func (o Orders) meta(ctx context.Context, w Write) (command.Meta, error) { retur
 // Meta is what a command runs with. A key draws the same ids each time, so that a repeated request is the same input.
 func (w Write) Meta(ctx context.Context, now time.Time) (command.Meta, error) {
 	meta := guard.Meta(ctx, now)
+	if !utf8.ValidString(w.Key) {
+		return meta, inHeader(ctx, "Idempotency-Key", "is not UTF-8")
+	}
 	if meta.Key = w.Key; meta.Key == "" {
 		meta.Key = "fresh:" + uuid.NewString()
 	}
@@ -54,12 +58,17 @@ func (w Write) Meta(ctx context.Context, now time.Time) (command.Meta, error) {
 	}
 	version, err := strconv.ParseInt(strings.Trim(w.Match, `"`), 10, 64)
 	if err != nil || version < 0 {
-		p := guard.NewProblem(ctx, http.StatusUnprocessableEntity, "invalid_input", "the input is not valid")
-		p.Errors = []guard.ProblemField{{Location: "header.If-Match", Message: "is not a version"}}
-		return meta, p
+		return meta, inHeader(ctx, "If-Match", "is not a version")
 	}
 	meta.ExpectedVersion = &version
 	return meta, nil
+}
+
+// inHeader says what is wrong with a header.
+func inHeader(ctx context.Context, name, message string) error {
+	p := guard.NewProblem(ctx, http.StatusUnprocessableEntity, "invalid_input", "the input is not valid")
+	p.Errors = []guard.ProblemField{{Location: "header." + name, Message: message}}
+	return p
 }
 
 // inBody renames the fields of a command's fault to those of the request's body.

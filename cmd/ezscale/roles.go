@@ -17,7 +17,6 @@ type roleSpec struct {
 	name, short string
 	needs       []string
 	add         func(*base, context.Context) error
-	ownEdge     bool  // serves /health and /metrics itself
 	memory      int64 // bytes from which the garbage collector works harder, when GOMEMLIMIT does not say; 0: never
 	garbage     int   // percent of the live heap that may be garbage, when GOGC does not say; 0: Go's 100
 }
@@ -32,7 +31,7 @@ const meteringGarbage = 40
 func roleSpecs() []roleSpec {
 	const pg, kafka, click = "EZSCALE_POSTGRES", "EZSCALE_KAFKA", "EZSCALE_CLICKHOUSE"
 	return []roleSpec{
-		{name: "api", short: "HTTP: pages, API, live streams", needs: []string{pg, click}, ownEdge: true,
+		{name: "api", short: "HTTP: pages, API, live streams", needs: []string{pg, click},
 			add: func(b *base, ctx context.Context) error { _, err := b.addAPI(ctx, apiExtras{}); return err }},
 		{name: "relay", short: "Outbox to Kafka, in order", needs: []string{pg, kafka}, add: (*base).addRelay},
 		{name: "policy", short: "When an event, then a job", needs: []string{pg, kafka}, add: (*base).addPolicy},
@@ -80,9 +79,7 @@ func runRole(ctx context.Context, spec roleSpec) error {
 	if err := spec.add(b, ctx); err != nil {
 		return errors.Join(err, b.process.Stop())
 	}
-	if !spec.ownEdge {
-		b.process.Add("metrics", observe.NewServer(cfg.Metrics, b.registry, b.health, b.log))
-	}
+	b.process.Add("metrics", observe.NewServer(cfg.Metrics, b.registry, b.health, b.log))
 	return b.process.Run(ctx, func() error {
 		b.log.Info("serving")
 		return nil

@@ -55,7 +55,7 @@ func (c EndSession) Validate() error {
 
 const (
 	endOwnSession  = `update session set ended_at = $3 where id = $1 and person_id = $2 and ended_at is null`
-	endAllSessions = `update session set ended_at = $2 where person_id = $1 and ended_at is null and id is distinct from $3`
+	endAllSessions = `update session set ended_at = $2 where (person_id = $1 or impersonator_id = $1) and ended_at is null and id is distinct from $3`
 )
 
 // Handle ends the session.

@@ -39,7 +39,7 @@ func TestProfiles(t *testing.T) {
 	if n := worldtest.One[int](w, `select count(*) from audit a where a::text ~ 'Ada|Engines|Row|123456'`); n != 0 {
 		t.Errorf("%d audit rows hold personal data", n)
 	}
-	worldtest.Refused(w, profile(w.NewID()), fault.NotFound, "no_such_customer")
+	worldtest.Refused(w, profile(w.NewID()), fault.NotFound, "customer_not_found")
 }
 
 func TestProfilesAreChecked(t *testing.T) {
@@ -75,11 +75,11 @@ func TestStatusesAndNotes(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	worldtest.Refused(w, account.ChangeStatus{CustomerID: id, Status: "asleep", Reason: "x"}, fault.Invalid, "invalid_input")
-	worldtest.Refused(w, account.ChangeStatus{CustomerID: w.NewID(), Status: "active", Reason: "x"}, fault.NotFound, "no_such_customer")
+	worldtest.Refused(w, account.ChangeStatus{CustomerID: w.NewID(), Status: "active", Reason: "x"}, fault.NotFound, "customer_not_found")
 	worldtest.Must(w, account.WriteNote{NoteID: w.NewID(), CustomerID: id, Text: "Called.\nWill pay."})
 	if got := worldtest.One[string](w, `select author || ' ' || text from customer_note`); got != "staff:test Called.\nWill pay." {
 		t.Errorf("got %q", got)
 	}
-	worldtest.Refused(w, account.WriteNote{NoteID: w.NewID(), CustomerID: w.NewID(), Text: "x"}, fault.NotFound, "no_such_customer")
+	worldtest.Refused(w, account.WriteNote{NoteID: w.NewID(), CustomerID: w.NewID(), Text: "x"}, fault.NotFound, "customer_not_found")
 	worldtest.Refused(w, account.WriteNote{NoteID: w.NewID(), CustomerID: id, Text: "\x00"}, fault.Invalid, "invalid_input")
 }

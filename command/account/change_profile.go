@@ -185,5 +185,5 @@ func (c ChangeProfile) put(ctx context.Context, tx pgx.Tx, kind string, a *Addre
 }
 
 func noSuchCustomer(id uuid.UUID) error {
-	return fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", id)
+	return fault.New(fault.NotFound, "customer_not_found", "there is no customer %s", id)
 }

@@ -47,7 +47,7 @@ func (c WriteNote) Validate() error {
 // Constraints says what is not there.
 func (c WriteNote) Constraints() map[string]*fault.Error {
 	return map[string]*fault.Error{
-		"customer_note_customer_id_fkey": fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID),
+		"customer_note_customer_id_fkey": fault.New(fault.NotFound, "customer_not_found", "there is no customer %s", c.CustomerID),
 	}
 }
 

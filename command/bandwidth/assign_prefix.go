@@ -91,7 +91,7 @@ func assign(ctx context.Context, tx pgx.Tx, start string, a Assigned) (Assigned,
 	var since time.Time
 	err := tx.QueryRow(ctx, selectService, a.ServiceID).Scan(&holding.CustomerID, &since)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Assigned{}, nil, fault.New(fault.NotFound, "no_such_service", "there is no service %s", a.ServiceID)
+		return Assigned{}, nil, fault.New(fault.NotFound, "service_not_found", "there is no service %s", a.ServiceID)
 	}
 	if err != nil {
 		return Assigned{}, nil, fmt.Errorf("select service %s: %w", a.ServiceID, err)

@@ -47,7 +47,7 @@ func TestExporters(t *testing.T) {
 	}
 	again.ExporterName, again.Agent = "leaf-1", ""
 	worldtest.Refused(w, bandwidth.RegisterExporter{ExporterID: w.NewID(), Settings: again}, fault.Conflict, "exporter_exists")
-	worldtest.Refused(w, bandwidth.ChangeExporter{ExporterID: w.NewID(), Settings: settings}, fault.NotFound, "no_such_exporter")
+	worldtest.Refused(w, bandwidth.ChangeExporter{ExporterID: w.NewID(), Settings: settings}, fault.NotFound, "exporter_not_found")
 }
 
 func TestSettingsAreChecked(t *testing.T) {
@@ -129,12 +129,12 @@ func TestAssignmentsAreRefused(t *testing.T) {
 	assign := bandwidth.AssignPrefix{AssignmentID: w.NewID(), ServiceID: a, Prefix: "10.20.0.2/32", From: w.Time("2025-12-31T23:00:00Z")}
 	worldtest.CheckField(t, worldtest.Refused(w, assign, fault.Invalid, "invalid_input"), "from")
 	assign.ServiceID = w.NewID()
-	worldtest.Refused(w, assign, fault.NotFound, "no_such_service")
+	worldtest.Refused(w, assign, fault.NotFound, "service_not_found")
 	worldtest.Refused(w, bandwidth.ReleasePrefix{ServiceID: b, Prefix: "10.20.0.1/32"}, fault.NotFound, "not_assigned")
 	worldtest.Refused(w, bandwidth.ReleasePrefix{ServiceID: a, Prefix: "10.20.0.1/32"}, fault.NotFound, "not_assigned") // at its very beginning
 	w.Set("2026-01-02T00:00:00Z")
 	move := bandwidth.MovePrefix{AssignmentID: w.NewID(), Prefix: "10.20.0.1/32", FromServiceID: a, ToServiceID: w.NewID()}
-	worldtest.Refused(w, move, fault.NotFound, "no_such_service")
+	worldtest.Refused(w, move, fault.NotFound, "service_not_found")
 	if got, want := worldtest.One[string](w, history, "10.20.0.1/32"), "a 01 00:00"; got != want {
 		t.Errorf("a refused move must change nothing: got %q, want %q", got, want)
 	}

@@ -36,7 +36,7 @@ func checkPort(fields *fault.Fields, exporterID uuid.UUID, ifIndex int64) {
 func takenBinding(id uuid.UUID) map[string]*fault.Error {
 	return map[string]*fault.Error{
 		"binding_pkey":             fault.New(fault.Conflict, "binding_exists", "binding %s exists already", id),
-		"binding_exporter_id_fkey": fault.New(fault.NotFound, "no_such_exporter", "there is no such exporter"),
+		"binding_exporter_id_fkey": fault.New(fault.NotFound, "exporter_not_found", "there is no such exporter"),
 	}
 }
 
@@ -51,7 +51,7 @@ func bind(ctx context.Context, tx pgx.Tx, start string, b Bound) (events.PortBou
 	var since time.Time
 	err := tx.QueryRow(ctx, selectService, b.ServiceID).Scan(&bound.CustomerID, &since)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return bound, fault.New(fault.NotFound, "no_such_service", "there is no service %s", b.ServiceID)
+		return bound, fault.New(fault.NotFound, "service_not_found", "there is no service %s", b.ServiceID)
 	}
 	if err != nil {
 		return bound, fmt.Errorf("select service %s: %w", b.ServiceID, err)

@@ -47,7 +47,7 @@ func (c ChangeExporter) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (
 	var was Settings
 	err := tx.QueryRow(ctx, updateExporter, append([]any{c.ExporterID}, settings.arguments()...)...).Scan(was.scan()...)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Exporter{}, nil, fault.New(fault.NotFound, "no_such_exporter", "there is no exporter %s", c.ExporterID)
+		return Exporter{}, nil, fault.New(fault.NotFound, "exporter_not_found", "there is no exporter %s", c.ExporterID)
 	}
 	if err != nil {
 		return Exporter{}, nil, fmt.Errorf("update exporter %s: %w", c.ExporterID, err)

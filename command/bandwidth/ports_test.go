@@ -107,8 +107,8 @@ func TestBindingsAreRefused(t *testing.T) {
 	a, b := w.Service("a", customer, plan).ServiceID, w.Service("b", customer, plan).ServiceID
 	good := bandwidth.BindPort{BindingID: w.NewID(), ExporterID: leaf, IfIndex: 7, ServiceID: a}
 	for code, spoil := range map[string]func(*bandwidth.BindPort){
-		"no_such_exporter": func(c *bandwidth.BindPort) { c.ExporterID = w.NewID() },
-		"no_such_service":  func(c *bandwidth.BindPort) { c.ServiceID = w.NewID() },
+		"exporter_not_found": func(c *bandwidth.BindPort) { c.ExporterID = w.NewID() },
+		"service_not_found":  func(c *bandwidth.BindPort) { c.ServiceID = w.NewID() },
 	} {
 		c := good
 		spoil(&c)
@@ -173,7 +173,7 @@ func TestAttachmentsHaveAHistory(t *testing.T) {
 	nobody, none := w.NewID(), uuid.Nil
 	worldtest.Refused(w, bandwidth.ChangeAttachment{AssignmentID: w.NewID(), ServiceID: a, Prefix: prefix, AttachmentID: &nobody}, fault.NotFound, "not_assigned") // at its very beginning
 	w.Set("2026-01-06T00:00:00Z")
-	worldtest.Refused(w, bandwidth.ChangeAttachment{AssignmentID: w.NewID(), ServiceID: a, Prefix: prefix, AttachmentID: &nobody}, fault.NotFound, "no_such_exporter")
+	worldtest.Refused(w, bandwidth.ChangeAttachment{AssignmentID: w.NewID(), ServiceID: a, Prefix: prefix, AttachmentID: &nobody}, fault.NotFound, "exporter_not_found")
 	worldtest.Refused(w, bandwidth.ChangeAttachment{AssignmentID: w.NewID(), ServiceID: b, Prefix: prefix}, fault.NotFound, "not_assigned")
 	worldtest.CheckField(t, bandwidth.ChangeAttachment{AssignmentID: w.NewID(), ServiceID: a, Prefix: prefix, AttachmentID: &none}.Validate(), "attachment_id")
 	worldtest.CheckField(t, bandwidth.AssignPrefix{AssignmentID: w.NewID(), ServiceID: a, Prefix: prefix, AttachmentID: &none}.Validate(), "attachment_id")

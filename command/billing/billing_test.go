@@ -32,7 +32,7 @@ func TestStepsKeepTheirOrder(t *testing.T) {
 	worldtest.Refused(w, billing.FinaliseInvoice{CycleID: s.CycleID, InvoiceID: w.NewID()}, fault.Conflict, "cycle_status")
 	worldtest.Refused(w, billing.CloseCycle{CycleID: s.CycleID}, fault.Conflict, "cycle_status")
 	worldtest.Refused(w, billing.BillLateUsage{CycleID: s.CycleID, InvoiceID: w.NewID()}, fault.Conflict, "cycle_status")
-	worldtest.Refused(w, billing.RateCycle{CycleID: w.NewID()}, fault.NotFound, "no_such_cycle")
+	worldtest.Refused(w, billing.RateCycle{CycleID: w.NewID()}, fault.NotFound, "cycle_not_found")
 	w.Set("2026-02-01T00:00:00Z")
 	if p := worldtest.Must(w, end); p.Status != billing.StatusCollecting || !p.Moved {
 		t.Errorf("got %+v", p)

@@ -107,7 +107,7 @@ func lockCycle(ctx context.Context, tx pgx.Tx, id uuid.UUID) (cycle, error) {
 	err := tx.QueryRow(ctx, selectCycle, id).Scan(&c.ID, &c.ServiceID, &c.CustomerID, &c.Period.From, &c.Period.To, &c.Status, &c.CollectingAt,
 		&c.QuotaBytes, &c.Basis, &c.Direction, &c.BillAt, &c.Currency, &c.UnitBytes, &c.UnitPrice, &c.AnchorDay, &c.Interval)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return cycle{}, fault.New(fault.NotFound, "no_such_cycle", "there is no cycle %s", id)
+		return cycle{}, fault.New(fault.NotFound, "cycle_not_found", "there is no cycle %s", id)
 	}
 	if err != nil {
 		return cycle{}, fmt.Errorf("select cycle %s: %w", id, err)

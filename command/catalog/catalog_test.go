@@ -47,7 +47,7 @@ func TestPlansAreRefused(t *testing.T) {
 	worldtest.Refused(w, catalog.CreatePlan{PlanID: w.NewID(), Terms: worldtest.Terms("vps-s")}, fault.Conflict, "plan_exists")
 	worldtest.Refused(w, catalog.CreatePlan{PlanID: id, Terms: worldtest.Terms("vps-l")}, fault.Conflict, "plan_exists")
 	worldtest.Refused(w, catalog.ChangePlan{PlanID: other, Terms: worldtest.Terms("vps-s")}, fault.Conflict, "plan_exists")
-	worldtest.Refused(w, catalog.ChangePlan{PlanID: w.NewID(), Terms: worldtest.Terms("vps-l")}, fault.NotFound, "no_such_plan")
+	worldtest.Refused(w, catalog.ChangePlan{PlanID: w.NewID(), Terms: worldtest.Terms("vps-l")}, fault.NotFound, "plan_not_found")
 	euros := worldtest.Terms("vps-s")
 	euros.Currency = "EUR"
 	worldtest.Refused(w, catalog.ChangePlan{PlanID: id, Terms: euros}, fault.Conflict, "currency_fixed")

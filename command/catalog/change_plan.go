@@ -53,7 +53,7 @@ func (c ChangePlan) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (P
 	err := tx.QueryRow(ctx, updatePlan, append([]any{c.PlanID}, terms.arguments()...)...).Scan(append(was.scan(), &is.OverageUnitPrice)...)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return Plan{}, nil, fault.New(fault.NotFound, "no_such_plan", "there is no plan %s", c.PlanID)
+		return Plan{}, nil, fault.New(fault.NotFound, "plan_not_found", "there is no plan %s", c.PlanID)
 	case err != nil:
 		return Plan{}, nil, fmt.Errorf("update plan %s: %w", c.PlanID, err)
 	case was.Currency != terms.Currency:

@@ -48,7 +48,7 @@ func (c ChangeCustomer) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (
 	var was customerFields
 	err := tx.QueryRow(ctx, updateCustomer, c.CustomerID, c.CustomerName).Scan(&was.Name)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Customer{}, nil, fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID)
+		return Customer{}, nil, fault.New(fault.NotFound, "customer_not_found", "there is no customer %s", c.CustomerID)
 	}
 	if err != nil {
 		return Customer{}, nil, fmt.Errorf("update customer %s: %w", c.CustomerID, err)

@@ -54,7 +54,7 @@ func (c ChangeMember) Validate() error {
 // Constraints says what is not there.
 func (c ChangeMember) Constraints() map[string]*fault.Error {
 	return map[string]*fault.Error{
-		"membership_customer_id_fkey": fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID),
+		"membership_customer_id_fkey": fault.New(fault.NotFound, "customer_not_found", "there is no customer %s", c.CustomerID),
 	}
 }
 
@@ -100,7 +100,7 @@ func (c ChangeMember) allowed(ctx context.Context, tx pgx.Tx, was string) error 
 	if was == permission.Owner && c.Rights != permission.Owner {
 		question, id = otherOwners, []any{c.CustomerID, c.PersonID}
 	} else if was == "" && c.Rights == "" {
-		return fault.New(fault.NotFound, "no_such_member", "there is no such person in the account")
+		return fault.New(fault.NotFound, "member_not_found", "there is no such person in the account")
 	}
 	var ok bool
 	if err := tx.QueryRow(ctx, question, id...).Scan(&ok); err != nil {
@@ -112,5 +112,5 @@ func (c ChangeMember) allowed(ctx context.Context, tx pgx.Tx, was string) error 
 	case was == permission.Owner:
 		return fault.New(fault.Conflict, "last_owner", "an account keeps an owner: make somebody else one first")
 	}
-	return fault.New(fault.NotFound, "no_such_person", "there is no person %s", c.PersonID)
+	return fault.New(fault.NotFound, "person_not_found", "there is no person %s", c.PersonID)
 }

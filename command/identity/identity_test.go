@@ -25,7 +25,7 @@ func TestCustomers(t *testing.T) {
 	}
 	worldtest.Refused(w, identity.RegisterCustomer{CustomerID: w.NewID(), Email: "ADA@example.com", CustomerName: "B"}, fault.Conflict, "customer_exists")
 	worldtest.Refused(w, identity.RegisterCustomer{CustomerID: id, Email: "b@example.com", CustomerName: "B"}, fault.Conflict, "customer_exists")
-	worldtest.Refused(w, identity.ChangeCustomer{CustomerID: w.NewID(), CustomerName: "B"}, fault.NotFound, "no_such_customer")
+	worldtest.Refused(w, identity.ChangeCustomer{CustomerID: w.NewID(), CustomerName: "B"}, fault.NotFound, "customer_not_found")
 }
 
 func TestAChangeIsAudited(t *testing.T) {

@@ -83,7 +83,7 @@ func (c Invite) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Reque
 }
 
 func noSuchCustomer(id uuid.UUID) error {
-	return fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", id)
+	return fault.New(fault.NotFound, "customer_not_found", "there is no customer %s", id)
 }
 
 const revokeInvitation = `

@@ -57,9 +57,9 @@ func TestMembers(t *testing.T) {
 	for _, to := range []string{"", "billing"} {
 		worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: ada, Rights: to}, fault.Conflict, "last_owner")
 	}
-	worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: staff, Rights: "owner"}, fault.NotFound, "no_such_person")
-	worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: w.NewID(), Rights: ""}, fault.NotFound, "no_such_member")
-	worldtest.Refused(w, identity.ChangeMember{CustomerID: w.NewID(), PersonID: ada, Rights: "owner"}, fault.NotFound, "no_such_customer")
+	worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: staff, Rights: "owner"}, fault.NotFound, "person_not_found")
+	worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: w.NewID(), Rights: ""}, fault.NotFound, "member_not_found")
+	worldtest.Refused(w, identity.ChangeMember{CustomerID: w.NewID(), PersonID: ada, Rights: "owner"}, fault.NotFound, "customer_not_found")
 	worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: bob, Rights: "owner"})
 	worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: ada})
 	if rights(ada) != "-" || rights(bob) != "owner" {

@@ -331,7 +331,7 @@ func TestInvitations(t *testing.T) {
 	worldtest.Refused(h.World, identity.Invite{LinkID: h.NewID(), CustomerID: customer, Email: "bob@example.com", Rights: "billing", At: h.Now()}, fault.Conflict, "member_already")
 	back := h.invited(customer, "carol@example.com", "billing")
 	proof := h.mailed(back)
-	worldtest.Refused(h.World, identity.RevokeInvitation{LinkID: back, CustomerID: h.Customer("other@example.com"), At: h.Now()}, fault.NotFound, "no_such_invitation")
+	worldtest.Refused(h.World, identity.RevokeInvitation{LinkID: back, CustomerID: h.Customer("other@example.com"), At: h.Now()}, fault.NotFound, "invitation_not_found")
 	worldtest.Must(h.World, identity.RevokeInvitation{LinkID: back, CustomerID: customer, At: h.Now()})
 	worldtest.CheckChanged(h.World, "identity.RevokeInvitation", fmt.Sprintf(`{} {"revoked_at": "%s"}`, h.Now().Format(time.RFC3339)))
 	worldtest.Refused(h.World, identity.AcceptInvitation{Proof: proof, CustomerID: customer, PersonID: h.NewID(), New: true, PersonName: "C", PasswordHash: "x"}, fault.NotFound, "link_not_valid")
@@ -373,7 +373,7 @@ func TestSuspendedPeopleAreSignedOut(t *testing.T) {
 	h := newHouse(t)
 	person, _ := h.settled("ada@example.com")
 	h.session(person)
-	worldtest.Refused(h.World, identity.ChangePersonStatus{PersonID: person, Site: "admin", Status: "banned", At: h.Now()}, fault.NotFound, "no_such_person")
+	worldtest.Refused(h.World, identity.ChangePersonStatus{PersonID: person, Site: "admin", Status: "banned", At: h.Now()}, fault.NotFound, "person_not_found")
 	worldtest.Must(h.World, identity.ChangePersonStatus{PersonID: person, Site: "account", Status: "suspended", At: h.Now()})
 	if n := h.open(person); n != 0 {
 		t.Errorf("%d sessions are open", n)

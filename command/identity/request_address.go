@@ -72,5 +72,5 @@ func (c RequestAddress) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 }
 
 func noSuchPerson(id uuid.UUID) error {
-	return fault.New(fault.NotFound, "no_such_person", "there is no person %s", id)
+	return fault.New(fault.NotFound, "person_not_found", "there is no person %s", id)
 }

@@ -49,7 +49,7 @@ func (c RevokeInvitation) Handle(ctx context.Context, tx pgx.Tx, meta command.Me
 		return Requested{}, nil, fmt.Errorf("revoke invitation %s: %w", c.LinkID, err)
 	}
 	if tag.RowsAffected() == 0 {
-		return Requested{}, nil, fault.New(fault.NotFound, "no_such_invitation", "there is no such invitation, or it is over")
+		return Requested{}, nil, fault.New(fault.NotFound, "invitation_not_found", "there is no such invitation, or it is over")
 	}
 	return Requested{LinkID: c.LinkID, Change: command.Change{Before: invitationFields{}, After: invitationFields{RevokedAt: c.At}}}, nil, nil
 }

@@ -68,5 +68,5 @@ func (c BeginDelivery) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 }
 
 func noSuchNotification(id uuid.UUID) error {
-	return fault.New(fault.NotFound, "no_such_notification", "there is no notification %s", id)
+	return fault.New(fault.NotFound, "notification_not_found", "there is no notification %s", id)
 }

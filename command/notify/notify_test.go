@@ -124,8 +124,8 @@ func TestAnEventQueuesItsMessagesOnce(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	order.Alert.CycleID = w.NewID()
-	worldtest.Refused(w, order, fault.NotFound, "no_such_cycle")
-	worldtest.Refused(w, notify.QueueInvoice{EventID: w.NewID(), InvoiceID: w.NewID()}, fault.NotFound, "no_such_invoice")
+	worldtest.Refused(w, order, fault.NotFound, "cycle_not_found")
+	worldtest.Refused(w, notify.QueueInvoice{EventID: w.NewID(), InvoiceID: w.NewID()}, fault.NotFound, "invoice_not_found")
 }
 
 func TestDelivery(t *testing.T) {
@@ -158,8 +158,8 @@ func TestDelivery(t *testing.T) {
 	if got, want := worldtest.One[string](w, describe, id), "sent 2 t"; got != want {
 		t.Errorf("what is sent stays sent: got %q, want %q", got, want)
 	}
-	worldtest.Refused(w, notify.BeginDelivery{NotificationID: w.NewID()}, fault.NotFound, "no_such_notification")
-	worldtest.Refused(w, notify.RecordDelivery{NotificationID: w.NewID(), Status: "sent"}, fault.NotFound, "no_such_notification")
+	worldtest.Refused(w, notify.BeginDelivery{NotificationID: w.NewID()}, fault.NotFound, "notification_not_found")
+	worldtest.Refused(w, notify.RecordDelivery{NotificationID: w.NewID(), Status: "sent"}, fault.NotFound, "notification_not_found")
 	for _, c := range []notify.RecordDelivery{{Status: "lost"}, {Status: "failed"}, {Status: "sent", Reason: "x"}} {
 		c.NotificationID = id
 		if err := c.Validate(); !fault.Is(err, fault.Invalid) {
@@ -193,7 +193,7 @@ func TestPortsOfAnHourAreOneNotice(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	order.Hour = hour.Add(time.Hour)
-	worldtest.Refused(w, order, fault.NotFound, "no_such_ports")
+	worldtest.Refused(w, order, fault.NotFound, "ports_not_found")
 	if err := (notify.QueuePorts{}).Validate(); !fault.Is(err, fault.Invalid) {
 		t.Errorf("got %v", err)
 	}

@@ -50,7 +50,7 @@ func (c QueueInvoice) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) 
 	err := tx.QueryRow(ctx, selectInvoice, c.InvoiceID).
 		Scan(&customerID, &email, &content.CustomerName, &content.ServiceName, &content.Number, &content.Kind, &content.Currency, &total)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Queued{}, nil, fault.New(fault.NotFound, "no_such_invoice", "there is no invoice %s", c.InvoiceID)
+		return Queued{}, nil, fault.New(fault.NotFound, "invoice_not_found", "there is no invoice %s", c.InvoiceID)
 	}
 	if err != nil {
 		return Queued{}, nil, fmt.Errorf("select invoice %s: %w", c.InvoiceID, err)

@@ -74,7 +74,7 @@ func (c QueuePorts) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Q
 		return Queued{}, nil, fmt.Errorf("select the ports of exporter %s: %w", c.ExporterID, err)
 	}
 	if content.Count == 0 {
-		return Queued{}, nil, fault.New(fault.NotFound, "no_such_ports", "no port of exporter %s turned %s in the hour %s", c.ExporterID, verdict, content.Hour.Format(time.RFC3339))
+		return Queued{}, nil, fault.New(fault.NotFound, "ports_not_found", "no port of exporter %s turned %s in the hour %s", c.ExporterID, verdict, content.Hour.Format(time.RFC3339))
 	}
 	queued, err := queue(ctx, tx, meta, draft{channel: ChannelDiscord, recipient: RecipientStaff, template: TemplatePorts, eventID: c.subject(), content: content})
 	return queued, nil, err

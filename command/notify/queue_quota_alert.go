@@ -49,7 +49,7 @@ func (c QueueQuotaAlert) Handle(ctx context.Context, tx pgx.Tx, meta command.Met
 	err := tx.QueryRow(ctx, selectAlerted, c.Alert.ServiceID, c.Alert.CycleID).Scan(&customerID, &email, &content.CustomerName, &content.ServiceName,
 		&content.Period.From, &content.Period.To, &content.Currency, &content.OverageUnitBytes, &content.OverageUnitPrice)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Queued{}, nil, fault.New(fault.NotFound, "no_such_cycle", "there is no cycle %s of service %s", c.Alert.CycleID, c.Alert.ServiceID)
+		return Queued{}, nil, fault.New(fault.NotFound, "cycle_not_found", "there is no cycle %s of service %s", c.Alert.CycleID, c.Alert.ServiceID)
 	}
 	if err != nil {
 		return Queued{}, nil, fmt.Errorf("select what the alert is about: %w", err)

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -11,6 +10,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/schemas/events"
 )
 
@@ -18,6 +18,7 @@ import (
 type ChangeClient struct {
 	ClientID uuid.UUID `json:"client_id"`
 	ClientSettings
+	Orderer []permission.Permission `json:"orderer"` // what whoever orders may do, now
 }
 
 // ChangedClient is the answer.
@@ -44,31 +45,26 @@ func (c ChangeClient) Validate() error {
 // Constraints says what is not there.
 func (c ChangeClient) Constraints() map[string]*fault.Error { return noCustomer(c.CustomerID) }
 
-const (
-	findClient = `select site, secret_hash is null, name, redirect_uris, grants, scopes, customer_id from oauth_client where id = $1 for update`
-
-	updateClient = `update oauth_client set name = $2, redirect_uris = $3, grants = $4, scopes = $5, customer_id = $6 where id = $1`
-)
+const updateClient = `update oauth_client set name = $2, redirect_uris = $3, grants = $4, scopes = $5, customer_id = $6 where id = $1`
 
 // Handle changes the client.
 func (c ChangeClient) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (ChangedClient, []events.Event, error) {
-	var was ClientSettings
-	var site string
-	var public bool
-	err := tx.QueryRow(ctx, findClient, c.ClientID).Scan(&site, &public, &was.ClientName, &was.RedirectURIs, &was.Grants, &was.Scopes, &was.CustomerID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ChangedClient{}, nil, noClient(c.ClientID)
-	}
+	was, err := find(ctx, tx, c.ClientID)
 	if err != nil {
-		return ChangedClient{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
+		return ChangedClient{}, nil, err
 	}
 	var fields fault.Fields
-	if c.check(&fields, site, public); fields.Err() != nil {
+	if c.check(&fields, was.site, was.public); fields.Err() != nil {
 		return ChangedClient{}, nil, fields.Err()
+	}
+	for _, settings := range []ClientSettings{was.ClientSettings, c.ClientSettings} {
+		if err := settings.within(c.Orderer, was.site); err != nil {
+			return ChangedClient{}, nil, err
+		}
 	}
 	_, err = tx.Exec(ctx, updateClient, c.ClientID, c.ClientName, list(c.RedirectURIs), list(c.Grants), list(c.Scopes), c.CustomerID)
 	if err != nil {
 		return ChangedClient{}, nil, fmt.Errorf("update client %s: %w", c.ClientID, err)
 	}
-	return ChangedClient{ClientID: c.ClientID, Change: command.Change{Before: was, After: c.ClientSettings}}, nil, nil
+	return ChangedClient{ClientID: c.ClientID, Change: command.Change{Before: was.ClientSettings, After: c.ClientSettings}}, nil, nil
 }

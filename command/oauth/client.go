@@ -9,12 +9,17 @@
 package oauth
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/permission"
 )
 
 // Grants that a client may use (RFC 6749). There is neither the implicit one nor that by password.
@@ -72,6 +77,24 @@ func (s ClientSettings) checkScopes(fields *fault.Fields, site string) {
 	}
 }
 
+// within asks whether whoever orders may do himself all that the client could do by itself, in nobody's name: so that who
+// manages clients cannot make one that may do more than he. What a client does for a person is within that person's rights.
+func (s ClientSettings) within(orderer []permission.Permission, site string) error {
+	if !slices.Contains(s.Grants, GrantClient) {
+		return nil
+	}
+	for _, scope := range Permissions(s.Scopes) {
+		needs := permission.Permission(scope)
+		if site == siteAccount {
+			needs = permission.OverAccounts(needs)
+		}
+		if !slices.Contains(orderer, needs) {
+			return fault.New(fault.Forbidden, "beyond_own_permissions", "with %s the client could do what you may not do yourself: %s", GrantClient, scope)
+		}
+	}
+	return nil
+}
+
 func repeats(list []string) bool {
 	sorted := slices.Sorted(slices.Values(list))
 	return len(slices.Compact(sorted)) != len(list)
@@ -83,6 +106,27 @@ func checkSite(fields *fault.Fields, site string) {
 
 func noClient(id uuid.UUID) *fault.Error {
 	return fault.New(fault.NotFound, "client_not_found", "there is no client %s", id)
+}
+
+const findClient = `select site, secret_hash is null, name, redirect_uris, grants, scopes, customer_id from oauth_client where id = $1 for update`
+
+// client is one that is there, locked.
+type client struct {
+	site   string
+	public bool
+	ClientSettings
+}
+
+func find(ctx context.Context, tx pgx.Tx, id uuid.UUID) (client, error) {
+	var c client
+	err := tx.QueryRow(ctx, findClient, id).Scan(&c.site, &c.public, &c.ClientName, &c.RedirectURIs, &c.Grants, &c.Scopes, &c.CustomerID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return client{}, noClient(id)
+	}
+	if err != nil {
+		return client{}, fmt.Errorf("find client %s: %w", id, err)
+	}
+	return c, nil
 }
 
 // Client is the answer of orders about clients.

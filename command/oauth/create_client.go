@@ -10,6 +10,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -20,6 +21,7 @@ type CreateClient struct {
 	Site       string       `json:"site"`
 	SecretHash *secret.Hash `json:"secret_hash,omitempty" audit:"redact"` // nil: a public client
 	ClientSettings
+	Orderer []permission.Permission `json:"orderer"` // what whoever orders may do, now
 }
 
 // Name is the command's name.
@@ -52,6 +54,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 // Handle registers the client.
 func (c CreateClient) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Client, []events.Event, error) {
+	if err := c.within(c.Orderer, c.Site); err != nil {
+		return Client{}, nil, err
+	}
 	var hash []byte
 	if c.SecretHash != nil {
 		hash = c.SecretHash[:]

@@ -10,14 +10,16 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
 // RotateClientSecret gives a confidential client another secret. The old one works no more; tokens do.
 type RotateClientSecret struct {
-	ClientID   uuid.UUID   `json:"client_id"`
-	SecretHash secret.Hash `json:"secret_hash" audit:"redact"`
+	ClientID   uuid.UUID               `json:"client_id"`
+	SecretHash secret.Hash             `json:"secret_hash" audit:"redact"`
+	Orderer    []permission.Permission `json:"orderer"` // what whoever orders may do, now: the secret is the client's power
 }
 
 // secretFields say in the audit row that the secret is another one; the words stand for hashes, which nobody is shown.
@@ -41,26 +43,19 @@ func (c RotateClientSecret) Validate() error {
 	return fields.Err()
 }
 
-const (
-	findConfidential = `select secret_hash is not null from oauth_client where id = $1 for update`
-
-	updateSecret = `update oauth_client set secret_hash = $2 where id = $1`
-)
+const updateSecret = `update oauth_client set secret_hash = $2 where id = $1`
 
 // Handle changes the secret.
 func (c RotateClientSecret) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (ChangedClient, []events.Event, error) {
-	rows, err := tx.Query(ctx, findConfidential, c.ClientID)
+	found, err := find(ctx, tx, c.ClientID)
 	if err != nil {
-		return ChangedClient{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
+		return ChangedClient{}, nil, err
 	}
-	confidential, err := pgx.CollectRows(rows, pgx.RowTo[bool])
-	switch {
-	case err != nil:
-		return ChangedClient{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
-	case len(confidential) == 0:
-		return ChangedClient{}, nil, noClient(c.ClientID)
-	case !confidential[0]:
+	if found.public {
 		return ChangedClient{}, nil, fault.New(fault.Conflict, "client_is_public", "a public client has no secret")
+	}
+	if err := found.within(c.Orderer, found.site); err != nil {
+		return ChangedClient{}, nil, err
 	}
 	if _, err := tx.Exec(ctx, updateSecret, c.ClientID, c.SecretHash[:]); err != nil {
 		return ChangedClient{}, nil, fmt.Errorf("update the secret of %s: %w", c.ClientID, err)

@@ -76,11 +76,11 @@ func (c ChangeServicePlan) Handle(ctx context.Context, tx pgx.Tx, meta command.M
 	err := tx.QueryRow(ctx, selectPlans, c.ServiceID, c.PlanID).Scan(&customerID, &before.PlanID, &was, &name, &currency)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return ChangedService{}, nil, fault.New(fault.NotFound, "no_such_service", "there is no service %s", c.ServiceID)
+		return ChangedService{}, nil, fault.New(fault.NotFound, "service_not_found", "there is no service %s", c.ServiceID)
 	case err != nil:
 		return ChangedService{}, nil, fmt.Errorf("select service %s: %w", c.ServiceID, err)
 	case currency == nil:
-		return ChangedService{}, nil, fault.New(fault.NotFound, "no_such_plan", "there is no plan %s", c.PlanID)
+		return ChangedService{}, nil, fault.New(fault.NotFound, "plan_not_found", "there is no plan %s", c.PlanID)
 	case *currency != was:
 		return ChangedService{}, nil, fault.New(fault.Conflict, "currency_fixed", "the service is billed in %s; plan %s is sold in %s", was, *name, *currency)
 	}

@@ -88,7 +88,7 @@ func (c CreateService) Constraints() map[string]*fault.Error {
 	return assignments.NoExporter(map[string]*fault.Error{
 		"service_name_key":         fault.New(fault.Conflict, "service_exists", "a service named %s exists already", c.ServiceName),
 		"service_pkey":             fault.New(fault.Conflict, "service_exists", "service %s exists already", c.ServiceID),
-		"service_customer_id_fkey": fault.New(fault.NotFound, "no_such_customer", "there is no customer %s", c.CustomerID),
+		"service_customer_id_fkey": fault.New(fault.NotFound, "customer_not_found", "there is no customer %s", c.CustomerID),
 	})
 }
 
@@ -106,7 +106,7 @@ func (c CreateService) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	var interval period.Interval
 	err = tx.QueryRow(ctx, insertService, c.ServiceID, c.ServiceName, c.CustomerID, c.PlanID, since, since.Day(), meta.Now).Scan(&interval)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return CreatedService{}, nil, fault.New(fault.NotFound, "no_such_plan", "there is no plan %s", c.PlanID)
+		return CreatedService{}, nil, fault.New(fault.NotFound, "plan_not_found", "there is no plan %s", c.PlanID)
 	}
 	if err != nil {
 		return CreatedService{}, nil, fmt.Errorf("insert service %s: %w", c.ServiceID, err)

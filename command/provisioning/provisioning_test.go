@@ -89,9 +89,9 @@ func TestServicesAreRefused(t *testing.T) {
 	c := provisioning.CreateService{ServiceID: w.NewID(), CycleID: w.NewID(), ServiceName: "first", CustomerID: customer, PlanID: plan}
 	worldtest.Refused(w, c, fault.Conflict, "service_exists")
 	c.ServiceName, c.PlanID = "second", w.NewID()
-	worldtest.Refused(w, c, fault.NotFound, "no_such_plan")
+	worldtest.Refused(w, c, fault.NotFound, "plan_not_found")
 	c.PlanID, c.CustomerID = plan, w.NewID()
-	worldtest.Refused(w, c, fault.NotFound, "no_such_customer")
+	worldtest.Refused(w, c, fault.NotFound, "customer_not_found")
 }
 
 func TestChangeServicePlan(t *testing.T) {
@@ -110,8 +110,8 @@ func TestChangeServicePlan(t *testing.T) {
 	if got := worldtest.One[uuid.UUID](w, `select plan_id from service`); got != changed.PlanID {
 		t.Errorf("got plan %s, want %s", got, changed.PlanID)
 	}
-	worldtest.Refused(w, provisioning.ChangeServicePlan{ServiceID: service.ServiceID, PlanID: w.NewID()}, fault.NotFound, "no_such_plan")
-	worldtest.Refused(w, provisioning.ChangeServicePlan{ServiceID: w.NewID(), PlanID: small}, fault.NotFound, "no_such_service")
+	worldtest.Refused(w, provisioning.ChangeServicePlan{ServiceID: service.ServiceID, PlanID: w.NewID()}, fault.NotFound, "plan_not_found")
+	worldtest.Refused(w, provisioning.ChangeServicePlan{ServiceID: w.NewID(), PlanID: small}, fault.NotFound, "service_not_found")
 	f := worldtest.Refused(w, provisioning.ChangeServicePlan{ServiceID: service.ServiceID, PlanID: w.Plan(euros)}, fault.Conflict, "currency_fixed")
 	if !strings.Contains(f.Message, "USD") || !strings.Contains(f.Message, "EUR") {
 		t.Errorf("got %q", f.Message)

@@ -143,5 +143,5 @@ func another(step string) error {
 }
 
 func noSuchKey(key vault.KeyID) error {
-	return fault.New(fault.NotFound, "no_such_key", "the ring has no key %s: `ezscale secrets status` lists them", key)
+	return fault.New(fault.NotFound, "key_not_found", "the ring has no key %s: `ezscale secrets status` lists them", key)
 }

@@ -65,9 +65,9 @@ func TestStepsAreHeldToTheirOrder(t *testing.T) {
 		order func() (any, error)
 		code  string
 	}{
-		{func() (any, error) { return secrets.NewPromoteKey(second, 1, true) }, "no_such_key"},
+		{func() (any, error) { return secrets.NewPromoteKey(second, 1, true) }, "key_not_found"},
 		{func() (any, error) { return secrets.NewPromoteKey(second, first.Primary, true) }, "key_is_primary"},
-		{func() (any, error) { return secrets.NewRemoveKey(second, 1, true) }, "no_such_key"},
+		{func() (any, error) { return secrets.NewRemoveKey(second, 1, true) }, "key_not_found"},
 		{func() (any, error) { return secrets.NewRemoveKey(second, first.Primary, true) }, "key_is_primary"},
 	} {
 		if _, err := c.order(); !isCode(err, c.code) {

@@ -36,7 +36,7 @@ func (c EnrolStaff) Validate() error {
 	check.ID(&fields, "person_id", c.PersonID)
 	check.Email(&fields, "email", c.Email)
 	check.Text(&fields, "name", c.PersonName)
-	fields.Check(!repeats(c.Roles), "roles", "name a role twice")
+	checkRoles(&fields, c.Roles)
 	c.Link.check(&fields)
 	return fields.Err()
 }

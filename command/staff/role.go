@@ -45,6 +45,14 @@ func checkRole(id uuid.UUID, name string, permissions []string) error {
 	return fields.Err()
 }
 
+// checkRoles checks the names of roles that somebody is to have.
+func checkRoles(fields *fault.Fields, roles []string) {
+	for i, r := range roles {
+		check.Name(fields, fmt.Sprintf("roles[%d]", i), r)
+	}
+	fields.Check(!repeats(roles), "roles", "name a role twice")
+}
+
 func repeats(list []string) bool {
 	return len(slices.Compact(slices.Sorted(slices.Values(list)))) < len(list)
 }

@@ -31,7 +31,7 @@ func (c SetRoles) Aggregates() []events.Aggregate { return person(c.PersonID) }
 func (c SetRoles) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!repeats(c.Roles), "roles", "name a role twice")
+	checkRoles(&fields, c.Roles)
 	return fields.Err()
 }
 

@@ -30,7 +30,7 @@ type Config struct {
 	LogLevel          string
 	LogFormat         string
 	HTTP              string // the API and the pages
-	Metrics           string // /metrics and /health of roles other than the API
+	Metrics           string // /metrics and /health of a role
 	AccountURL        string // where customers reach their site; mails to them link there
 	AdminURL          string // where staff reach theirs, by another host name
 	Brand             string
@@ -102,7 +102,7 @@ func Describe() []Setting {
 		{"EZSCALE_LOG_LEVEL", "info", "debug, info, warn, error"},
 		{"EZSCALE_LOG_FORMAT", "json", "json, or text for a terminal"},
 		{"EZSCALE_HTTP", "127.0.0.1:8080", "address of the API and the pages"},
-		{"EZSCALE_METRICS", "127.0.0.1:0", "address of /metrics and /health of the other roles; port 0 takes a free one and logs it"},
+		{"EZSCALE_METRICS", "127.0.0.1:0", "address of /metrics and /health of each role, for whoever watches them; port 0 takes a free one and logs it"},
 		{"EZSCALE_ACCOUNT_URL", "http://account.localhost:8080", "where customers reach their site; mails to them link there"},
 		{"EZSCALE_ADMIN_URL", "http://admin.localhost:8080", "where staff reach theirs: another host name, the same address and port"},
 		{"EZSCALE_BRAND", "ezscale", "name of the hosting company on pages and in mails"},

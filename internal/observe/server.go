@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Server serves /metrics and /health of a role that has no HTTP edge of its own.
+// Server serves /metrics and /health of a role, on an address that only those reach who watch it.
 type Server struct {
 	addr   string
 	log    *slog.Logger

@@ -118,6 +118,20 @@ func OfRights(rights string) Set {
 // OfMembers lists what some member can do: the scopes that a customer's token can have.
 func OfMembers() []Permission { return OfRights(Owner).List() }
 
+// OverAccounts is the permission by which staff do for every account what a member may do in his own; empty for what is
+// no member's.
+func OverAccounts(p Permission) Permission {
+	switch p {
+	case ServicesRead, InvoicesRead:
+		return p
+	case AccountRead, MembersRead:
+		return CustomersRead
+	case AccountWrite, MembersWrite:
+		return CustomersWrite
+	}
+	return ""
+}
+
 // OfTokens lists the scopes that the tokens of a site can have. To look at an account as somebody takes a person.
 func OfTokens(staff bool) []Meaning {
 	if !staff {

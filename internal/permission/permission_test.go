@@ -52,6 +52,20 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// A permission of members that none of staff's stands for could be given to no client.
+func TestStaffHaveWhatMembersHave(t *testing.T) {
+	t.Parallel()
+	everything := permission.OfRoles([]string{permission.All})
+	for _, p := range permission.OfMembers() {
+		if over := permission.OverAccounts(p); !everything.Has(over) || strings.HasSuffix(string(p), ".read") != strings.HasSuffix(string(over), ".read") {
+			t.Errorf("%s is %q over accounts", p, over)
+		}
+	}
+	if got := permission.OverAccounts(permission.AuditRead); got != "" {
+		t.Errorf("%s is no member's", got)
+	}
+}
+
 func TestEmptySetsHaveNothing(t *testing.T) {
 	t.Parallel()
 	if (permission.Set{}).Has(permission.ServicesRead) || permission.Of("").Has("") {

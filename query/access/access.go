@@ -3,8 +3,8 @@
 // (ezscale_door): the read side shows people, and cannot read these.
 //
 // What it finds may be used at once: a session that is over, of a person who is suspended, or of another site is not
-// found; nor is one of staff who look at an account and may not any more. Sessions and tokens live by the machine's clock, which the caller brings; a development clock that leaps signs
-// nobody out.
+// found; nor is one of staff who look at an account and may not any more. Sessions and tokens live by the machine's clock,
+// which the caller brings; a development clock that leaps signs nobody out.
 package access
 
 import (

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,6 +61,11 @@ type OAuthToken struct {
 // Works tells whether the token may be used.
 func (t OAuthToken) Works(now time.Time) bool {
 	return t.Alive && t.UsedAt == nil && t.ExpiresAt.After(now)
+}
+
+// Allowed is what of the token's scopes its client may still have.
+func (t OAuthToken) Allowed() []string {
+	return slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return !slices.Contains(t.ClientScopes, s) })
 }
 
 // Kinds of OAuthToken.

@@ -70,8 +70,8 @@ func (d Desk) Register(t route.Table) {
 }
 
 func (d Desk) listClients(ctx context.Context, in *struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
-	Cursor string `query:"cursor" maxLength:"2048"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Items of a page"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 }) (query.List[identity.Client], error) {
 	return identity.ListClients(ctx, d.Postgres, d.MachineNow(), query.Page{Limit: in.Limit, Cursor: in.Cursor})
 }
@@ -82,13 +82,18 @@ type ScopeList struct {
 }
 
 func (d Desk) listScopes(_ context.Context, in *struct {
-	Site string `query:"site" enum:"account,admin" required:"true"`
+	Site string `query:"site" enum:"account,admin" required:"true" doc:"The client's"`
 }) (ScopeList, error) {
 	return ScopeList{Items: cmd.Scopes(in.Site)}, nil
 }
 
+// own is what whoever orders may do himself: no client gets more than that to do by itself.
+func own(ctx context.Context) []permission.Permission {
+	return guard.PrincipalOf(ctx).Permissions.List()
+}
+
 func (d Desk) createClient(ctx context.Context, in *struct{ Body NewClientBody }) (WithSecret, error) {
-	order := cmd.CreateClient{ClientID: uuid.New(), Site: in.Body.Site, ClientSettings: in.Body.settings()}
+	order := cmd.CreateClient{ClientID: uuid.New(), Site: in.Body.Site, ClientSettings: in.Body.settings(), Orderer: own(ctx)}
 	drawn := ""
 	if !in.Body.Public {
 		t := token.New(token.ClientSecret)
@@ -110,7 +115,7 @@ func (d Desk) changeClient(ctx context.Context, in *struct {
 	ClientInput
 	Body ClientBody
 }) (WithSecret, error) {
-	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.ChangeClient{ClientID: in.ID, ClientSettings: in.Body.settings()}); err != nil {
+	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.ChangeClient{ClientID: in.ID, ClientSettings: in.Body.settings(), Orderer: own(ctx)}); err != nil {
 		return WithSecret{}, err
 	}
 	return d.shown(ctx, in.ID, "")
@@ -124,7 +129,7 @@ func (d Desk) deleteClient(ctx context.Context, in *ClientInput) (*struct{}, err
 func (d Desk) rotateSecret(ctx context.Context, in *ClientInput) (WithSecret, error) {
 	t := token.New(token.ClientSecret)
 	hash := t.Hash()
-	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.RotateClientSecret{ClientID: in.ID, SecretHash: hash}); err != nil {
+	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.RotateClientSecret{ClientID: in.ID, SecretHash: hash, Orderer: own(ctx)}); err != nil {
 		return WithSecret{}, err
 	}
 	return d.shown(ctx, in.ID, t.Reveal())

@@ -33,7 +33,7 @@ type Holding struct {
 
 // NoExporter says what a violated constraint means: the attachment is no exporter. It is for a command's Constraints.
 func NoExporter(all map[string]*fault.Error) map[string]*fault.Error {
-	all["assignment_attachment_id_fkey"] = fault.New(fault.NotFound, "no_such_exporter", "the attachment is no exporter")
+	all["assignment_attachment_id_fkey"] = fault.New(fault.NotFound, "exporter_not_found", "the attachment is no exporter")
 	return all
 }
 
