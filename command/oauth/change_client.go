@@ -16,7 +16,8 @@ import (
 
 // ChangeClient changes a client's settings, whole. A scope that it loses is worth nothing in its tokens from then on.
 type ChangeClient struct {
-	ClientID uuid.UUID `json:"client_id"`
+	ClientID uuid.UUID  `json:"client_id"`
+	By       *uuid.UUID `json:"by,omitempty"` // which of the staff; see demand
 	ClientSettings
 }
 
@@ -65,6 +66,9 @@ func (c ChangeClient) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ch
 	var fields fault.Fields
 	if c.check(&fields, site, public); fields.Err() != nil {
 		return ChangedClient{}, nil, fields.Err()
+	}
+	if err := demand(ctx, tx, c.By, site, was, c.ClientSettings); err != nil {
+		return ChangedClient{}, nil, err
 	}
 	_, err = tx.Exec(ctx, updateClient, c.ClientID, c.ClientName, list(c.RedirectURIs), list(c.Grants), list(c.Scopes), c.CustomerID)
 	if err != nil {

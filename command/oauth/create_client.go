@@ -19,6 +19,7 @@ type CreateClient struct {
 	ClientID   uuid.UUID    `json:"client_id"`
 	Site       string       `json:"site"`
 	SecretHash *secret.Hash `json:"secret_hash,omitempty" audit:"redact"` // nil: a public client
+	By         *uuid.UUID   `json:"by,omitempty"`                         // which of the staff; see demand
 	ClientSettings
 }
 
@@ -52,6 +53,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 // Handle registers the client.
 func (c CreateClient) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Client, []events.Event, error) {
+	if err := demand(ctx, tx, c.By, c.Site, c.ClientSettings); err != nil {
+		return Client{}, nil, err
+	}
 	var hash []byte
 	if c.SecretHash != nil {
 		hash = c.SecretHash[:]

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ import (
 // RotateClientSecret gives a confidential client another secret. The old one works no more; tokens do.
 type RotateClientSecret struct {
 	ClientID   uuid.UUID   `json:"client_id"`
+	By         *uuid.UUID  `json:"by,omitempty"` // which of the staff; see demand
 	SecretHash secret.Hash `json:"secret_hash" audit:"redact"`
 }
 
@@ -42,25 +44,27 @@ func (c RotateClientSecret) Validate() error {
 }
 
 const (
-	findConfidential = `select secret_hash is not null from oauth_client where id = $1 for update`
+	findConfidential = `select secret_hash is not null, site, grants, scopes from oauth_client where id = $1 for update`
 
 	updateSecret = `update oauth_client set secret_hash = $2 where id = $1`
 )
 
 // Handle changes the secret.
 func (c RotateClientSecret) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (ChangedClient, []events.Event, error) {
-	rows, err := tx.Query(ctx, findConfidential, c.ClientID)
-	if err != nil {
-		return ChangedClient{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
-	}
-	confidential, err := pgx.CollectRows(rows, pgx.RowTo[bool])
+	var confidential bool
+	var site string
+	var is ClientSettings
+	err := tx.QueryRow(ctx, findConfidential, c.ClientID).Scan(&confidential, &site, &is.Grants, &is.Scopes)
 	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return ChangedClient{}, nil, noClient(c.ClientID)
 	case err != nil:
 		return ChangedClient{}, nil, fmt.Errorf("find client %s: %w", c.ClientID, err)
-	case len(confidential) == 0:
-		return ChangedClient{}, nil, noClient(c.ClientID)
-	case !confidential[0]:
+	case !confidential:
 		return ChangedClient{}, nil, fault.New(fault.Conflict, "client_is_public", "a public client has no secret")
+	}
+	if err := demand(ctx, tx, c.By, site, is); err != nil {
+		return ChangedClient{}, nil, err
 	}
 	if _, err := tx.Exec(ctx, updateSecret, c.ClientID, c.SecretHash[:]); err != nil {
 		return ChangedClient{}, nil, fmt.Errorf("update the secret of %s: %w", c.ClientID, err)

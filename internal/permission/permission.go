@@ -115,6 +115,17 @@ func OfRights(rights string) Set {
 	return Set{}
 }
 
+// OverAccounts is what staff need to do to any account what a member with this permission does to his own.
+func OverAccounts(of Permission) Permission {
+	switch of {
+	case AccountRead, MembersRead:
+		return CustomersRead
+	case AccountWrite, MembersWrite:
+		return CustomersWrite
+	}
+	return of
+}
+
 // OfMembers lists what some member can do: the scopes that a customer's token can have.
 func OfMembers() []Permission { return OfRights(Owner).List() }
 

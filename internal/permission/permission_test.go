@@ -52,6 +52,17 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// Whatever members may do, staff who may do it to any account have a permission of staff for it, and read with one that reads.
+func TestOverAccounts(t *testing.T) {
+	t.Parallel()
+	for _, p := range permission.OfMembers() {
+		over := permission.OverAccounts(p)
+		if !permission.OfRoles([]string{permission.All}).Has(over) || strings.HasSuffix(string(p), ".read") != strings.HasSuffix(string(over), ".read") {
+			t.Errorf("%s of members is %s of staff", p, over)
+		}
+	}
+}
+
 func TestEmptySetsHaveNothing(t *testing.T) {
 	t.Parallel()
 	if (permission.Set{}).Has(permission.ServicesRead) || permission.Of("").Has("") {
