@@ -91,3 +91,21 @@ func TestAnAccountKeepsAnOwner(t *testing.T) {
 		t.Errorf("%d owners are left, want 1", n)
 	}
 }
+
+// A change of address that was begun at a session is not asked for when that is over: its link would outlast the session.
+func TestAnEndedSessionMovesNoAddress(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ada, _ := h.settled("ada@example.com")
+	bob, _ := h.settled("bob@example.com")
+	stolen := h.session(ada)
+	move := identity.RequestAddress{LinkID: h.NewID(), PersonID: ada, SessionID: stolen, Email: "thief@new.example", At: h.Now()}
+	worldtest.Must(h.World, move)
+	reset := h.mailed(h.forgotten("ada@example.com"))
+	worldtest.Must(h.World, identity.ResetPassword{Proof: reset, Joining: h.joining(), PersonID: ada, PasswordHash: "x"})
+	move.LinkID = h.NewID()
+	worldtest.Refused(h.World, move, fault.Forbidden, "session_over")
+	move.SessionID = h.session(bob)
+	worldtest.Refused(h.World, move, fault.Forbidden, "session_over")
+	worldtest.CheckField(t, identity.RequestAddress{LinkID: h.NewID(), PersonID: ada, Email: "a@new.example", At: h.Now()}.Validate(), "session_id")
+}
