@@ -164,6 +164,22 @@ func TestAMailboxDoesNotDoForLostFactors(t *testing.T) {
 	}
 }
 
+// What somebody had asked for at a session of one of the staff ends with the session, when he enrols once more.
+func TestEnrolmentEndsAChangeOfAddress(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	person, link, hash := enrol(w, "ada@example.com", "support")
+	at := worldtest.Must(w, use(w, person, link, hash)).SessionID
+	move := identity.RequestAddress{LinkID: w.NewID(), PersonID: person, SessionID: at, Email: "thief@example.com", At: w.Now()}
+	worldtest.Must(w, move)
+	again := token.New(token.Session).Hash()
+	renewed := worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, Link: staffcmd.Link{LinkID: w.NewID(), TokenHash: &again, At: w.Now()}})
+	worldtest.Must(w, use(w, person, renewed.LinkID, again))
+	if worldtest.One[bool](w, `select revoked_at is null from link where id = $1`, move.LinkID) {
+		t.Error("the address can still be moved")
+	}
+}
+
 // member is a person of an account.
 func member(w *worldtest.World, email string) (customer, person uuid.UUID) {
 	w.Helper()
