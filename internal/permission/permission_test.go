@@ -55,7 +55,10 @@ func TestRoles(t *testing.T) {
 // Whatever members may do, staff who may do it to any account have a permission of staff for it, and read with one that reads.
 func TestOverAccounts(t *testing.T) {
 	t.Parallel()
-	for _, p := range permission.OfMembers() {
+	for _, p := range permission.OfRights(permission.Owner).List() {
+		if !slices.ContainsFunc(permission.OfAccount(), func(m permission.Meaning) bool { return m.Permission == p }) {
+			t.Errorf("%s is none of what the account site names", p)
+		}
 		over := permission.OverAccounts(p)
 		if !permission.OfRoles([]string{permission.All}).Has(over) || strings.HasSuffix(string(p), ".read") != strings.HasSuffix(string(over), ".read") {
 			t.Errorf("%s of members is %s of staff", p, over)
