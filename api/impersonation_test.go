@@ -68,6 +68,11 @@ func TestImpersonation(t *testing.T) {
 	if !strings.Contains(activity.body, `"command":"access.BeginImpersonation"`) || !strings.Contains(activity.body, `"by":"staff"`) || strings.Contains(activity.body, "invoice") {
 		t.Errorf("the customer sees %s", activity.body)
 	}
+	e.exec(`update session set ip = '192.0.2.77', user_agent = 'Staff''s browser' where impersonator_id is not null`)
+	sessions := e.call("GET", "/api/v1/me/sessions", "", cookie(accountHost, e.open("account", person, &customer, guard.FactorPassword)))
+	if !strings.Contains(sessions.body, `"impersonated":true`) || strings.Contains(sessions.body, "192.0.2.77") || strings.Contains(sessions.body, "Staff's") {
+		t.Errorf("of where staff sit the customer sees %s", sessions.body)
+	}
 	if got := one[string](e, `select actor || ' ' || (input->>'ticket') from audit where command = 'access.BeginImpersonation'`); got != "staff:"+self.String()+" as person:"+person.String()+" #77" {
 		t.Errorf("audit row %s", got)
 	}

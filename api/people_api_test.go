@@ -400,6 +400,9 @@ func TestStaffKnowTheirCustomers(t *testing.T) {
 	}
 	e.want(201, "", "POST", "/customers/ada@example.com/invitations", `{"email":"bob@example.com","rights":"billing"}`, support)
 	e.want(403, "not_allowed", "GET", "/customers/ada@example.com/notes", "", ada)
+	if activity := e.want(200, "", "GET", "/activity?limit=500", "", ada); strings.Contains(activity.body, "Note") {
+		t.Errorf("the account's people see that notes were written about them: %s", activity.body)
+	}
 	if a := e.want(200, "", "GET", "/account", "", ada); strings.Contains(a.body, "Called") || strings.Contains(a.body, `"notes"`) {
 		t.Errorf("notes are for staff: %s", a.body)
 	}

@@ -20,6 +20,9 @@ const (
 	integrityClass       = "23"
 )
 
+// secretKeyKnown is the constraint of sealed columns (migration 00013): the key that sealed a value was taken away since.
+const secretKeyKnown = "secret_key_known"
+
 // unreachable is a failure to get a connection: nothing was sent.
 type unreachable struct{ error }
 
@@ -57,6 +60,9 @@ func (o *order) explain(ctx context.Context, err error) error {
 }
 
 func (o *order) explainConstraint(pg *pgconn.PgError, err error) error {
+	if pg.ConstraintName == secretKeyKnown {
+		return &fault.Error{Kind: fault.Unavailable, Code: "secrets_unavailable", Cause: err, Message: "the keys of secrets are being exchanged; try again in a minute"}
+	}
 	constrained, ok := o.command.(Constrained)
 	if !ok {
 		return fmt.Errorf("command %s: %w", o.name, err)

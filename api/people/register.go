@@ -68,7 +68,7 @@ func (d Desk) forgot(ctx context.Context, in *struct{ Body EmailBody }) (*Accept
 
 func (d Desk) changeEmail(ctx context.Context, in *struct{ Body EmailBody }) (*Accepted, error) {
 	p := guard.PrincipalOf(ctx)
-	order := identity.RequestAddress{LinkID: uuid.New(), PersonID: p.Person, Email: in.Body.Email, At: d.MachineNow()}
+	order := identity.RequestAddress{LinkID: uuid.New(), PersonID: p.Person, SessionID: p.Session, Email: in.Body.Email, At: d.MachineNow()}
 	if err := order.Validate(); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,5 @@
-// Package access decides who is signed in, what staff may do, and which tokens programs have.
+// Package access decides who is signed in, as himself or, of the staff, as somebody else, and which tokens programs have.
+// What staff may do, package staff decides.
 //
 // A session and a token are random; who opens one draws it, and gives the command its hash: no command, log, queue or
 // stored answer ever holds what works. Sessions live by the machine's clock, whose time is a field of the commands, and

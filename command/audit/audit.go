@@ -57,6 +57,12 @@ const (
 // Hash is SHA-256's.
 type Hash = [sha256.Size]byte
 
+// hashOf takes a stored hash as it is: who could change it, could cut it as well. What is too short is no row's hash.
+func hashOf(stored []byte) (h Hash) {
+	copy(h[:], stored)
+	return h
+}
+
 // Row is a row of the log as it is hashed.
 type Row struct {
 	ID            int64

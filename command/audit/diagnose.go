@@ -20,7 +20,7 @@ func (v *verifier) diagnose(ctx context.Context, s *sealed) (*Finding, error) {
 	if !s.exists {
 		return found(Deleted, "row %d, number %d of the chain, is gone", s.auditID, s.sequence)
 	}
-	if s.row.Next(v.at.hash, s.sequence, Hash(s.personal)) == Hash(s.hash) {
+	if s.row.Next(v.at.hash, s.sequence, hashOf(s.personal)) == hashOf(s.hash) {
 		return found(Changed, "request, address, user agent, input, outcome, before or after of row %d (%s) is not what was sealed", s.row.ID, s.row.Command)
 	}
 	next, err := v.seal(ctx, s.sequence+1)
@@ -30,8 +30,8 @@ func (v *verifier) diagnose(ctx context.Context, s *sealed) (*Finding, error) {
 	if next == nil || !next.exists {
 		return found(Changed, "row %d (%s), or its seal, is not what was sealed", s.row.ID, s.row.Command)
 	}
-	if next.row.Next(v.at.hash, s.sequence, Hash(next.personal)) == Hash(next.hash) {
-		if s.row.Next(Hash(next.hash), next.sequence, Hash(s.personal)) == Hash(s.hash) {
+	if next.row.Next(v.at.hash, s.sequence, hashOf(next.personal)) == hashOf(next.hash) {
+		if s.row.Next(hashOf(next.hash), next.sequence, hashOf(s.personal)) == hashOf(s.hash) {
 			return found(Reordered, "row %d (%s) changed places with row %d", s.row.ID, s.row.Command, next.row.ID)
 		}
 		return found(Inserted, "row %d (%s) was put before row %d", s.row.ID, s.row.Command, next.row.ID)
@@ -40,7 +40,7 @@ func (v *verifier) diagnose(ctx context.Context, s *sealed) (*Finding, error) {
 		return found(Reordered, "row %d (%s) is not in its place", s.row.ID, s.row.Command)
 	}
 	for shift := int64(1); shift <= maxShift; shift++ {
-		if next.row.Next(Hash(s.hash), next.sequence+shift, Hash(next.personal)) == Hash(next.hash) {
+		if next.row.Next(hashOf(s.hash), next.sequence+shift, hashOf(next.personal)) == hashOf(next.hash) {
 			return found(Deleted, "%d rows before row %d were cut out, and the later ones numbered anew", shift, s.row.ID)
 		}
 	}

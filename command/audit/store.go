@@ -38,7 +38,7 @@ func readEnd(ctx context.Context, db querier) (end, error) {
 	if err := db.QueryRow(ctx, endSQL).Scan(&e.sequence, &hash, &e.cursor.txid, &e.cursor.id, &e.restored); err != nil {
 		return e, fmt.Errorf("read the end of the audit chain: %w", err)
 	}
-	e.hash = Hash(hash) // the table holds the length
+	e.hash = hashOf(hash)
 	return e, nil
 }
 
@@ -164,7 +164,7 @@ func queryHeads(ctx context.Context, db querier, sql string, args ...any) ([]Hea
 	var h Head
 	var hash, key []byte
 	_, err = pgx.ForEachRow(rows, []any{&h.Sequence, &hash, &h.At, &key, &h.Signature}, func() error {
-		heads = append(heads, Head{h.Sequence, Hash(hash), h.At, append([]byte(nil), key...), append([]byte(nil), h.Signature...)})
+		heads = append(heads, Head{h.Sequence, hashOf(hash), h.At, append([]byte(nil), key...), append([]byte(nil), h.Signature...)})
 		return nil
 	})
 	if err != nil {

@@ -51,6 +51,9 @@ func crimes() []crime {
 		{name: "last row changed", do: []string{"update audit set actor = 'x' where id = (select max(id) from audit)"}, kind: audit.Changed, at: 20, without: true},
 		{name: "seal changed", do: []string{"update audit_seal set hash = sha256(hash) where seq = 9"}, kind: audit.Changed, at: 9, without: true},
 		{name: "commitment changed", do: []string{"update audit_seal set personal = sha256(personal) where seq = 9"}, kind: audit.Changed, at: 9, without: true},
+		{name: "seal cut short", do: []string{"alter table audit_seal drop constraint audit_seal_hash_check", "update audit_seal set hash = substr(hash, 1, 9) where seq = 9"}, kind: audit.Changed, at: 9, without: true},
+		{name: "commitment cut short", do: []string{"alter table audit_seal drop constraint audit_seal_personal_check", "update audit_seal set personal = substr(personal, 1, 9) where seq = 9"}, kind: audit.Changed, at: 9, without: true},
+		{name: "end cut short", do: []string{"alter table audit_chain drop constraint audit_chain_hash_check", "update audit_chain set hash = substr(hash, 1, 9)"}, kind: audit.Changed, at: 20, without: true},
 		{name: "two rows change contents", do: []string{`update audit a set input = b.input from audit b where a.id in (4, 5) and b.id in (4, 5) and a.id <> b.id`}, kind: audit.Changed, at: 4, without: true},
 
 		{name: "row deleted", do: []string{"delete from audit where id = " + at9}, kind: audit.Deleted, at: 9, without: true},
@@ -66,6 +69,9 @@ func crimes() []crime {
 
 		{name: "row inserted between others", do: []string{`insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, txid)
 			select at, 'staff:mallory', command, aggregate_type, aggregate_id, request_id, input, txid from audit where id = ` + at9}, kind: audit.Inserted, without: true},
+		{name: "row inserted under a number below zero", do: []string{inserted("id, ", "-3, ", "txid")}, kind: audit.Inserted, without: true},
+		{name: "row inserted under the last number there is", do: []string{inserted("id, ", "9223372036854775807, ", "txid")}, kind: audit.Inserted, without: true},
+		{name: "row inserted as of a transaction to come", do: []string{inserted("", "", "'4000000000'::xid8")}, kind: audit.Inserted, without: true},
 		{name: "row and seal inserted", do: []string{
 			"update audit_seal set seq = -seq + 1000 where seq >= 9", "update audit_seal set seq = 1000 - seq + 1 where seq > 100", "update audit_chain set seq = 21",
 			`insert into audit (at, actor, command, aggregate_type, aggregate_id, request_id, input, txid) select at, 'staff:mallory', command, aggregate_type, aggregate_id, request_id, input, txid from audit where id = 9`,
@@ -82,9 +88,16 @@ func crimes() []crime {
 		{name: "rewritten and hashed anew", do: []string{"create table kept as select * from audit_head", "update audit set actor = 'x' where id = " + at9, restart}, reseal: true,
 			kind: audit.Rewritten, at: 7, hidden: true},
 		{name: "head forged", do: []string{"update audit_head set signature = decode(repeat('01', 64), 'hex') where seq = 11"}, kind: audit.Forged, at: 11, without: true},
+		{name: "head cut short", do: []string{"alter table audit_head drop constraint audit_head_hash_check", "update audit_head set hash = substr(hash, 1, 9) where seq = 11"}, kind: audit.Forged, at: 11, without: true},
 		{name: "head of another hash", do: []string{"update audit_head set hash = sha256(hash) where seq = 11"}, kind: audit.Forged, at: 11, without: true},
 		{name: "erased without an order", do: []string{"update audit set salt = null, request_id = null, ip = null, user_agent = null, input = null where id = " + at9}, kind: audit.Erased, at: 9, without: true},
 	}
+}
+
+// inserted puts a row in that is like the ninth, but for its number and its transaction.
+func inserted(column, number, txid string) string {
+	return `insert into audit (` + column + `at, actor, command, aggregate_type, aggregate_id, request_id, input, txid) overriding system value
+		select ` + number + `at, 'staff:mallory', command, aggregate_type, aggregate_id, request_id, input, ` + txid + ` from audit where id = ` + at9
 }
 
 func swap(a, b int) string {

@@ -184,7 +184,7 @@ func (v *verifier) walk(ctx context.Context, from, to int64) (suspect *sealed, f
 }
 
 func (v *verifier) matches(s *sealed) bool {
-	return s.exists && s.personalHolds() && s.row.Next(v.at.hash, s.sequence, Hash(s.personal)) == Hash(s.hash)
+	return s.exists && s.personalHolds() && s.row.Next(v.at.hash, s.sequence, hashOf(s.personal)) == hashOf(s.hash)
 }
 
 // personalHolds tells whether the personal fields are those that were sealed, or none.
@@ -192,11 +192,11 @@ func (s *sealed) personalHolds() bool {
 	if s.row.Personal.Salt == nil {
 		return s.row.Personal.IsEmpty()
 	}
-	return s.row.Personal.Commitment() == Hash(s.personal)
+	return s.row.Personal.Commitment() == hashOf(s.personal)
 }
 
 func (v *verifier) take(s *sealed) {
-	v.at = end{sequence: s.sequence, hash: Hash(s.hash), cursor: s.position()}
+	v.at = end{sequence: s.sequence, hash: hashOf(s.hash), cursor: s.position()}
 	if s.row.Personal.Salt == nil {
 		v.erased[s.row.ID] = s.sequence
 		v.report.Erased++
@@ -294,25 +294,29 @@ func (v *verifier) cut(h Head) *Finding {
 		v.end.sequence, h.At.UTC().Format(time.RFC3339), h.Sequence, v.end.sequence+1)}
 }
 
-const unsealedSQL = `select coalesce(min(a.id), 0) from audit a
-	where a.id > $1 and a.id <= $2 and (a.txid, a.id) <= ($3, $4) and not exists (select from audit_seal s where s.audit_id = a.id)`
+// unsealedSQL goes on after an id, whatever ids there are, and gives the last one of a page. A row of a transaction that
+// has not been yet was put there, unless the sealer is still at what a restore brought ($5).
+const unsealedSQL = `
+with page as (select id, txid from audit where $1::bigint is null or id > $1 order by id limit $2)
+select max(a.id), min(a.id) filter (where s.seq is null
+    and ((a.txid, a.id) <= ($3, $4) or not $5 and a.txid >= pg_snapshot_xmax(pg_current_snapshot())))
+from page a left join audit_seal s on s.audit_id = a.id`
 
-// checkUnsealed looks for rows that the sealer has passed, for they were not there.
+// checkUnsealed looks for rows that the sealer has passed, for they were not there, or never comes to.
 func (v *verifier) checkUnsealed(ctx context.Context) (*Finding, error) {
-	var low, high int64
-	if err := v.db.QueryRow(ctx, `select coalesce(min(id), 0), coalesce(max(id), 0) from audit`).Scan(&low, &high); err != nil {
-		return nil, fmt.Errorf("look for rows without a seal: %w", err)
-	}
-	for from := low - 1; from < high; from += idPage {
-		var id int64
-		if err := v.db.QueryRow(ctx, unsealedSQL, from, from+idPage, v.end.cursor.txid, v.end.cursor.id).Scan(&id); err != nil {
+	for after := (*int64)(nil); ; {
+		var last, found *int64
+		err := v.db.QueryRow(ctx, unsealedSQL, after, idPage, v.end.cursor.txid, v.end.cursor.id, v.end.restored).Scan(&last, &found)
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("look for rows without a seal: %w", err)
+		case found != nil:
+			return &Finding{Kind: Inserted, Row: *found, Detail: fmt.Sprintf("row %d has no seal, and the sealer will not come to it: it was put there later, or its seal is gone", *found)}, nil
+		case last == nil:
+			return nil, nil
 		}
-		if id > 0 {
-			return &Finding{Kind: Inserted, Row: id, Detail: fmt.Sprintf("row %d is among those that were sealed, and has no seal: it was put there later, or its seal is gone", id)}, nil
-		}
+		after = last
 	}
-	return nil, nil
 }
 
 // checkErased asks the orders that are not sealed yet, and names the first row that none has named.

@@ -15,7 +15,7 @@ import (
 )
 
 // SetPassword gives a person a password, and ends all sessions but the one at which it is set: who had got in by the old
-// one is out. Whether the password is good enough is asked before it is hashed.
+// one is out. A mailed link that he had asked for, to move the address or to set another password, works no more. Whether the password is good enough is asked before it is hashed.
 type SetPassword struct {
 	PersonID uuid.UUID      `json:"person_id"`
 	Hash     command.Secret `json:"hash"`
@@ -60,6 +60,9 @@ func (c SetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	if _, err := tx.Exec(ctx, putPassword, c.PersonID, c.Hash.Reveal(), meta.Now); err != nil {
 		return Managed{}, nil, fmt.Errorf("set the password of %s: %w", c.PersonID, err)
 	}
+	if _, err := tx.Exec(ctx, revokeMailed, c.PersonID, c.At); err != nil {
+		return Managed{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
+	}
 	var but *uuid.UUID
 	if c.Session != nil {
 		but = &c.Session.SessionID
@@ -78,6 +81,10 @@ func (c SetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	}
 	return Managed{Rotated: c.Session != nil, Change: command.Change{Before: h.fields(), After: is}}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: change}}, nil
 }
+
+// revokeMailed takes back what a thief may have asked for: the mail that tells of a change of address advises a new password.
+const revokeMailed = `
+update link set revoked_at = $2 where person_id = $1 and purpose in ('verify_email', 'reset_password') and used_at is null and revoked_at is null`
 
 func (c SetPassword) findAllowed(ctx context.Context, tx pgx.Tx) (held, error) {
 	if c.Session == nil {

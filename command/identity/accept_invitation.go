@@ -59,7 +59,12 @@ func (AcceptInvitation) Constraints() map[string]*fault.Error {
 const (
 	findInvited = `select p.email from person p where p.id = $1 and p.site = 'account' and p.status = 'active' and p.email_verified_at is not null`
 
-	findOpenAccount = `select exists (select from customer where id = $1 and status <> 'banned')`
+	// Who sent the invitation lets somebody in now, not then: one of the account's people has to be an owner still.
+	findOpenAccount = `
+select exists (select from customer c join link l on l.id = $2
+    where c.id = $1 and c.status <> 'banned' and (l.created_by not like 'person:%' or exists (
+        select from membership m join person p on p.id = m.person_id and p.status = 'active'
+        where m.customer_id = c.id and m.rights = 'owner' and l.created_by = 'person:' || p.id::text)))`
 
 	insertMember = `insert into membership (person_id, customer_id, rights, since) values ($1, $2, $3, $4)`
 )
@@ -71,7 +76,7 @@ func (c AcceptInvitation) Handle(ctx context.Context, tx pgx.Tx, meta command.Me
 		return Member{}, nil, err
 	}
 	var open bool
-	if err := tx.QueryRow(ctx, findOpenAccount, c.CustomerID).Scan(&open); err != nil {
+	if err := tx.QueryRow(ctx, findOpenAccount, c.CustomerID, c.LinkID).Scan(&open); err != nil {
 		return Member{}, nil, fmt.Errorf("find account %s: %w", c.CustomerID, err)
 	}
 	if link.customer == nil || *link.customer != c.CustomerID || !open {

@@ -11,6 +11,8 @@ import (
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/query/access"
 )
 
 func person(w *worldtest.World, site, email string) uuid.UUID {
@@ -89,5 +91,70 @@ func TestAnAccountKeepsAnOwner(t *testing.T) {
 	all.Wait()
 	if n := worldtest.One[int](w, `select count(*) from membership where customer_id = $1 and rights = 'owner'`, account); n != 1 {
 		t.Errorf("%d owners are left, want 1", n)
+	}
+}
+
+// A change of address that was begun at a session is not asked for when that is over: its link would outlast the session.
+func TestAnEndedSessionMovesNoAddress(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ada, _ := h.settled("ada@example.com")
+	bob, _ := h.settled("bob@example.com")
+	stolen := h.session(ada)
+	move := identity.RequestAddress{LinkID: h.NewID(), PersonID: ada, SessionID: stolen, Email: "thief@new.example", At: h.Now()}
+	worldtest.Must(h.World, move)
+	reset := h.mailed(h.forgotten("ada@example.com"))
+	worldtest.Must(h.World, identity.ResetPassword{Proof: reset, Joining: h.joining(), PersonID: ada, PasswordHash: "x"})
+	move.LinkID = h.NewID()
+	worldtest.Refused(h.World, move, fault.Forbidden, "session_over")
+	move.SessionID = h.session(bob)
+	worldtest.Refused(h.World, move, fault.Forbidden, "session_over")
+	worldtest.CheckField(t, identity.RequestAddress{LinkID: h.NewID(), PersonID: ada, Email: "a@new.example", At: h.Now()}.Validate(), "session_id")
+}
+
+// An owner who was taken out does not come back by an invitation that he had sent to another address of his.
+func TestAnInvitationIsWorthWhatItsSenderIs(t *testing.T) {
+	t.Parallel()
+	for name, fall := range map[string]func(h house, eve, customer uuid.UUID){
+		"taken out": func(h house, eve, customer uuid.UUID) {
+			h.Exec(`delete from membership where person_id = $1 and customer_id = $2`, eve, customer)
+		},
+		"made a reader": func(h house, eve, customer uuid.UUID) {
+			h.Exec(`update membership set rights = 'read_only' where person_id = $1 and customer_id = $2`, eve, customer)
+		},
+		"banned": func(h house, eve, _ uuid.UUID) {
+			worldtest.Must(h.World, identity.ChangePersonStatus{PersonID: eve, Site: "account", Status: "banned", At: h.Now()})
+		},
+		"still an owner": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			_, customer := h.settled("ada@example.com")
+			eve, _ := h.settled("eve@example.com")
+			friend, _ := h.settled("friend@example.com")
+			h.Exec(`insert into membership (person_id, customer_id, rights, since) values ($1, $2, 'owner', $3)`, eve, customer, h.Now())
+			invite := identity.Invite{LinkID: h.NewID(), CustomerID: customer, Email: "friend@example.com", Rights: "owner", At: h.Now()}
+			meta := h.Meta()
+			meta.Actor = "person:" + eve.String()
+			if _, err := command.Run(t.Context(), h.DB, meta, invite); err != nil {
+				t.Fatal(err)
+			}
+			accept := identity.AcceptInvitation{Proof: h.mailed(invite.LinkID), CustomerID: customer, PersonID: friend}
+			door := h.Database.Pool(postgres.RoleDoor)
+			_, err := access.FindLink(t.Context(), door, "account", accept.Hash, h.Now())
+			if fall == nil {
+				if err != nil {
+					t.Error(err)
+				}
+				worldtest.Must(h.World, accept)
+				return
+			}
+			fall(h, eve, customer)
+			if _, err := access.FindLink(t.Context(), door, "account", accept.Hash, h.Now()); !fault.Is(err, fault.NotFound) {
+				t.Errorf("the link is shown: %v", err)
+			}
+			worldtest.Refused(h.World, accept, fault.NotFound, "link_not_valid")
+		})
 	}
 }

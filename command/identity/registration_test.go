@@ -286,7 +286,7 @@ func TestAChangeOfAddress(t *testing.T) {
 	here, elsewhere := h.session(person), h.session(person)
 	h.register("ada@new.example") // a squatter
 	link := h.NewID()
-	worldtest.Must(h.World, identity.RequestAddress{LinkID: link, PersonID: person, Email: "Ada@New.example", At: h.Now()})
+	worldtest.Must(h.World, identity.RequestAddress{LinkID: link, PersonID: person, SessionID: here, Email: "Ada@New.example", At: h.Now()})
 	h.want("ada@example.com t ada@example.com Engines Ltd owner, ada@new.example f, bob@example.com t bob@example.com Engines Ltd owner")
 	stolen := h.mailed(h.forgotten("ada@example.com"))
 	worldtest.Must(h.World, identity.VerifyEmail{Proof: h.mailed(link), Joining: h.joining(), PersonID: person, But: &here})
@@ -300,11 +300,11 @@ func TestAChangeOfAddress(t *testing.T) {
 	worldtest.Refused(h.World, identity.ResetPassword{Proof: stolen, Joining: h.joining(), PersonID: person, PasswordHash: "x"}, fault.NotFound, "link_not_valid")
 	// To somebody else's address: its owner is told, and there is no link.
 	taken := h.NewID()
-	worldtest.Must(h.World, identity.RequestAddress{LinkID: taken, PersonID: person, Email: "bob@example.com", At: h.Now()})
+	worldtest.Must(h.World, identity.RequestAddress{LinkID: taken, PersonID: person, SessionID: here, Email: "bob@example.com", At: h.Now()})
 	if got := h.Events(); got[len(got)-1] != "identity.RegistrationRepeated 1" || worldtest.One[int](h.World, `select count(*) from link where id = $1`, taken) != 0 {
 		t.Errorf("got events %v", got)
 	}
-	if f := worldtest.Refused(h.World, identity.RequestAddress{LinkID: h.NewID(), PersonID: bob, Email: "BOB@example.com", At: h.Now()}, fault.Invalid, "invalid_input"); f.Fields[0].Name != "email" {
+	if f := worldtest.Refused(h.World, identity.RequestAddress{LinkID: h.NewID(), PersonID: bob, SessionID: h.session(bob), Email: "BOB@example.com", At: h.Now()}, fault.Invalid, "invalid_input"); f.Fields[0].Name != "email" {
 		t.Errorf("got %v", f)
 	}
 }

@@ -19,18 +19,19 @@ import (
 // changes: the old address gets the mails, and signs in. That somebody else has the address already, its owner is told,
 // not the one who asks.
 type RequestAddress struct {
-	LinkID   uuid.UUID `json:"link_id"`
-	PersonID uuid.UUID `json:"person_id"`
-	Email    string    `json:"email" audit:"redact"`
-	At       time.Time `json:"at"` // by the machine's clock
+	LinkID    uuid.UUID `json:"link_id"`
+	PersonID  uuid.UUID `json:"person_id"`
+	SessionID uuid.UUID `json:"session_id"` // at which he asks, which has to be open still
+	Email     string    `json:"email" audit:"redact"`
+	At        time.Time `json:"at"` // by the machine's clock
 }
 
 // Name is the command's name.
 func (RequestAddress) Name() string { return "identity.RequestAddress" }
 
-// Aggregates is the link.
+// Aggregates are the link, and the person, who is locked against whoever ends the session.
 func (c RequestAddress) Aggregates() []events.Aggregate {
-	return []events.Aggregate{{Type: events.TypeLink, ID: c.LinkID}}
+	return []events.Aggregate{{Type: events.TypeLink, ID: c.LinkID}, {Type: events.TypePerson, ID: c.PersonID}}
 }
 
 // Validate checks the fields.
@@ -38,6 +39,7 @@ func (c RequestAddress) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "link_id", c.LinkID)
 	check.ID(&fields, "person_id", c.PersonID)
+	check.ID(&fields, "session_id", c.SessionID)
 	check.Email(&fields, "email", c.Email)
 	fields.Check(!c.At.IsZero(), "at", "is missing")
 	return fields.Err()
@@ -45,19 +47,23 @@ func (c RequestAddress) Validate() error {
 
 // An address that was registered and never verified is nobody's: see displace.
 const findAddress = `
-select p.site, p.email, (select o.id from person o where o.site = p.site and o.email = lower($2) and o.email_verified_at is not null)
+select p.site, p.email, exists (select from session s where s.id = $3 and s.person_id = p.id and s.ended_at is null), (select o.id from person o where o.site = p.site and o.email = lower($2) and o.email_verified_at is not null)
 from person p where p.id = $1 and p.status = 'active' for update of p`
 
 // Handle asks for the link.
 func (c RequestAddress) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Requested, []events.Event, error) {
 	var site, email string
+	var open bool
 	var owner *uuid.UUID
-	err := tx.QueryRow(ctx, findAddress, c.PersonID, c.Email).Scan(&site, &email, &owner)
+	err := tx.QueryRow(ctx, findAddress, c.PersonID, c.Email, c.SessionID).Scan(&site, &email, &open, &owner)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Requested{}, nil, noSuchPerson(c.PersonID)
 	}
 	if err != nil {
 		return Requested{}, nil, fmt.Errorf("find person %s: %w", c.PersonID, err)
+	}
+	if !open { // a password was set since the request came in: what a thief had begun ends with his session
+		return Requested{}, nil, fault.New(fault.Forbidden, "session_over", "this session is over: sign in again")
 	}
 	if owner != nil && *owner == c.PersonID {
 		var fields fault.Fields

@@ -43,9 +43,11 @@ func (c RequestReset) Validate() error {
 }
 
 // On the account site the link of a reset verifies the address too, so it is for those as well whose first link is lost.
-// Staff come in by an enrolment.
+// Staff come in by an enrolment: who has no password yet, or lost it with all else that he proved himself with, would
+// have a mailbox do for two factors.
 const findResettable = `
-select id from person where site = $1 and email = lower($2) and status = 'active' and (site = 'account' or email_verified_at is not null) for update`
+select id from person where site = $1 and email = lower($2) and status = 'active'
+    and (site = 'account' or email_verified_at is not null and exists (select from password w where w.person_id = person.id)) for update`
 
 // Handle asks for the link, if there is somebody to get it.
 func (c RequestReset) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Requested, []events.Event, error) {

@@ -10,15 +10,14 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
-	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/schemas/events"
 )
 
 // ChangeClient changes a client's settings, whole. A scope that it loses is worth nothing in its tokens from then on.
 type ChangeClient struct {
-	ClientID uuid.UUID `json:"client_id"`
+	ClientID uuid.UUID  `json:"client_id"`
+	By       *uuid.UUID `json:"by,omitempty"` // which of the staff; see demand
 	ClientSettings
-	Orderer []permission.Permission `json:"orderer"` // what whoever orders may do, now
 }
 
 // ChangedClient is the answer.
@@ -57,10 +56,8 @@ func (c ChangeClient) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ch
 	if c.check(&fields, was.site, was.public); fields.Err() != nil {
 		return ChangedClient{}, nil, fields.Err()
 	}
-	for _, settings := range []ClientSettings{was.ClientSettings, c.ClientSettings} {
-		if err := settings.within(c.Orderer, was.site); err != nil {
-			return ChangedClient{}, nil, err
-		}
+	if err := demand(ctx, tx, c.By, was.site, was.ClientSettings, c.ClientSettings); err != nil {
+		return ChangedClient{}, nil, err
 	}
 	_, err = tx.Exec(ctx, updateClient, c.ClientID, c.ClientName, list(c.RedirectURIs), list(c.Grants), list(c.Scopes), c.CustomerID)
 	if err != nil {

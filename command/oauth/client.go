@@ -19,7 +19,6 @@ import (
 
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
-	"github.com/ezscale/platform/internal/permission"
 )
 
 // Grants that a client may use (RFC 6749). There is neither the implicit one nor that by password.
@@ -75,24 +74,6 @@ func (s ClientSettings) checkScopes(fields *fault.Fields, site string) {
 	for _, scope := range s.Scopes {
 		fields.Check(slices.ContainsFunc(known, func(k Scope) bool { return k.Scope == scope }), "scopes", "%q is no scope of this site", scope)
 	}
-}
-
-// within asks whether whoever orders may do himself all that the client could do by itself, in nobody's name: so that who
-// manages clients cannot make one that may do more than he. What a client does for a person is within that person's rights.
-func (s ClientSettings) within(orderer []permission.Permission, site string) error {
-	if !slices.Contains(s.Grants, GrantClient) {
-		return nil
-	}
-	for _, scope := range Permissions(s.Scopes) {
-		needs := permission.Permission(scope)
-		if site == siteAccount {
-			needs = permission.OverAccounts(needs)
-		}
-		if !slices.Contains(orderer, needs) {
-			return fault.New(fault.Forbidden, "beyond_own_permissions", "with %s the client could do what you may not do yourself: %s", GrantClient, scope)
-		}
-	}
-	return nil
 }
 
 func repeats(list []string) bool {

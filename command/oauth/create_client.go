@@ -10,7 +10,6 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
-	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -20,8 +19,8 @@ type CreateClient struct {
 	ClientID   uuid.UUID    `json:"client_id"`
 	Site       string       `json:"site"`
 	SecretHash *secret.Hash `json:"secret_hash,omitempty" audit:"redact"` // nil: a public client
+	By         *uuid.UUID   `json:"by,omitempty"`                         // which of the staff; see demand
 	ClientSettings
-	Orderer []permission.Permission `json:"orderer"` // what whoever orders may do, now
 }
 
 // Name is the command's name.
@@ -54,7 +53,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 // Handle registers the client.
 func (c CreateClient) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Client, []events.Event, error) {
-	if err := c.within(c.Orderer, c.Site); err != nil {
+	if err := demand(ctx, tx, c.By, c.Site, c.ClientSettings); err != nil {
 		return Client{}, nil, err
 	}
 	var hash []byte

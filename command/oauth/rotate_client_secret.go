@@ -10,16 +10,15 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
-	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
 // RotateClientSecret gives a confidential client another secret. The old one works no more; tokens do.
 type RotateClientSecret struct {
-	ClientID   uuid.UUID               `json:"client_id"`
-	SecretHash secret.Hash             `json:"secret_hash" audit:"redact"`
-	Orderer    []permission.Permission `json:"orderer"` // what whoever orders may do, now: the secret is the client's power
+	ClientID   uuid.UUID   `json:"client_id"`
+	By         *uuid.UUID  `json:"by,omitempty"` // which of the staff; see demand
+	SecretHash secret.Hash `json:"secret_hash" audit:"redact"`
 }
 
 // secretFields say in the audit row that the secret is another one; the words stand for hashes, which nobody is shown.
@@ -54,7 +53,7 @@ func (c RotateClientSecret) Handle(ctx context.Context, tx pgx.Tx, _ command.Met
 	if found.public {
 		return ChangedClient{}, nil, fault.New(fault.Conflict, "client_is_public", "a public client has no secret")
 	}
-	if err := found.within(c.Orderer, found.site); err != nil {
+	if err := demand(ctx, tx, c.By, found.site, found.ClientSettings); err != nil {
 		return ChangedClient{}, nil, err
 	}
 	if _, err := tx.Exec(ctx, updateSecret, c.ClientID, c.SecretHash[:]); err != nil {

@@ -34,34 +34,14 @@ func Scopes(site string) []Scope {
 		{ScopeEmail, "See your mail address"},
 		{ScopeOffline, "Keep this access while you are away, until you take it back"},
 	}
+	meanings := permission.OfStaff()
 	if site == siteAccount {
-		for _, p := range permission.OfMembers() {
-			all = append(all, Scope{string(p), saysToMembers(p)})
-		}
-		return all
+		meanings = permission.OfAccount()
 	}
-	for _, m := range permission.OfStaff() {
+	for _, m := range meanings {
 		all = append(all, Scope{string(m.Permission), m.Says})
 	}
 	return all
-}
-
-func saysToMembers(p permission.Permission) string {
-	switch p {
-	case permission.ServicesRead:
-		return "See the account's services, their traffic and alerts"
-	case permission.InvoicesRead:
-		return "See the account's invoices"
-	case permission.AccountRead:
-		return "See the account's profile and addresses"
-	case permission.AccountWrite:
-		return "Change the account's profile and addresses"
-	case permission.MembersRead:
-		return "See the account's people and invitations"
-	case permission.MembersWrite:
-		return "Invite people to the account, change their rights and take them out"
-	}
-	return string(p)
 }
 
 // Described gives scopes their meanings, in the order of Scopes; what is none on the site is left out.

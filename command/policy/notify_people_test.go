@@ -55,6 +55,13 @@ func (o *office) tell() {
 	o.Exec(`delete from outbox`)
 }
 
+// session opens one of a person.
+func (o *office) session(person uuid.UUID) uuid.UUID {
+	o.Helper()
+	return worldtest.One[uuid.UUID](o.World, `insert into session (id, hash, site, person_id, factors, opened_at, proved_at, seen_at, expires_at, idle)
+		values (gen_random_uuid(), sha256('s'), 'account', $1, '{password}', now(), now(), now(), now(), '1 h') returning id`, person)
+}
+
 // mails waits until so many mails have come, and gives them by subject.
 func (o *office) mails(n int) map[string]devmail.Message {
 	o.Helper()
@@ -121,7 +128,7 @@ func TestMailsOfAPersonsLife(t *testing.T) {
 	o.find(o.mails(2), "ada@life.example Your rights in (unnamed)")
 	register.PersonID, register.LinkID = o.NewID(), o.NewID()
 	worldtest.Must(o.World, register) // once more
-	move := identity.RequestAddress{LinkID: o.NewID(), PersonID: verify.PersonID, Email: "ada@new.example", At: o.Now()}
+	move := identity.RequestAddress{LinkID: o.NewID(), PersonID: verify.PersonID, SessionID: o.session(verify.PersonID), Email: "ada@new.example", At: o.Now()}
 	worldtest.Must(o.World, move)
 	o.tell()
 	mails := o.mails(5)

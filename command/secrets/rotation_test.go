@@ -231,7 +231,7 @@ func TestKilledRenewal(t *testing.T) {
 	a, b := f.vault(vault.Config{}), f.vault(vault.Config{Every: 200 * time.Millisecond, Again: 10 * time.Millisecond})
 	ids := f.fill(a, 1000)
 	was, _ := f.rotate()
-	l := f.load(ids, b)
+	l := f.load(ids[:100], b) // the others are left to renewal, however slow this machine is
 	for i, strike := range []crashtest.Strike{{Step: "read", After: 1}, {Step: "written", After: 1}, {Step: "read", After: 2}, {Step: "written", After: 1}} {
 		before := f.sealedBy(was)
 		config := f.Pool.Config().ConnConfig

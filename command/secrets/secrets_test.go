@@ -17,9 +17,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ezscale/platform/command/account"
+	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/command/secrets"
 	"github.com/ezscale/platform/internal/fault"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/secret/keyring"
 	"github.com/ezscale/platform/internal/secret/vault"
 )
@@ -239,6 +242,19 @@ func TestRemovalWaitsForWriters(t *testing.T) {
 	if _, err := f.Pool.Exec(t.Context(), `insert into safe (id, seed) values ($1, $2)`, late, sealedLate); !errors.As(err, &pg) || pg.ConstraintName != "secret_key_known" {
 		t.Errorf("who slept writes: %v", err)
 	}
+}
+
+// An order that brings what a removed key has sealed may be given again: whoever sealed it reads the ring within a minute.
+func TestOrdersOfWhoSlept(t *testing.T) {
+	t.Parallel()
+	f := setup(t, true)
+	v := f.vault(vault.Config{})
+	id := worldtest.Must(f.World, identity.RegisterCustomer{CustomerID: f.NewID(), Email: "a@example.com", CustomerName: "A"}).CustomerID
+	sealed := f.seal(v, "DE123456789", vault.Column{Table: "customer", Name: "tax_id", Key: "id"}.At(id.String()))
+	was, _ := f.rotate()
+	worldtest.Must(f.World, must(f, f.current(), remove(was, true)))
+	late := account.ChangeProfile{CustomerID: id, Profile: account.Profile{CustomerName: "A", Locale: "en", TimeZone: "UTC"}, TaxID: secret.New("DE123456789"), SealedTaxID: sealed}
+	worldtest.Refused(f.World, late, fault.Unavailable, "secrets_unavailable")
 }
 
 // A value that was moved to another row does not open there, is left by renewal, and keeps its key from being removed.

@@ -134,6 +134,52 @@ func TestLostFactors(t *testing.T) {
 	}
 }
 
+// Who reads the mailbox of one of the staff does not come in between a reset of all factors and the enrolment.
+func TestAMailboxDoesNotDoForLostFactors(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	person, link, hash := enrol(w, "ada@example.com", "support")
+	worldtest.Must(w, use(w, person, link, hash))
+	forgot := func() identity.RequestReset {
+		return identity.RequestReset{LinkID: w.NewID(), Site: "admin", Email: "ada@example.com", At: w.Now()}
+	}
+	const open = `select count(*) from link where person_id = $1 and purpose = 'reset_password' and used_at is null and revoked_at is null`
+	worldtest.Must(w, forgot())
+	if n := worldtest.One[int](w, open, person); n != 1 {
+		t.Fatalf("%d links to reset the password", n)
+	}
+	again := token.New(token.Session).Hash()
+	lost := worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, ResetFactors: true, Link: staffcmd.Link{LinkID: w.NewID(), TokenHash: &again, At: w.Now()}})
+	if n := worldtest.One[int](w, open, person); n != 0 {
+		t.Errorf("%d links from before the reset work", n)
+	}
+	worldtest.Must(w, forgot())
+	if n := worldtest.One[int](w, open, person); n != 0 {
+		t.Errorf("%d links to set a password that nobody has", n)
+	}
+	worldtest.Must(w, use(w, person, lost.LinkID, again))
+	worldtest.Must(w, forgot())
+	if n := worldtest.One[int](w, open, person); n != 1 {
+		t.Errorf("%d links after the enrolment", n)
+	}
+}
+
+// What somebody had asked for at a session of one of the staff ends with the session, when he enrols once more.
+func TestEnrolmentEndsAChangeOfAddress(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	person, link, hash := enrol(w, "ada@example.com", "support")
+	at := worldtest.Must(w, use(w, person, link, hash)).SessionID
+	move := identity.RequestAddress{LinkID: w.NewID(), PersonID: person, SessionID: at, Email: "thief@example.com", At: w.Now()}
+	worldtest.Must(w, move)
+	again := token.New(token.Session).Hash()
+	renewed := worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, Link: staffcmd.Link{LinkID: w.NewID(), TokenHash: &again, At: w.Now()}})
+	worldtest.Must(w, use(w, person, renewed.LinkID, again))
+	if worldtest.One[bool](w, `select revoked_at is null from link where id = $1`, move.LinkID) {
+		t.Error("the address can still be moved")
+	}
+}
+
 // member is a person of an account.
 func member(w *worldtest.World, email string) (customer, person uuid.UUID) {
 	w.Helper()

@@ -16,7 +16,7 @@ import (
 
 // RenewEnrolment gives one of the staff a new link; older ones work no more. With ResetFactors he loses all that he
 // could prove himself with, the password too, for who knows a password alone could set up the second factor anew; and he
-// is signed out.
+// is signed out; nor does a link work that would set a password, or move his address.
 type RenewEnrolment struct {
 	PersonID     uuid.UUID  `json:"person_id"`
 	Link         Link       `json:"link"`
@@ -38,6 +38,8 @@ func (c RenewEnrolment) Validate() error {
 	return fields.Err()
 }
 
+const revokeEveryLink = `update link set revoked_at = $2 where person_id = $1 and used_at is null and revoked_at is null`
+
 // Handle makes the link.
 func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Enrolled, []events.Event, error) {
 	var evs []events.Event
@@ -47,7 +49,11 @@ func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, revokeEnrolments, c.PersonID, c.Link.At); err != nil {
+		older := revokeEnrolments
+		if c.ResetFactors {
+			older = revokeEveryLink
+		}
+		if _, err := tx.Exec(ctx, older, c.PersonID, c.Link.At); err != nil {
 			return fmt.Errorf("revoke the links of %s: %w", c.PersonID, err)
 		}
 		if c.ResetFactors {

@@ -76,15 +76,16 @@ func OfStaff() []Meaning {
 	}
 }
 
-// OfAccount lists what some member can do, in the words of the account site.
+// OfAccount lists what some member can do by a token or an application, in the words of the account site: to invite
+// somebody, and to change who is in the account, takes a person.
 func OfAccount() []Meaning {
 	return []Meaning{
-		{ServicesRead, "See services, their traffic and alerts"},
-		{InvoicesRead, "See invoices"},
+		{ServicesRead, "See the account's services, their traffic and alerts"},
+		{InvoicesRead, "See the account's invoices"},
 		{AccountRead, "See the account's profile and addresses"},
 		{AccountWrite, "Change the account's profile and addresses"},
 		{MembersRead, "See the account's people and invitations"},
-		{MembersWrite, "Change the account's people and invitations"},
+		{MembersWrite, "Take invitations to the account back"},
 	}
 }
 
@@ -115,21 +116,15 @@ func OfRights(rights string) Set {
 	return Set{}
 }
 
-// OfMembers lists what some member can do: the scopes that a customer's token can have.
-func OfMembers() []Permission { return OfRights(Owner).List() }
-
-// OverAccounts is the permission by which staff do for every account what a member may do in his own; empty for what is
-// no member's.
-func OverAccounts(p Permission) Permission {
-	switch p {
-	case ServicesRead, InvoicesRead:
-		return p
+// OverAccounts is what staff need to do to any account what a member with this permission does to his own.
+func OverAccounts(of Permission) Permission {
+	switch of {
 	case AccountRead, MembersRead:
 		return CustomersRead
 	case AccountWrite, MembersWrite:
 		return CustomersWrite
 	}
-	return ""
+	return of
 }
 
 // OfTokens lists the scopes that the tokens of a site can have. To look at an account as somebody takes a person.

@@ -30,7 +30,8 @@ type Link struct {
 var findLinkSQL string
 
 // FindLink finds a link of a site that works, by its token's hash. Links live by the machine's clock. Errors: NotFound,
-// which is the same for one that was used, revoked, is too old, or is of the other site.
+// which is the same for one that was used, revoked, is too old, is of the other site, or lets into an account of which its
+// sender is no owner any more.
 func FindLink(ctx context.Context, db query.Postgres, site string, hash secret.Hash, now time.Time) (Link, error) {
 	return query.One[Link](ctx, db, "link", findLinkSQL, site, hash[:], now)
 }

@@ -9,7 +9,9 @@ with object as (
     union
     select of_object.id from object o, lateral (
         select a.id from audit a
-        where a.aggregate_id = o.id and a.aggregate_type in ('customer', 'service') and ($3::timestamptz is null or (a.at, a.id) < ($3, $4::bigint))
+        where a.aggregate_id = o.id and a.aggregate_type in ('customer', 'service')
+          and a.command <> 'account.WriteNote' -- for staff alone, as the note is
+          and ($3::timestamptz is null or (a.at, a.id) < ($3, $4::bigint))
         order by a.at desc, a.id desc limit $5
     ) of_object
 )

@@ -87,13 +87,14 @@ func (d Desk) listScopes(_ context.Context, in *struct {
 	return ScopeList{Items: cmd.Scopes(in.Site)}, nil
 }
 
-// own is what whoever orders may do himself: no client gets more than that to do by itself.
-func own(ctx context.Context) []permission.Permission {
-	return guard.PrincipalOf(ctx).Permissions.List()
+// by is who orders. All of these want a person.
+func by(ctx context.Context) *uuid.UUID {
+	id := guard.PrincipalOf(ctx).Person
+	return &id
 }
 
 func (d Desk) createClient(ctx context.Context, in *struct{ Body NewClientBody }) (WithSecret, error) {
-	order := cmd.CreateClient{ClientID: uuid.New(), Site: in.Body.Site, ClientSettings: in.Body.settings(), Orderer: own(ctx)}
+	order := cmd.CreateClient{ClientID: uuid.New(), Site: in.Body.Site, By: by(ctx), ClientSettings: in.Body.settings()}
 	drawn := ""
 	if !in.Body.Public {
 		t := token.New(token.ClientSecret)
@@ -115,7 +116,7 @@ func (d Desk) changeClient(ctx context.Context, in *struct {
 	ClientInput
 	Body ClientBody
 }) (WithSecret, error) {
-	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.ChangeClient{ClientID: in.ID, ClientSettings: in.Body.settings(), Orderer: own(ctx)}); err != nil {
+	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.ChangeClient{ClientID: in.ID, By: by(ctx), ClientSettings: in.Body.settings()}); err != nil {
 		return WithSecret{}, err
 	}
 	return d.shown(ctx, in.ID, "")
@@ -129,7 +130,7 @@ func (d Desk) deleteClient(ctx context.Context, in *ClientInput) (*struct{}, err
 func (d Desk) rotateSecret(ctx context.Context, in *ClientInput) (WithSecret, error) {
 	t := token.New(token.ClientSecret)
 	hash := t.Hash()
-	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.RotateClientSecret{ClientID: in.ID, SecretHash: hash, Orderer: own(ctx)}); err != nil {
+	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.RotateClientSecret{ClientID: in.ID, By: by(ctx), SecretHash: hash}); err != nil {
 		return WithSecret{}, err
 	}
 	return d.shown(ctx, in.ID, t.Reveal())

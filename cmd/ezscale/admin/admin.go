@@ -83,6 +83,9 @@ func newCreateCommand() *cobra.Command {
 		if strings.TrimSpace(name) == "" {
 			return misuse(cmd, "--name is missing")
 		}
+		if len(roles) == 0 {
+			return misuse(cmd, "--role is empty: name a role, or leave it out for admin")
+		}
 		return withDesk(cmd, func(ctx context.Context, d *desk) error {
 			link, t := d.link()
 			order := staffcmd.EnrolStaff{PersonID: newID(), Email: args[0], PersonName: name, Roles: roles, Link: link}

@@ -131,6 +131,7 @@ func TestWrongInput(t *testing.T) {
 		"create ada":                     "name one mail address",
 		"create a@b.example":             "--name is missing",
 		"create a@b --name A --role x":   "there is no role x",
+		"create a@b --name A --role=":    "--role is empty",
 		"create a@b@c --name A":          "is not a mail address",
 		"enrol a@example.com b@x":        "name one mail address",
 		"suspend":                        "name one mail address",

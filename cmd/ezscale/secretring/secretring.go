@@ -97,13 +97,24 @@ func open(cmd *cobra.Command) (*desk, error) {
 	return &desk{platform, keks}, nil
 }
 
-// current is the ring as it is now.
+// read reads the ring as it is now.
+func (d *desk) read(ctx context.Context) (vault.State, error) {
+	state, err := vault.Read(ctx, d.Pool)
+	return state, toInit(err)
+}
+
+// current is the ring as it is now, opened.
 func (d *desk) current(ctx context.Context) (vault.Opened, error) {
 	opened, err := vault.Current(ctx, d.Pool, d.keks)
+	return opened, toInit(err)
+}
+
+// toInit says how a ring is made where there is none.
+func toInit(err error) error {
 	if errors.Is(err, vault.ErrNoRing) {
-		return opened, fmt.Errorf("%w: `ezscale secrets init` makes it", err)
+		return fmt.Errorf("%w: `ezscale secrets init` makes it", err)
 	}
-	return opened, err
+	return err
 }
 
 // chosen is the ring of this moment, and the key that was named.

@@ -1,7 +1,6 @@
 package secretring
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -71,10 +70,7 @@ A key is the primary, which seals; or it reads; or it is missing, and its values
 
 func (d *desk) status(cmd *cobra.Command) (status, error) {
 	ctx := cmd.Context()
-	state, err := vault.Read(ctx, d.Pool)
-	if errors.Is(err, vault.ErrNoRing) {
-		return status{}, fmt.Errorf("%w: `ezscale secrets init` makes it", err)
-	}
+	state, err := d.read(ctx)
 	if err != nil {
 		return status{}, err
 	}

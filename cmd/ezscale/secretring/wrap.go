@@ -63,18 +63,19 @@ func madeToo(d *desk) string {
 	return ", which would be made too"
 }
 
-// replaceLost begins anew, if the ring really does not open.
+// replaceLost begins anew, if the ring really does not open. It is read once, so that a database that does not answer is
+// never taken for a key that is lost.
 func replaceLost(ctx context.Context, out io.Writer, d *desk, apply bool) error {
-	opened, err := d.current(ctx)
+	state, err := d.read(ctx)
+	if err != nil {
+		return err
+	}
+	opened, err := state.Open(d.keks)
 	if err == nil {
 		return fmt.Errorf("the ring opens by %s: nothing is lost", opened.By)
 	}
 	if errors.Is(err, keyring.ErrKMS) {
 		return fmt.Errorf("who does not answer has not lost the key; where it is gone for good, let EZSCALE_SECRET_KEY and EZSCALE_SECRET_KEY_OLD name it no more: %w", err)
-	}
-	state, unread := vault.Read(ctx, d.Pool)
-	if unread != nil {
-		return err
 	}
 	fmt.Fprintf(out, "the ring does not open: %v\n", err)
 	lost, err := d.values(ctx)

@@ -1,6 +1,6 @@
 // Package cloudflare believes what Cloudflare says of a request to the staff's site: that its sender has passed Zero
-// Trust (Access), in the header Cf-Access-Jwt-Assertion, and which address the sender has, in CF-Connecting-IP. Access
-// is a layer in front of the staff's own login and takes the place of nothing behind it.
+// Trust (Access), in the header Cf-Access-Jwt-Assertion. Access is a layer in front of the staff's own login and takes
+// the place of nothing behind it. Which address the sender has, package api/guard finds out.
 //
 // An assertion is a JWT (RFC 7519), signed by the team's key. Its header is judged first, before any key is looked at:
 // RS256 and nothing else, so that neither "none" nor an HMAC under the public key gets anywhere; a key id; no header
