@@ -61,7 +61,7 @@ func (d Desk) Register(t route.Table) {
 	route.ServeRaw(t, op("POST", "/password/forgot", "forget-password", "Ask for a link to set another password", mailing, http.StatusAccepted), d.forgot)
 	route.Serve(t, op("POST", "/links/look", "look-at-link", "What a mailed link is for", link, 0), d.look)
 	route.Serve(t, op("POST", "/links/verify", "verify-email", "Follow the link that verifies a mail address", password, 0), d.verify)
-	route.ServeRaw(t, op("POST", "/password/reset", "reset-password", "Set another password by a link: every session ends, second factors stay", password, http.StatusNoContent), d.reset)
+	route.ServeRaw(t, op("POST", "/password/reset", "reset-password", "Set another password by a link: every session, API token and application ends, second factors stay", password, http.StatusNoContent), d.reset)
 	route.Serve(t, op("POST", "/invitations/accept", "accept-invitation", "Join an account by a link", password, 0), d.accept)
 	route.ServeRaw(t, op("POST", "/me/email", "change-email", "Ask for a link to a new mail address, which counts once it is followed", guard.Self().Fresh(), http.StatusAccepted), d.changeEmail)
 

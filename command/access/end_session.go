@@ -53,10 +53,7 @@ func (c EndSession) Validate() error {
 	return fields.Err()
 }
 
-const (
-	endOwnSession  = `update session set ended_at = $3 where id = $1 and person_id = $2 and ended_at is null`
-	endAllSessions = `update session set ended_at = $2 where person_id = $1 and ended_at is null and id is distinct from $3`
-)
+const endOwnSession = `update session set ended_at = $3 where id = $1 and person_id = $2 and ended_at is null`
 
 // Handle ends the session.
 func (c EndSession) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {

@@ -249,12 +249,22 @@ func TestLinksThatDoNotWork(t *testing.T) {
 func TestAResetEndsSessionsAndLeavesSecondFactors(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	person, _ := h.settled("ada@example.com")
+	person, account := h.settled("ada@example.com")
+	bob, _ := h.settled("bob@example.com")
 	h.session(person)
+	h.Holdings(person, account)
+	h.Holdings(bob, account)
 	h.Exec(`insert into passkey (id, person_id, credential_id, public_key, backup_eligible, backed_up, name, created_at) values (gen_random_uuid(), $1, '\x01', '\x02', true, true, 'key', now())`, person)
 	order := identity.ResetPassword{Proof: h.mailed(h.forgotten("ADA@example.com")), Joining: h.joining(), PersonID: person, PasswordHash: "new"}
 	worldtest.Must(h.World, order)
-	worldtest.CheckChanged(h.World, "identity.ResetPassword", `{"password": "[redacted]"} {"password": "[redacted]"}`)
+	worldtest.CheckChanged(h.World, "identity.ResetPassword", `{"tokens": 1, "password": "[redacted]", "applications": 1, "open_sessions": 2} {"tokens": 0, "password": "[redacted]", "applications": 0, "open_sessions": 0}`)
+	if mine, his := h.Held(person), h.Held(bob); mine != "0 0 0" || his != "1 1 1" {
+		t.Errorf("sessions, tokens, grants: %s of hers, %s of his", mine, his)
+	}
+	told := worldtest.One[string](h.World, `select payload::text from outbox where type = 'credential.CredentialChanged' order by txid desc limit 1`)
+	if want := `{"kind": "password", "change": "reset", "person_id": "` + person.String() + `", "tokens_ended": 1, "sessions_ended": 2, "applications_ended": 1}`; told != want {
+		t.Errorf("told %s, want %s", told, want)
+	}
 	if got := worldtest.One[string](h.World, `select concat_ws(' ', (select hash from password where person_id = $1), (select count(*) from passkey where person_id = $1))`, person); got != "new 1" {
 		t.Errorf("got %q", got)
 	}
@@ -290,7 +300,7 @@ func TestAChangeOfAddress(t *testing.T) {
 	h.want("ada@example.com t ada@example.com Engines Ltd owner, ada@new.example f, bob@example.com t bob@example.com Engines Ltd owner")
 	stolen := h.mailed(h.forgotten("ada@example.com"))
 	worldtest.Must(h.World, identity.VerifyEmail{Proof: h.mailed(link), Joining: h.joining(), PersonID: person, But: &here})
-	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"email": "[redacted]"} {"email": "[redacted]"}`)
+	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"email": "[redacted]", "open_sessions": 1} {"email": "[redacted]", "open_sessions": 0}`)
 	if got := worldtest.One[string](h.World, `select email || ' ' || (email_verified_at is not null) from person where id = $1`, person); got != "ada@new.example true" {
 		t.Errorf("got %q", got)
 	}

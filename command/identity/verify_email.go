@@ -11,6 +11,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/schemas/events"
@@ -47,6 +48,7 @@ type provedFields struct {
 	Company  string `json:"company,omitempty" audit:"redact"`
 	Verified bool   `json:"verified"`
 	Password string `json:"password,omitempty" audit:"redact"`
+	ending.Ended
 }
 
 // Name is the command's name.
@@ -88,8 +90,6 @@ const (
 	setAddress = `update person set email = $2, email_verified_at = $3 where id = $1`
 
 	keepReplaced = `update link set replaced = $2 where id = $1`
-
-	endOthers = `update session set ended_at = $2 where person_id = $1 and ended_at is null and id is distinct from $3`
 )
 
 // verifiable is a person whose address is about to be verified.
@@ -149,11 +149,13 @@ func (c VerifyEmail) move(ctx context.Context, tx pgx.Tx, meta command.Meta, per
 	if _, err := tx.Exec(ctx, revokeLinks, c.PersonID, PurposeReset, c.At); err != nil { // it lies in the old mailbox
 		return Verified{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
 	}
-	if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, c.But); err != nil {
-		return Verified{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+	sessions, err := ending.Sessions(ctx, tx, c.PersonID, c.At, c.But)
+	if err != nil {
+		return Verified{}, nil, err
 	}
-	changed := []events.Event{events.PersonChanged{PersonID: c.PersonID}, events.CredentialChanged{PersonID: c.PersonID, Kind: "email", Change: "changed"}}
-	change := command.Change{Before: provedFields{Email: person.email, Verified: true}, After: provedFields{Email: email, Verified: true}}
+	changed := []events.Event{events.PersonChanged{PersonID: c.PersonID}, events.CredentialChanged{PersonID: c.PersonID, Kind: "email", Change: "changed", SessionsEnded: sessions}}
+	was := provedFields{Email: person.email, Verified: true, Ended: ending.Ended{Sessions: sessions}}
+	change := command.Change{Before: was, After: provedFields{Email: email, Verified: true}}
 	return Verified{PersonID: c.PersonID, Change: change}, changed, nil
 }
 
