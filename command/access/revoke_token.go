@@ -14,7 +14,8 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// RevokeToken ends a person's token. It stays in the table, so that the audit log's ids lead somewhere.
+// RevokeToken ends a person's token. It stays in the table for a year (package retention), so that the audit log's ids lead
+// somewhere.
 type RevokeToken struct {
 	TokenID  uuid.UUID `json:"token_id"`
 	PersonID uuid.UUID `json:"person_id"` // whose it has to be

@@ -1,11 +1,14 @@
 package access_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
@@ -108,6 +111,40 @@ func TestSessionsEnd(t *testing.T) {
 	over, err := query.Ended(t.Context(), w.Pool, []uuid.UUID{one.SessionID, two.SessionID, three.SessionID}, w.at)
 	if err != nil || len(over) != 3 {
 		t.Errorf("over are %v, %v", over, err)
+	}
+}
+
+// Somebody who signs in for ever has fifty sessions, also when all of it happens at once.
+func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, seen := token.New(token.Session), token.New(token.Session)
+	worldtest.Must(w.World, w.order(first))
+	order := w.order(seen)
+	worldtest.Must(w.World, order)
+	if err := access.SessionSeen(t.Context(), w.Pool, order.SessionID, w.at.Add(time.Minute), w.Meta().IP); err != nil {
+		t.Fatal(err)
+	}
+	w.at = w.at.Add(time.Second)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 13 {
+				mine := token.New(token.Session)
+				if _, err := command.Run(context.Background(), w.DB, w.Meta(), w.order(mine)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	last := token.New(token.Session)
+	worldtest.Must(w.World, w.order(last))
+	if n := worldtest.One[int](w.World, `select count(*) from session where ended_at is null`); n != 50 {
+		t.Errorf("%d sessions are open", n)
+	}
+	if w.found(first, "account", w.at) || !w.found(seen, "account", w.at) || !w.found(last, "account", w.at) {
+		t.Error("the one that was not seen for the longest time has to go, and no other")
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/identity"
-	"github.com/ezscale/platform/command/identity/retention"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/retention"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/token"
 )
@@ -406,12 +406,12 @@ func TestWhatIsForgotten(t *testing.T) {
 	h.SetTime(h.Now().AddDate(0, 0, 6))
 	h.register("late@example.com")
 	h.SetTime(h.Now().AddDate(0, 0, 2))
-	if n, err := retention.ForgetUnverified(t.Context(), h.Pool, h.Now().AddDate(0, 0, -7)); n != 1 || err != nil {
+	if n, err := retention.Unverified(t.Context(), h.Pool, h.Now().AddDate(0, 0, -7)); n != 1 || err != nil {
 		t.Errorf("forgot %d, %v", n, err)
 	}
 	h.want("ada@example.com t ada@example.com Engines Ltd owner, late@example.com f")
 	h.forgotten("ada@example.com")
-	if n, err := retention.ForgetLinks(t.Context(), h.Pool, h.Now()); n != 2 || err != nil { // of Ada's registration, and the late one's, which is too old
+	if n, err := retention.Links(t.Context(), h.Pool, h.Now()); n != 2 || err != nil { // of Ada's registration, and the late one's, which is too old
 		t.Errorf("forgot %d links, %v", n, err)
 	}
 	if n := worldtest.One[int](h.World, `select count(*) from link where person_id = $1`, person); n != 1 {

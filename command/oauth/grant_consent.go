@@ -74,7 +74,7 @@ select exists (select from oauth_grant where person_id = $1 and client_id = $2 a
 
 	endOldFamilies = `
 update oauth_grant set revoked_at = $3
-where id in (select id from oauth_grant where person_id = $1 and client_id = $2 and revoked_at is null and expires_at > $3 order by used_at desc, id desc offset $4)`
+where id in (select id from oauth_grant where person_id = $1 and client_id = $2 and id <> $5 and revoked_at is null and expires_at > $3 order by used_at desc, id desc offset $4)`
 )
 
 // Handle writes the consent down.
@@ -90,7 +90,7 @@ func (c GrantConsent) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Gr
 	if tag.RowsAffected() == 0 {
 		return Granted{}, nil, fault.New(fault.Conflict, "consent_not_possible", "this application cannot be given that access")
 	}
-	if _, err := tx.Exec(ctx, endOldFamilies, c.PersonID, c.ClientID, c.At, maxFamilies); err != nil {
+	if _, err := tx.Exec(ctx, endOldFamilies, c.PersonID, c.ClientID, c.At, maxFamilies-1, c.GrantID); err != nil {
 		return Granted{}, nil, fmt.Errorf("end old consents of %s: %w", c.PersonID, err)
 	}
 	if before {
