@@ -7,6 +7,7 @@ import (
 
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
 	"github.com/ezscale/platform/query/access"
 )
@@ -49,7 +50,7 @@ func ofOAuth(site Site, t access.OAuthToken) *Principal {
 			p.Customer, p.Account = *t.CustomerID, t.CustomerName
 		}
 	}
-	p.Client, p.Scopes = t.ClientID, t.Scopes
+	p.Client, p.Scopes, p.oauth = t.ClientID, t.Scopes, secret.Hash(t.Hash)
 	p.Permissions = p.Permissions.And(permissions(t.Scopes)).And(permissions(t.ClientScopes))
 	return p
 }

@@ -53,11 +53,12 @@ type Principal struct {
 	Factors      []string
 	ProvedAt     time.Time // of the session
 	ExpiresAt    time.Time
-	SecondFactor bool       // the person has one, used or not
-	Impersonator *uuid.UUID // staff who look at the account as the person
-	Reason       string     // why they do
-	Client       uuid.UUID  // the OAuth client that acts, for the person or by itself; nil UUID: none
-	Scopes       []string   // of its token
+	SecondFactor bool        // the person has one, used or not
+	Impersonator *uuid.UUID  // staff who look at the account as the person
+	Reason       string      // why they do
+	Client       uuid.UUID   // the OAuth client that acts, for the person or by itself; nil UUID: none
+	Scopes       []string    // of its token
+	oauth        secret.Hash // of that token
 }
 
 // IsStaff tells staff from customers.
@@ -68,17 +69,6 @@ func (p *Principal) InPerson() bool { return p.Session != uuid.Nil }
 
 // TwoFactors tells whether the session was opened with more than a password.
 func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
-
-// credential is the id of what the principal came with, nil UUID for the operator's token.
-func (p *Principal) credential() uuid.UUID {
-	switch {
-	case p == nil:
-		return uuid.Nil
-	case p.Session != uuid.Nil:
-		return p.Session
-	}
-	return p.Token
-}
 
 // Scope is what the principal may see.
 func (p *Principal) Scope() query.Scope {

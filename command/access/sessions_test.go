@@ -108,9 +108,9 @@ func TestSessionsEnd(t *testing.T) {
 	if got := worldtest.Must(w.World, access.EndSession{SessionID: three.SessionID, PersonID: w.person, At: w.at}); got.Sessions != 1 || w.found(third, "account", w.at) {
 		t.Errorf("ended %+v", got)
 	}
-	over, err := query.Ended(t.Context(), w.Pool, []uuid.UUID{one.SessionID, two.SessionID, three.SessionID}, w.at)
-	if err != nil || len(over) != 3 {
-		t.Errorf("over are %v, %v", over, err)
+	left, err := query.FindSessions(t.Context(), w.Pool, []uuid.UUID{one.SessionID, two.SessionID, three.SessionID}, w.at)
+	if err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestWhoIsNotActiveHasNoSession(t *testing.T) {
 	if w.found(own, "account", w.at) {
 		t.Error("a suspended person's session works on")
 	}
-	if over, _ := query.Ended(t.Context(), w.Pool, []uuid.UUID{order.SessionID}, w.at); len(over) != 1 {
+	if left, err := query.FindSessions(t.Context(), w.Pool, []uuid.UUID{order.SessionID}, w.at); len(left) != 0 || err != nil {
 		t.Error("a suspended person's streams flow on")
 	}
 	worldtest.Refused(w.World, w.order(token.New(token.Session)), fault.Forbidden, "person_not_active")
