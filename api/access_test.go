@@ -42,7 +42,7 @@ func needs() map[string]string {
 		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
 		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
 		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
-		"choose-account": "self person", "list-own-accounts": "self",
+		"choose-account": "self person", "leave-account": "self fresh", "list-own-accounts": "self",
 		"get-me": "self person", "change-me": "self person", "set-password": "self fresh", "begin-passkey": "self fresh", "add-passkey": "self person",
 		"rename-passkey": "self person", "remove-passkey": "self fresh", "begin-totp": "self fresh", "confirm-totp": "self person", "remove-totp": "self fresh",
 		"issue-recovery-codes": "self fresh", "list-sessions": "self person", "end-session": "self person", "end-other-sessions": "self person",
@@ -86,7 +86,7 @@ func (r route) on(service, invoice string) string {
 	if strings.Contains(r.path, "/invoices/") {
 		id = invoice
 	}
-	return strings.NewReplacer("{person_id}", "00000000-0000-7000-8000-0000000000ff", "{id}", id, "{name}", "x", "{email}", "a@example.com", "{if_index}", "1").Replace(r.path)
+	return strings.NewReplacer("{person_id}", "00000000-0000-7000-8000-0000000000ff", "{customer_id}", "00000000-0000-7000-8000-0000000000ff", "{id}", id, "{name}", "x", "{email}", "a@example.com", "{if_index}", "1").Replace(r.path)
 }
 
 func (r route) body() string {

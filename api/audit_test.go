@@ -137,7 +137,7 @@ func TestCustomersSeeTheirOwnActivity(t *testing.T) {
 	for _, x := range whole {
 		told = append(told, x.By+" "+x.Command+" "+x.IP)
 	}
-	want := "system test.Step |other test.Foreign |you test.Own 198.51.100.7|staff identity.ChangeCustomer |system identity.ChangeMember |staff provisioning.CreateService |staff identity.RegisterCustomer "
+	want := "system test.Step |other test.Foreign |you test.Own 198.51.100.7|staff identity.ChangeCustomer |system membership.Change |staff provisioning.CreateService |staff identity.RegisterCustomer "
 	if got := strings.Join(told, "|"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

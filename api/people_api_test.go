@@ -429,3 +429,32 @@ func TestTheWallHoldsForAccounts(t *testing.T) {
 		}
 	}
 }
+
+// Anybody leaves an account by himself, but the last owner; his session goes on, and looks at no account.
+func TestLeavingAnAccount(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	customer := e.account("a@example.com")
+	s := e.tenant("a@example.com", "read_only")
+	program := e.tokenFor(s.id, &customer, "services.read")
+	s.do("404", "DELETE", "/me/accounts/"+e.account("b@example.com").String(), "")
+	s.do("204", "DELETE", "/me/accounts/"+customer.String(), "")
+	if got := decode[map[string]any](t, s.do("200", "GET", "/session", "")); got["restricted"] != "no_account" || got["customer_id"] != nil {
+		t.Errorf("session %v", got)
+	}
+	if got := e.call("GET", "/api/v1/services", "", program); got.status != 401 {
+		t.Errorf("the token works on: %d", got.status)
+	}
+	s.do("404", "DELETE", "/me/accounts/"+customer.String(), "")
+	e.exec(`delete from membership where customer_id = $1`, customer)
+	owner := e.tenant("a@example.com", "owner")
+	owner.do("409 last_owner", "DELETE", "/me/accounts/"+customer.String(), "")
+	owner.do("409 last_owner", "DELETE", "/account/members/"+owner.id.String(), "")
+	e.tenant("a@example.com", "owner")
+	owner.do("204", "DELETE", "/account/members/"+owner.id.String(), "")
+	owner.do("200", "GET", "/session", "")
+	e.machine.ahead.Store(int64(11 * time.Minute))
+	other := e.tenant("b@example.com", "read_only")
+	e.exec(`update session set proved_at = proved_at - interval '11 minutes' where person_id = $1`, other.id)
+	other.do("403 proof_required", "DELETE", "/me/accounts/"+e.account("b@example.com").String(), "")
+}

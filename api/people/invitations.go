@@ -9,6 +9,7 @@ import (
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/identity"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/query/identity"
@@ -138,14 +139,30 @@ func (d Desk) changeMember(ctx context.Context, in *struct {
 	if err != nil {
 		return identity.Member{}, err
 	}
-	order := cmd.ChangeMember{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID, Rights: in.Body.Rights}
+	order := membership.Change{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID, Rights: in.Body.Rights, At: d.MachineNow()}
 	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)
 	m.Rights = in.Body.Rights
 	return m, err
 }
 
 func (d Desk) removeMember(ctx context.Context, in *MemberInput) (*struct{}, error) {
-	order := cmd.ChangeMember{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID}
+	p := guard.PrincipalOf(ctx)
+	if in.PersonID == p.Person {
+		return d.leave(ctx, &AccountInput{CustomerID: p.Customer})
+	}
+	order := membership.Change{CustomerID: p.Customer, PersonID: in.PersonID, At: d.MachineNow()}
+	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
+	return &struct{}{}, err
+}
+
+// AccountInput names one of one's own accounts in an operation's path.
+type AccountInput struct {
+	CustomerID uuid.UUID `path:"customer_id" format:"uuid"`
+}
+
+func (d Desk) leave(ctx context.Context, in *AccountInput) (*struct{}, error) {
+	p := guard.PrincipalOf(ctx)
+	order := membership.Leave{CustomerID: in.CustomerID, PersonID: p.Person, SessionID: p.Session, At: d.MachineNow()}
 	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return &struct{}{}, err
 }

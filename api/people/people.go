@@ -70,6 +70,7 @@ func (d Desk) Register(t route.Table) {
 	route.Serve(t, op("GET", "/account/members", "list-members", "People of the account, owners first", guard.May(permission.MembersRead), 0), d.members)
 	route.Serve(t, op("PUT", "/account/members/{person_id}", "change-member", "Change a member's rights", guard.May(permission.MembersWrite).Fresh(), 0), d.changeMember)
 	route.ServeRaw(t, op("DELETE", "/account/members/{person_id}", "remove-member", "Take a member out of the account", guard.May(permission.MembersWrite).Fresh(), http.StatusNoContent), d.removeMember)
+	route.ServeRaw(t, op("DELETE", "/me/accounts/{customer_id}", "leave-account", "Leave an account; the last owner stays. This session goes on, without it", guard.Self().Fresh(), http.StatusNoContent), d.leave)
 	route.Serve(t, op("GET", "/account/invitations", "list-invitations", "Invitations that are open", guard.May(permission.MembersRead), 0), d.invitations)
 	route.Serve(t, op("POST", "/account/invitations", "invite-member", "Invite somebody by mail; again: a new link", guard.May(permission.MembersWrite).Fresh(), http.StatusCreated), d.invite)
 	route.ServeRaw(t, op("DELETE", "/account/invitations/{id}", "revoke-invitation", "Take an invitation back", guard.May(permission.MembersWrite), http.StatusNoContent), d.revoke)

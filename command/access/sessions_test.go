@@ -12,6 +12,7 @@ import (
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/token"
@@ -30,7 +31,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{World: worldtest.New(t), at: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	w.account = w.Customer("a@example.com")
 	w.person = worldtest.Must(w.World, identity.RegisterPerson{PersonID: w.NewID(), Site: "account", Email: "p@example.com", PersonName: "P", Verified: true}).PersonID
-	worldtest.Must(w.World, identity.ChangeMember{CustomerID: w.account, PersonID: w.person, Rights: "owner"})
+	worldtest.Must(w.World, membership.Change{CustomerID: w.account, PersonID: w.person, Rights: "owner", At: w.Now()})
 	return w
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/command/retention"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/token"
@@ -350,7 +351,7 @@ func TestInvitations(t *testing.T) {
 	}
 	worldtest.Refused(h.World, identity.Invite{LinkID: h.NewID(), CustomerID: customer, Email: "late@example.com", Rights: "billing", At: h.Now()}, fault.Conflict, "too_many_invitations")
 	h.invited(customer, "guest7@example.com", "billing") // again is not more
-	worldtest.Refused(h.World, identity.ChangeMember{CustomerID: customer, PersonID: owner}, fault.Conflict, "last_owner")
+	worldtest.Refused(h.World, membership.Change{CustomerID: customer, PersonID: owner, At: h.Now()}, fault.Conflict, "last_owner")
 }
 
 // Two owners who take each other out at once leave one.
@@ -360,13 +361,13 @@ func TestAnOwnerIsLeft(t *testing.T) {
 	_, customer := h.settled("o0@example.com")
 	for i := 1; i < 8; i++ {
 		p, _ := h.settled(fmt.Sprintf("o%d@example.com", i))
-		worldtest.Must(h.World, identity.ChangeMember{CustomerID: customer, PersonID: p, Rights: "owner"})
+		worldtest.Must(h.World, membership.Change{CustomerID: customer, PersonID: p, Rights: "owner", At: h.Now()})
 	}
 	owners := worldtest.One[[]uuid.UUID](h.World, `select array_agg(person_id) from membership where customer_id = $1`, customer)
 	var all sync.WaitGroup
 	for i, p := range owners {
 		all.Go(func() {
-			err := run(h, identity.ChangeMember{CustomerID: customer, PersonID: p, Rights: []string{"", "billing"}[i%2]})
+			err := run(h, membership.Change{CustomerID: customer, PersonID: p, Rights: []string{"", "billing"}[i%2], At: h.Now()})
 			if err != nil && !fault.Is(err, fault.Conflict) {
 				t.Error(err)
 			}

@@ -25,6 +25,7 @@ const (
 	TemplateCredential   = "credential"
 	TemplateSignIn       = "sign_in"
 	TemplateMembership   = "membership"
+	TemplateLeft         = "member_gone" // to owners
 	TemplateApplication  = "application"
 )
 
@@ -122,6 +123,9 @@ func (n PersonNotice) news(template, brand string) words {
 		return words{Subject: "An application has access" + on, Action: "Look at your applications", Path: "/security",
 			Lines: []string{"At " + minute(n.At) + " somebody who was signed in as you allowed the application “" + short(n.Application) + "” access" + on + ".", "It may use: " + strings.Join(n.Scopes, ", ") + "."},
 			After: []string{"Take it back on that page if you do not want it any more. " + alarm}}
+	case TemplateLeft:
+		return words{Subject: "Somebody has left " + short(n.Account), Action: "Look at the account's people", Path: "/account/members",
+			Lines: []string{short(n.By) + " (" + n.Address + ") has left the account " + short(n.Account) + ", at " + minute(n.At) + ". What he had there has ended: sessions, API tokens, applications."}}
 	case TemplateMembership:
 		said := "You are now " + rights(n.Rights) + " in the account " + short(n.Account) + "."
 		if n.Rights == "" {

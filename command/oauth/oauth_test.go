@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
@@ -31,7 +32,7 @@ func newWorld(t *testing.T) *world {
 	w.door = w.Database.Pool(postgres.RoleDoor)
 	w.account = w.Customer("a@example.com")
 	w.person = worldtest.Must(w.World, identity.RegisterPerson{PersonID: w.NewID(), Site: "account", Email: "p@example.com", PersonName: "P", Verified: true}).PersonID
-	worldtest.Must(w.World, identity.ChangeMember{CustomerID: w.account, PersonID: w.person, Rights: "owner"})
+	worldtest.Must(w.World, membership.Change{CustomerID: w.account, PersonID: w.person, Rights: "owner", At: w.Now()})
 	w.session = w.Holdings(w.person, w.account)
 	w.Exec(`delete from oauth_grant`)
 	hash := token.New(token.ClientSecret).Hash()

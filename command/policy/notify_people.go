@@ -73,5 +73,10 @@ func (c NotifyConfig) membership(ctx context.Context, tx pgx.Tx, e events.Event,
 	if !ok {
 		return fmt.Errorf("%T is not the event of this rule", e)
 	}
+	if changed.Left {
+		if err := c.queue(ctx, tx, notify.QueueLeft{EventID: h.ID, CustomerID: changed.CustomerID, PersonID: changed.PersonID}); err != nil {
+			return err
+		}
+	}
 	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateMembership, PersonID: changed.PersonID, CustomerID: changed.CustomerID, Rights: changed.Rights})
 }

@@ -13,11 +13,12 @@ type PersonChanged struct {
 	PersonID uuid.UUID `json:"person_id"`
 }
 
-// MembershipChanged gives a person rights in an account, or takes them.
+// MembershipChanged gives a person rights in an account, or takes them. When he left, the account's owners are told.
 type MembershipChanged struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	PersonID   uuid.UUID `json:"person_id"`
 	Rights     string    `json:"rights,omitempty"` // owner, billing, technical, read_only; empty: none any more
+	Left       bool      `json:"left,omitempty"`   // by his own will
 }
 
 // LinkRequested asks for a link to be mailed. To whom, and with which token, is in no event.
