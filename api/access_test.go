@@ -36,7 +36,7 @@ func needs() map[string]string {
 		"list-roles": "staff.read", "list-role-permissions": "staff.read", "create-role": "staff.write fresh", "change-role": "staff.write fresh", "delete-role": "staff.write fresh",
 		"use-enrolment": "open", "impersonate": "impersonate fresh", "list-impersonations": "impersonate", "begin-impersonation": "open",
 		"register": "open", "forget-password": "open", "look-at-link": "open", "verify-email": "open", "reset-password": "open", "accept-invitation": "open", "change-email": "self fresh",
-		"get-account": "account.read", "change-account": "account.write", "list-members": "members.read", "change-member": "members.write fresh", "remove-member": "members.write fresh",
+		"get-account": "account.read", "change-account": "account.write", "change-contact": "account.write", "change-customer-contact": "customers.write", "list-members": "members.read", "change-member": "members.write fresh", "remove-member": "members.write fresh",
 		"list-invitations": "members.read", "invite-member": "members.write fresh", "revoke-invitation": "members.write",
 		"get-customer": "customers.read", "change-customer-profile": "customers.write", "change-customer-status": "customers.write", "list-customer-notes": "customers.read",
 		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",

@@ -458,3 +458,28 @@ func TestLeavingAnAccount(t *testing.T) {
 	e.exec(`update session set proved_at = proved_at - interval '11 minutes' where person_id = $1`, other.id)
 	other.do("403 proof_required", "DELETE", "/me/accounts/"+e.account("b@example.com").String(), "")
 }
+
+// The address that invoices go to is one of the account's people's, or what staff say; it follows its owner.
+func TestContactOfAnAccount(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	a := e.newcomer("ada@example.com")
+	shown := func(got answer) string { return decode[struct{ Email string }](t, got).Email }
+	before := decode[struct{ Version int64 }](t, e.want(200, "", "GET", "/account", "", a)).Version
+	e.want(422, "", "PUT", "/account/contact", `{"email":"books@example.com"}`, a)
+	id := value[string](e, `select id::text from customer where email = 'ada@example.com'`)
+	if got := shown(e.want(200, "", "PUT", "/customers/"+id+"/contact", `{"email":"books@example.com"}`, operator)); got != "books@example.com" {
+		t.Errorf("got %s", got)
+	}
+	e.want(409, "version_mismatch", "PUT", "/account/contact", fmt.Sprintf(`{"email":"ada@example.com","version":%d}`, before), a)
+	e.want(409, "version_mismatch", "PUT", "/account/contact", `{"email":"ada@example.com"}`, a, with("If-Match", fmt.Sprint(before)))
+	if got := shown(e.want(200, "", "PUT", "/account/contact", `{"email":"Ada@example.com"}`, a)); got != "ada@example.com" {
+		t.Errorf("got %s", got)
+	}
+	e.want(409, "contact_taken", "PUT", "/customers/"+id+"/contact", `{"email":"a@example.com"}`, operator)
+	e.want(202, "", "POST", "/me/email", `{"email":"ada@new.example"}`, a)
+	e.want(200, "", "POST", "/links/verify", `{"token":"`+e.mailed("verify_email", "ada@new.example")+`"}`, a)
+	if got := shown(e.want(200, "", "GET", "/account", "", a)); got != "ada@new.example" {
+		t.Errorf("it did not follow: %s", got)
+	}
+}

@@ -67,6 +67,7 @@ func (d Desk) Register(t route.Table) {
 
 	route.Serve(t, op("GET", "/account", "get-account", "The account that one looks at", guard.May(permission.AccountRead), 0), d.account)
 	route.Serve(t, op("PUT", "/account", "change-account", "Change the account's profile, whole", guard.May(permission.AccountWrite), 0), d.changeAccount)
+	route.Serve(t, op("PUT", "/account/contact", "change-contact", "Have the account's mails, invoices among them, go to another of its people's verified addresses", guard.May(permission.AccountWrite), 0), d.changeContact)
 	route.Serve(t, op("GET", "/account/members", "list-members", "People of the account, owners first", guard.May(permission.MembersRead), 0), d.members)
 	route.Serve(t, op("PUT", "/account/members/{person_id}", "change-member", "Change a member's rights", guard.May(permission.MembersWrite).Fresh(), 0), d.changeMember)
 	route.ServeRaw(t, op("DELETE", "/account/members/{person_id}", "remove-member", "Take a member out of the account", guard.May(permission.MembersWrite).Fresh(), http.StatusNoContent), d.removeMember)
@@ -82,6 +83,7 @@ func (d Desk) registerStaff(t route.Table) {
 	read, write := guard.May(permission.CustomersRead), guard.May(permission.CustomersWrite)
 	route.Serve(t, op("GET", "/customers/{id}", "get-customer", "A customer: profile, people, number of notes", read, 0), d.customer)
 	route.Serve(t, op("PUT", "/customers/{id}/profile", "change-customer-profile", "Change a customer's profile, whole", write, 0), d.changeProfile)
+	route.Serve(t, op("PUT", "/customers/{id}/contact", "change-customer-contact", "Have a customer's mails, invoices among them, go to another address", write, 0), d.changeCustomerContact)
 	route.Serve(t, op("PUT", "/customers/{id}/status", "change-customer-status", "Suspend or ban a customer, or let it be active again", write, 0), d.changeStatus)
 	route.Serve(t, op("GET", "/customers/{id}/notes", "list-customer-notes", "Notes about a customer, newest first", read, 0), d.notes)
 	route.Serve(t, op("POST", "/customers/{id}/notes", "write-customer-note", "Write a note about a customer", write, http.StatusCreated), d.writeNote)

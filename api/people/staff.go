@@ -61,6 +61,18 @@ func (d Desk) changeProfile(ctx context.Context, in *struct {
 	return d.change(ctx, in.Write, in.ID, in.Body.AccountBody, in.Body.TaxExempt)
 }
 
+func (d Desk) changeCustomerContact(ctx context.Context, in *struct {
+	writes.Write
+	CustomerInput
+	Body ContactBody
+}) (AccountDetail, error) {
+	id, err := d.id(ctx, in.ID)
+	if err != nil {
+		return AccountDetail{}, err
+	}
+	return d.contact(ctx, in.Write, cmd.ChangeContact{CustomerID: id, Email: in.Body.Email}, in.Body.Version)
+}
+
 // StatusBody is another status, and why.
 type StatusBody struct {
 	Status string `json:"status" enum:"active,suspended,banned"`

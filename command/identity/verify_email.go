@@ -24,7 +24,8 @@ type VerifyEmail struct {
 	Proof
 	Joining
 	PersonID uuid.UUID  `json:"person_id"`
-	But      *uuid.UUID `json:"but,omitempty"` // the session that goes on: the one that the link was followed in
+	But      *uuid.UUID `json:"but,omitempty"`     // the session that goes on: the one that the link was followed in
+	Contact  *uuid.UUID `json:"contact,omitempty"` // the account of which the old address is the contact, and the person an owner
 }
 
 // Joining is what a verified person may need: the ids of an account of his own, and of an invitation.
@@ -48,6 +49,7 @@ type provedFields struct {
 	Company  string `json:"company,omitempty" audit:"redact"`
 	Verified bool   `json:"verified"`
 	Password string `json:"password,omitempty" audit:"redact"`
+	Contact  string `json:"contact,omitempty" audit:"redact"` // of his account
 	ending.Ended
 }
 
@@ -56,7 +58,11 @@ func (VerifyEmail) Name() string { return "identity.VerifyEmail" }
 
 // Aggregates are the person, and what may become of the registration.
 func (c VerifyEmail) Aggregates() []events.Aggregate {
-	return append([]events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}, c.aggregates()...)
+	all := append([]events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}, c.aggregates()...)
+	if c.Contact != nil {
+		all = append(all, events.Aggregate{Type: events.TypeCustomer, ID: *c.Contact})
+	}
+	return all
 }
 
 func (j Joining) aggregates() []events.Aggregate {
@@ -156,7 +162,8 @@ func (c VerifyEmail) move(ctx context.Context, tx pgx.Tx, meta command.Meta, per
 	changed := []events.Event{events.PersonChanged{PersonID: c.PersonID}, events.CredentialChanged{PersonID: c.PersonID, Kind: "email", Change: "changed", SessionsEnded: sessions}}
 	was := provedFields{Email: person.email, Verified: true, Ended: ending.Ended{Sessions: sessions}}
 	change := command.Change{Before: was, After: provedFields{Email: email, Verified: true}}
-	return Verified{PersonID: c.PersonID, Change: change}, changed, nil
+	followed, err := c.follow(ctx, tx, person.email, email, &change)
+	return Verified{PersonID: c.PersonID, Change: change}, append(changed, followed...), err
 }
 
 const (
