@@ -59,13 +59,16 @@ func TestImpersonation(t *testing.T) {
 		t.Errorf("session %+v", session)
 	}
 	e.is("a way works once", e.call("POST", beginPath, way, on(accountHost)), 404, "link_not_valid")
+	if session.ImpersonatedBy != "Person" {
+		t.Errorf("the banner names %q", session.ImpersonatedBy)
+	}
 	looking := e.cookieOf(accountHost, begun)
 	if got := e.call("GET", "/api/v1/services", "", looking); !strings.Contains(got.body, "svc-a") || strings.Contains(got.body, "svc-b") {
 		t.Errorf("services %s", got.body)
 	}
 	e.is("on the staff's site it is nothing", e.call("GET", "/api/v1/staff", "", both(looking, on(adminHost))), 401, "")
 	activity := e.call("GET", "/api/v1/activity", "", cookie(accountHost, e.open("account", person, &customer, guard.FactorPassword)))
-	if !strings.Contains(activity.body, `"command":"access.BeginImpersonation"`) || !strings.Contains(activity.body, `"by":"staff"`) || strings.Contains(activity.body, "invoice") {
+	if !strings.Contains(activity.body, `"command":"access.BeginImpersonation"`) || !strings.Contains(activity.body, `"by":"staff"`) || !strings.Contains(activity.body, `"impersonated_by":"Person"`) || strings.Contains(activity.body, "invoice") {
 		t.Errorf("the customer sees %s", activity.body)
 	}
 	if got := one[string](e, `select actor || ' ' || (input->>'ticket') from audit where command = 'access.BeginImpersonation'`); got != "staff:"+self.String()+" as person:"+person.String()+" #77" {
@@ -74,8 +77,24 @@ func TestImpersonation(t *testing.T) {
 	if got := decode[query.List[identity.Impersonation]](t, e.call("GET", "/api/v1/impersonations", "", support)); len(got.Items) != 1 || got.Items[0].ImpersonatorID != self || got.Items[0].Customer != "A" || got.Items[0].Write {
 		t.Errorf("listed %+v", got)
 	}
+	list := func(filter string) int {
+		t.Helper()
+		return len(decode[query.List[identity.Impersonation]](t, e.call("GET", "/api/v1/impersonations?"+filter, "", support)).Items)
+	}
+	for filter, want := range map[string]int{
+		"impersonator_id=" + self.String(): 1, "impersonator_id=" + person.String(): 0, "person_id=" + person.String(): 1, "person_id=" + self.String(): 0,
+		"customer=A@example.com": 1, "customer=" + customer.String(): 1, "customer=b@example.com": 0, "open=true": 1,
+		"from=2026-03-10T12:30:00Z": 1, "from=2026-03-10T12:30:01Z": 0, "to=2026-03-10T12:30:00Z": 0, "to=2026-03-10T12:30:01Z": 1,
+	} {
+		if got := list(filter); got != want {
+			t.Errorf("%s: %d, want %d", filter, got, want)
+		}
+	}
 	e.is("signed out", e.call("DELETE", "/api/v1/session", "", looking), 204, "")
 	e.is("over", e.call("GET", "/api/v1/services", "", looking), 401, "")
+	if list("open=true") != 0 || list("") != 1 {
+		t.Error("one that ended is over, and stays in the list")
+	}
 }
 
 func TestWhoCannotBeLookedAt(t *testing.T) {

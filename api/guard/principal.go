@@ -37,28 +37,29 @@ func restriction(why string) string {
 
 // Principal is who a request comes from.
 type Principal struct {
-	Site         Site
-	Person       uuid.UUID // nil UUID: the operator's token
-	Customer     uuid.UUID // the account that is looked at, of the account site
-	Account      string    // its name
-	Rights       string    // in that account
-	Name         string
-	Email        string
-	Actor        string // as the audit log has it
-	Permissions  permission.Set
-	Restricted   string      // why there are no permissions; empty: nothing is in the way
-	Session      uuid.UUID   // nil UUID: a token
-	Token        uuid.UUID   // nil UUID: a session, or the operator's token
-	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
-	Factors      []string
-	ProvedAt     time.Time // of the session
-	ExpiresAt    time.Time
-	SecondFactor bool        // the person has one, used or not
-	Impersonator *uuid.UUID  // staff who look at the account as the person
-	Reason       string      // why they do
-	Client       uuid.UUID   // the OAuth client that acts, for the person or by itself; nil UUID: none
-	Scopes       []string    // of its token
-	oauth        secret.Hash // of that token
+	Site           Site
+	Person         uuid.UUID // nil UUID: the operator's token
+	Customer       uuid.UUID // the account that is looked at, of the account site
+	Account        string    // its name
+	Rights         string    // in that account
+	Name           string
+	Email          string
+	Actor          string // as the audit log has it
+	Permissions    permission.Set
+	Restricted     string      // why there are no permissions; empty: nothing is in the way
+	Session        uuid.UUID   // nil UUID: a token
+	Token          uuid.UUID   // nil UUID: a session, or the operator's token
+	SessionHash    secret.Hash // as the database has it now: who changes it says what it was
+	Factors        []string
+	ProvedAt       time.Time // of the session
+	ExpiresAt      time.Time
+	SecondFactor   bool        // the person has one, used or not
+	Impersonator   *uuid.UUID  // staff who look at the account as the person
+	ImpersonatedBy string      // their name
+	Reason         string      // why they do
+	Client         uuid.UUID   // the OAuth client that acts, for the person or by itself; nil UUID: none
+	Scopes         []string    // of its token
+	oauth          secret.Hash // of that token
 }
 
 // IsStaff tells staff from customers.
@@ -106,7 +107,7 @@ func ofSession(site Site, s access.Session) *Principal {
 		p.Permissions, p.Restricted = permission.Set{}, NeedsSecondFactor
 	}
 	if s.Impersonator != nil {
-		p.Impersonator, p.Reason = s.Impersonator, s.Reason
+		p.Impersonator, p.ImpersonatedBy, p.Reason = s.Impersonator, s.ImpersonatorName, s.Reason
 		p.Actor = "staff:" + s.Impersonator.String() + " as " + p.Actor
 		if !s.Widened {
 			p.Permissions = p.Permissions.Reading()

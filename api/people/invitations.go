@@ -98,7 +98,11 @@ func (d Desk) inviteInto(ctx context.Context, customer uuid.UUID, body Invitatio
 func (d Desk) revoke(ctx context.Context, in *struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }) (*struct{}, error) {
-	order := cmd.RevokeInvitation{LinkID: in.ID, CustomerID: guard.PrincipalOf(ctx).Customer, At: d.MachineNow()}
+	return d.revokeFrom(ctx, guard.PrincipalOf(ctx).Customer, in.ID)
+}
+
+func (d Desk) revokeFrom(ctx context.Context, customer, invitation uuid.UUID) (*struct{}, error) {
+	order := cmd.RevokeInvitation{LinkID: invitation, CustomerID: customer, At: d.MachineNow()}
 	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return &struct{}{}, err
 }

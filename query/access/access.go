@@ -34,16 +34,17 @@ type Person struct {
 // Session is a session that is open.
 type Session struct {
 	Person
-	ID           uuid.UUID
-	Site         string
-	Factors      []string
-	OpenedAt     time.Time
-	ProvedAt     time.Time
-	SeenAt       time.Time
-	ExpiresAt    time.Time
-	Impersonator *uuid.UUID
-	Reason       string
-	Widened      bool
+	ID               uuid.UUID
+	Site             string
+	Factors          []string
+	OpenedAt         time.Time
+	ProvedAt         time.Time
+	SeenAt           time.Time
+	ExpiresAt        time.Time
+	Impersonator     *uuid.UUID
+	ImpersonatorName string
+	Reason           string
+	Widened          bool
 }
 
 // Token is an API token that works.
