@@ -57,7 +57,7 @@ func needs() map[string]string {
 
 type route struct{ method, path, id string }
 
-func routes(t *testing.T) []route {
+func routes(t testing.TB) []route {
 	t.Helper()
 	text, err := os.ReadFile("openapi.json")
 	if err != nil {

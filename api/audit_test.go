@@ -25,7 +25,7 @@ type auditEntry struct {
 
 func (e *env) audit(query string, as ...as) list[auditEntry] {
 	e.Helper()
-	return decode[list[auditEntry]](e.T, e.must(200, "GET", "/api/v1/audit"+query, ""))
+	return decode[list[auditEntry]](e.TB, e.must(200, "GET", "/api/v1/audit"+query, ""))
 }
 
 // A change says where it came from, and what of its object it changed; what is personal stays out.

@@ -27,7 +27,7 @@ func (e *env) wayOf(wish string, who as) string {
 	e.Helper()
 	got := e.call("POST", "/api/v1/impersonations", wish, who)
 	e.is("a way", got, 201, "")
-	way := decode[staff.ImpersonationWay](e.T, got)
+	way := decode[staff.ImpersonationWay](e.TB, got)
 	token, ok := strings.CutPrefix(way.URL, "https://"+accountHost+"/impersonate#")
 	if !ok || !way.ExpiresAt.Equal(e.machine.Now().Add(time.Minute)) {
 		e.Fatalf("way %+v", way)

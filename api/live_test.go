@@ -21,7 +21,7 @@ const patience = 20 * time.Second
 
 // events is a live stream being read.
 type events struct {
-	t    *testing.T
+	t    testing.TB
 	read chan event
 	stop context.CancelFunc
 	cut  atomic.Bool // the reader gave up, not the server
@@ -42,7 +42,7 @@ func (e *env) watch(service string, who as) (*events, int) {
 	if err != nil {
 		e.Fatal(err)
 	}
-	s := &events{t: e.T, read: make(chan event), stop: stop}
+	s := &events{t: e.TB, read: make(chan event), stop: stop}
 	e.Cleanup(stop)
 	go func() {
 		defer close(s.read)

@@ -3,8 +3,9 @@
 //
 // # What a stranger learns
 //
-// Registering and forgetting a password answer alike, whoever has the address: the same status, body and work, and one
-// mail, which says what there is to say to its reader alone. A link that does not work is one refusal, whatever is wrong
+// Registering and forgetting a password answer alike, whoever has the address: the same status and body, in a time that does
+// not tell (BenchmarkEqualAnswers in package api measures it), and one mail, which says what there is to say to its reader
+// alone. A link that does not work is one refusal, whatever is wrong
 // with it. Only who reads the mailbox learns more.
 //
 // # How often
