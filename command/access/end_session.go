@@ -49,7 +49,7 @@ func (c EndSession) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "session_id", c.SessionID)
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

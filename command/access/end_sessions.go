@@ -33,7 +33,7 @@ func (c EndSessions) Aggregates() []events.Aggregate {
 func (c EndSessions) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -71,7 +71,7 @@ func (c OpenSession) Validate() error {
 	fields.Check(len(c.Factors) > 0 && len(c.Factors) <= maxFactors, "factors", "name one to %d factors", maxFactors)
 	fields.Check(c.Lifetime > 0 && c.Lifetime <= maxLifetime, "lifetime", "is not between nothing and %s", maxLifetime)
 	fields.Check(c.Idle > 0 && c.Idle <= c.Lifetime, "idle", "is not between nothing and the lifetime")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -45,7 +45,7 @@ func (c RevokeToken) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "token_id", c.TokenID)
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -39,7 +39,7 @@ func (c SetPassword) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
 	fields.Check(!c.Hash.IsZero(), "hash", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	if c.Session != nil {
 		c.Session.check(&fields)
 	}

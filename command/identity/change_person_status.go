@@ -43,7 +43,7 @@ func (c ChangePersonStatus) Validate() error {
 	check.ID(&fields, "person_id", c.PersonID)
 	check.Status(&fields, "status", c.Status)
 	fields.Check(c.Site != "", "site", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

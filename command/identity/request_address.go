@@ -39,7 +39,7 @@ func (c RequestAddress) Validate() error {
 	check.ID(&fields, "link_id", c.LinkID)
 	check.ID(&fields, "person_id", c.PersonID)
 	check.Email(&fields, "email", c.Email)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -58,7 +58,7 @@ func (c Change) Validate() error {
 	check.ID(&fields, "customer_id", c.CustomerID)
 	check.ID(&fields, "person_id", c.PersonID)
 	fields.Check(c.Rights == "" || slices.Contains(permission.Rights(), c.Rights), "rights", "%q is none of owner, billing, technical and read_only", c.Rights)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -37,7 +37,7 @@ func (c Leave) Validate() error {
 	check.ID(&fields, "customer_id", c.CustomerID)
 	check.ID(&fields, "person_id", c.PersonID)
 	check.ID(&fields, "session_id", c.SessionID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -36,7 +36,7 @@ func (c SetStaffStatus) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
 	check.Status(&fields, "status", c.Status)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -60,6 +60,11 @@ type ApplicationAllowed struct {
 	GrantID  uuid.UUID `json:"grant_id"`
 }
 
+// ClientChanged says that somebody changed the settings of a program that acts for people.
+type ClientChanged struct {
+	ClientID uuid.UUID `json:"client_id"`
+}
+
 // SignInRefused says that somebody failed to sign in as a person, with a proof that was wrong.
 type SignInRefused struct {
 	PersonID uuid.UUID `json:"person_id"`
@@ -99,6 +104,10 @@ func (ApplicationAllowed) Type() string             { return "oauth.ApplicationA
 func (ApplicationAllowed) SchemaVersion() int       { return 1 }
 func (e ApplicationAllowed) Aggregate() Aggregate   { return Aggregate{TypePerson, e.PersonID} }
 func (e ApplicationAllowed) ShardKey() uuid.UUID    { return e.PersonID }
+func (ClientChanged) Type() string                  { return "oauth.ClientChanged" }
+func (ClientChanged) SchemaVersion() int            { return 1 }
+func (e ClientChanged) Aggregate() Aggregate        { return Aggregate{TypeClient, e.ClientID} }
+func (e ClientChanged) ShardKey() uuid.UUID         { return e.ClientID }
 func (SignInRefused) Type() string                  { return "access.SignInRefused" }
 func (SignInRefused) SchemaVersion() int            { return 1 }
 func (e SignInRefused) Aggregate() Aggregate        { return Aggregate{TypePerson, e.PersonID} }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/route"
+	"github.com/ezscale/platform/api/writes"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/permission"
@@ -106,11 +107,25 @@ func (d Desk) shown(ctx context.Context, id uuid.UUID, drawn string) (WithSecret
 	return WithSecret{Client: found, Secret: drawn}, err
 }
 
+// ChangedClientBody is a client as it is to be, and which one it is meant for.
+type ChangedClientBody struct {
+	ClientBody
+	Version *int64 `json:"version,omitempty" minimum:"0" doc:"That the change is meant for; absent: any"`
+}
+
 func (d Desk) changeClient(ctx context.Context, in *struct {
+	writes.Write
 	ClientInput
-	Body ClientBody
+	Body ChangedClientBody
 }) (WithSecret, error) {
-	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.ChangeClient{ClientID: in.ID, ClientSettings: in.Body.settings()}); err != nil {
+	meta, err := in.Meta(ctx, d.Meta(ctx).Now)
+	if err != nil {
+		return WithSecret{}, err
+	}
+	if in.Body.Version != nil {
+		meta.ExpectedVersion = in.Body.Version
+	}
+	if _, err := command.Run(ctx, d.Commands, meta, cmd.ChangeClient{ClientID: in.ID, ClientSettings: in.Body.settings()}); err != nil {
 		return WithSecret{}, err
 	}
 	return d.shown(ctx, in.ID, "")
