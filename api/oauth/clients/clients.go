@@ -19,8 +19,8 @@ import (
 	"github.com/ezscale/platform/query/identity"
 )
 
-// ClientBody is a client's settings, whole.
-type ClientBody struct {
+// ClientSettings are a client's settings, whole.
+type ClientSettings struct {
 	Name         string     `json:"name" maxLength:"200"`
 	RedirectURIs []string   `json:"redirect_uris" nullable:"false" maxItems:"20" doc:"https, or http on 127.0.0.1 or [::1], where any port will do"`
 	Grants       []string   `json:"grants" nullable:"false" maxItems:"3" doc:"Of authorization_code, refresh_token, client_credentials"`
@@ -28,13 +28,13 @@ type ClientBody struct {
 	CustomerID   *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"With client_credentials on the account site: the account that it acts for"`
 }
 
-func (b ClientBody) settings() cmd.ClientSettings {
+func (b ClientSettings) settings() cmd.ClientSettings {
 	return cmd.ClientSettings{ClientName: b.Name, RedirectURIs: b.RedirectURIs, Grants: b.Grants, Scopes: b.Scopes, CustomerID: b.CustomerID}
 }
 
 // NewClientBody is a client to be.
 type NewClientBody struct {
-	ClientBody
+	ClientSettings
 	Site   string `json:"site" enum:"account,admin"`
 	Public bool   `json:"public,omitempty" doc:"It runs where no secret can be kept: in a browser, on a phone, on a desk"`
 }
@@ -107,16 +107,16 @@ func (d Desk) shown(ctx context.Context, id uuid.UUID, drawn string) (WithSecret
 	return WithSecret{Client: found, Secret: drawn}, err
 }
 
-// ChangedClientBody is a client as it is to be, and which one it is meant for.
-type ChangedClientBody struct {
-	ClientBody
+// ClientBody is a client as it is to be, and which one it is meant for.
+type ClientBody struct {
+	ClientSettings
 	Version *int64 `json:"version,omitempty" minimum:"0" doc:"That the change is meant for; absent: any"`
 }
 
 func (d Desk) changeClient(ctx context.Context, in *struct {
 	writes.Write
 	ClientInput
-	Body ChangedClientBody
+	Body ClientBody
 }) (WithSecret, error) {
 	meta, err := in.Meta(ctx, d.Meta(ctx).Now)
 	if err != nil {
