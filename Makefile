@@ -60,6 +60,7 @@ fuzz: ## a minute for each fuzz target (FUZZTIME=10m for longer)
 
 bench: build ## the benchmarks with a figure to reach
 	$(BIN) servers -- $(GO) test -run '^$$' -bench 'Decode|Meter|Run|Relay|Collector|Pipeline' -benchtime 2s ./metering/... ./command/...
+	$(BIN) servers -- $(GO) test -run '^$$' -bench EqualAnswers -benchtime 100x -timeout 20m ./api
 
 compose-check: ## docker-compose.yml is well formed
 	docker compose config --quiet

@@ -36,13 +36,13 @@ func needs() map[string]string {
 		"list-roles": "staff.read", "list-role-permissions": "staff.read", "create-role": "staff.write fresh", "change-role": "staff.write fresh", "delete-role": "staff.write fresh",
 		"use-enrolment": "open", "impersonate": "impersonate fresh", "list-impersonations": "impersonate", "begin-impersonation": "open",
 		"register": "open", "forget-password": "open", "look-at-link": "open", "verify-email": "open", "reset-password": "open", "accept-invitation": "open", "change-email": "self fresh",
-		"get-account": "account.read", "change-account": "account.write", "list-members": "members.read", "change-member": "members.write fresh", "remove-member": "members.write fresh",
+		"get-account": "account.read", "change-account": "account.write", "change-contact": "account.write", "change-customer-contact": "customers.write", "list-members": "members.read", "change-member": "members.write fresh", "remove-member": "members.write fresh",
 		"list-invitations": "members.read", "invite-member": "members.write fresh", "revoke-invitation": "members.write",
 		"get-customer": "customers.read", "change-customer-profile": "customers.write", "change-customer-status": "customers.write", "list-customer-notes": "customers.read",
-		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
+		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write", "list-customer-invitations": "customers.read", "revoke-customer-invitation": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
 		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
 		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
-		"choose-account": "self person", "list-own-accounts": "self person",
+		"choose-account": "self person", "leave-account": "self fresh", "list-own-accounts": "self person",
 		"get-me": "self person", "change-me": "self person", "set-password": "self fresh", "begin-passkey": "self fresh", "add-passkey": "self person",
 		"rename-passkey": "self person", "remove-passkey": "self fresh", "begin-totp": "self fresh", "confirm-totp": "self person", "remove-totp": "self fresh",
 		"issue-recovery-codes": "self fresh", "list-sessions": "self person", "end-session": "self person", "end-other-sessions": "self person",
@@ -57,7 +57,7 @@ func needs() map[string]string {
 
 type route struct{ method, path, id string }
 
-func routes(t *testing.T) []route {
+func routes(t testing.TB) []route {
 	t.Helper()
 	text, err := os.ReadFile("openapi.json")
 	if err != nil {
@@ -86,7 +86,7 @@ func (r route) on(service, invoice string) string {
 	if strings.Contains(r.path, "/invoices/") {
 		id = invoice
 	}
-	return strings.NewReplacer("{person_id}", "00000000-0000-7000-8000-0000000000ff", "{id}", id, "{name}", "x", "{email}", "a@example.com", "{if_index}", "1").Replace(r.path)
+	return strings.NewReplacer("{invitation_id}", "00000000-0000-7000-8000-0000000000ff", "{person_id}", "00000000-0000-7000-8000-0000000000ff", "{customer_id}", "00000000-0000-7000-8000-0000000000ff", "{id}", id, "{name}", "x", "{email}", "a@example.com", "{if_index}", "1").Replace(r.path)
 }
 
 func (r route) body() string {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +13,7 @@ import (
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/audit"
+	"github.com/ezscale/platform/query/identity"
 )
 
 type auditInput struct {
@@ -37,6 +39,30 @@ func (e *edge) auditOperations(t route.Table) {
 			if who.InPerson() && who.Customer != uuid.Nil {
 				customer = &who.Customer
 			}
-			return audit.Own(ctx, e.Postgres, who.Actor, customer, in.page())
+			list, err := audit.Own(ctx, e.Postgres, who.Actor, customer, in.page())
+			if err != nil {
+				return list, err
+			}
+			return list, e.nameImpersonators(ctx, list.Items)
 		})
+}
+
+// nameImpersonators says who of the staff looked: of those alone, past the wall that keeps customers from who works here.
+func (e *edge) nameImpersonators(ctx context.Context, items []audit.Activity) error {
+	var ids []uuid.UUID
+	for _, a := range items {
+		if a.ImpersonatorID != nil && !slices.Contains(ids, *a.ImpersonatorID) {
+			ids = append(ids, *a.ImpersonatorID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	names, err := identity.StaffNames(ctx, e.Background, ids)
+	for i, a := range items {
+		if a.ImpersonatorID != nil {
+			items[i].ImpersonatedBy = names[*a.ImpersonatorID]
+		}
+	}
+	return err
 }

@@ -25,7 +25,7 @@ type auditEntry struct {
 
 func (e *env) audit(query string, as ...as) list[auditEntry] {
 	e.Helper()
-	return decode[list[auditEntry]](e.T, e.must(200, "GET", "/api/v1/audit"+query, ""))
+	return decode[list[auditEntry]](e.TB, e.must(200, "GET", "/api/v1/audit"+query, ""))
 }
 
 // A change says where it came from, and what of its object it changed; what is personal stays out.
@@ -137,7 +137,7 @@ func TestCustomersSeeTheirOwnActivity(t *testing.T) {
 	for _, x := range whole {
 		told = append(told, x.By+" "+x.Command+" "+x.IP)
 	}
-	want := "system test.Step |other test.Foreign |you test.Own 198.51.100.7|staff identity.ChangeCustomer |system identity.ChangeMember |staff provisioning.CreateService |staff identity.RegisterCustomer "
+	want := "system test.Step |other test.Foreign |you test.Own 198.51.100.7|staff identity.ChangeCustomer |system membership.Change |staff provisioning.CreateService |staff identity.RegisterCustomer "
 	if got := strings.Join(told, "|"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/command"
 	identitycmd "github.com/ezscale/platform/command/identity"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/query"
@@ -89,7 +90,7 @@ func (e *edge) developmentOwner(ctx context.Context, reference string) (uuid.UUI
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
-	join := identitycmd.ChangeMember{CustomerID: customer.ID, PersonID: person, Rights: permission.Owner}
+	join := membership.Change{CustomerID: customer.ID, PersonID: person, Rights: permission.Owner, At: e.MachineNow()}
 	_, err = command.Run(ctx, e.Commands, e.meta(ctx), join)
 	return person, &customer.ID, err
 }

@@ -45,7 +45,7 @@ func (nobody) Wake() {}
 
 // env is a platform's HTTP edge on a database of its own.
 type env struct {
-	*testing.T
+	testing.TB
 	owner   *pgxpool.Pool
 	clock   *clock
 	machine *clock // by which sessions live
@@ -56,10 +56,10 @@ type env struct {
 	logs    *bytes.Buffer
 }
 
-func newEnv(t *testing.T, change ...func(*api.Config, *api.Dependencies)) *env {
+func newEnv(t testing.TB, change ...func(*api.Config, *api.Dependencies)) *env {
 	t.Helper()
 	db := postgrestest.New(t)
-	e := &env{T: t, owner: db.Pool(postgres.RoleOwner), clock: &clock{}, machine: &clock{}, logs: &bytes.Buffer{}}
+	e := &env{TB: t, owner: db.Pool(postgres.RoleOwner), clock: &clock{}, machine: &clock{}, logs: &bytes.Buffer{}}
 	log := slog.New(slog.NewJSONHandler(e.logs, nil))
 	reg := prometheus.NewRegistry()
 	commands := command.NewDB(db.Pool(postgres.RoleCommand), nobody{}, slog.New(slog.DiscardHandler), reg)
@@ -184,7 +184,7 @@ func (e *env) exec(sql string, args ...any) {
 	}
 }
 
-func decode[T any](t *testing.T, a answer) T {
+func decode[T any](t testing.TB, a answer) T {
 	t.Helper()
 	var v T
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil {

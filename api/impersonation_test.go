@@ -27,7 +27,7 @@ func (e *env) wayOf(wish string, who as) string {
 	e.Helper()
 	got := e.call("POST", "/api/v1/impersonations", wish, who)
 	e.is("a way", got, 201, "")
-	way := decode[staff.ImpersonationWay](e.T, got)
+	way := decode[staff.ImpersonationWay](e.TB, got)
 	token, ok := strings.CutPrefix(way.URL, "https://"+accountHost+"/impersonate#")
 	if !ok || !way.ExpiresAt.Equal(e.machine.Now().Add(time.Minute)) {
 		e.Fatalf("way %+v", way)
@@ -59,13 +59,16 @@ func TestImpersonation(t *testing.T) {
 		t.Errorf("session %+v", session)
 	}
 	e.is("a way works once", e.call("POST", beginPath, way, on(accountHost)), 404, "link_not_valid")
+	if session.ImpersonatedBy != "Person" {
+		t.Errorf("the banner names %q", session.ImpersonatedBy)
+	}
 	looking := e.cookieOf(accountHost, begun)
 	if got := e.call("GET", "/api/v1/services", "", looking); !strings.Contains(got.body, "svc-a") || strings.Contains(got.body, "svc-b") {
 		t.Errorf("services %s", got.body)
 	}
 	e.is("on the staff's site it is nothing", e.call("GET", "/api/v1/staff", "", both(looking, on(adminHost))), 401, "")
 	activity := e.call("GET", "/api/v1/activity", "", cookie(accountHost, e.open("account", person, &customer, guard.FactorPassword)))
-	if !strings.Contains(activity.body, `"command":"access.BeginImpersonation"`) || !strings.Contains(activity.body, `"by":"staff"`) || strings.Contains(activity.body, "invoice") {
+	if !strings.Contains(activity.body, `"command":"access.BeginImpersonation"`) || !strings.Contains(activity.body, `"by":"staff"`) || !strings.Contains(activity.body, `"impersonated_by":"Person"`) || strings.Contains(activity.body, "invoice") {
 		t.Errorf("the customer sees %s", activity.body)
 	}
 	e.exec(`update session set ip = '192.0.2.77', user_agent = 'Staff''s browser' where impersonator_id is not null`)
@@ -79,8 +82,24 @@ func TestImpersonation(t *testing.T) {
 	if got := decode[query.List[identity.Impersonation]](t, e.call("GET", "/api/v1/impersonations", "", support)); len(got.Items) != 1 || got.Items[0].ImpersonatorID != self || got.Items[0].Customer != "A" || got.Items[0].Write {
 		t.Errorf("listed %+v", got)
 	}
+	list := func(filter string) int {
+		t.Helper()
+		return len(decode[query.List[identity.Impersonation]](t, e.call("GET", "/api/v1/impersonations?"+filter, "", support)).Items)
+	}
+	for filter, want := range map[string]int{
+		"impersonator_id=" + self.String(): 1, "impersonator_id=" + person.String(): 0, "person_id=" + person.String(): 1, "person_id=" + self.String(): 0,
+		"customer=A@example.com": 1, "customer=" + customer.String(): 1, "customer=b@example.com": 0, "open=true": 1,
+		"from=2026-03-10T12:30:00Z": 1, "from=2026-03-10T12:30:01Z": 0, "to=2026-03-10T12:30:00Z": 0, "to=2026-03-10T12:30:01Z": 1,
+	} {
+		if got := list(filter); got != want {
+			t.Errorf("%s: %d, want %d", filter, got, want)
+		}
+	}
 	e.is("signed out", e.call("DELETE", "/api/v1/session", "", looking), 204, "")
 	e.is("over", e.call("GET", "/api/v1/services", "", looking), 401, "")
+	if list("open=true") != 0 || list("") != 1 {
+		t.Error("one that ended is over, and stays in the list")
+	}
 }
 
 func TestWhoCannotBeLookedAt(t *testing.T) {

@@ -31,7 +31,7 @@ func (e *edge) liveOperation(t route.Table) {
 		Summary: "Live traffic of a service (server-sent events)", Access: guard.May(permission.ServicesRead)}.Huma(t.API)
 	schemas := t.API.OpenAPI().Components.Schemas
 	op.Description = "Event `usage` carries LiveUsage: at first the last ten minutes, then each change, at least every five seconds. " +
-		"Event `alert` carries Alert when a quota threshold is crossed. A comment comes every 15 seconds. The stream ends with the session."
+		"Event `alert` carries Alert when a quota threshold is crossed. A comment comes every 15 seconds. The stream ends with the session or token, and with the right to it."
 	op.Responses["200"] = &huma.Response{Description: "Server-sent events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
 		OneOf: []*huma.Schema{schemas.Schema(reflect.TypeFor[live.LiveUsage](), true, "LiveUsage"), schemas.Schema(reflect.TypeFor[bandwidth.Alert](), true, "Alert")}}}}}
 	huma.Register(t.API, op, func(ctx context.Context, in *ServiceInput) (*huma.StreamResponse, error) {
@@ -45,7 +45,7 @@ func (e *edge) liveOperation(t route.Table) {
 		}
 		return &huma.StreamResponse{Body: func(hctx huma.Context) {
 			defer e.live.Leave(service.ID, v)
-			ended, leave := e.guard.Watch.For(guard.PrincipalOf(ctx))
+			ended, leave := e.guard.Watch.For(guard.PrincipalOf(ctx), guard.AccessOf(hctx.Operation()))
 			defer leave()
 			newStream(hctx).run(hctx.Context(), e.live.Stopped(), ended, v)
 		}}, nil

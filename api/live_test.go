@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -20,7 +21,7 @@ const patience = 20 * time.Second
 
 // events is a live stream being read.
 type events struct {
-	t    *testing.T
+	t    testing.TB
 	read chan event
 	stop context.CancelFunc
 	cut  atomic.Bool // the reader gave up, not the server
@@ -41,7 +42,7 @@ func (e *env) watch(service string, who as) (*events, int) {
 	if err != nil {
 		e.Fatal(err)
 	}
-	s := &events{t: e.T, read: make(chan event), stop: stop}
+	s := &events{t: e.TB, read: make(chan event), stop: stop}
 	e.Cleanup(stop)
 	go func() {
 		defer close(s.read)
@@ -149,6 +150,72 @@ func TestTheStreamEndsWithTheSession(t *testing.T) {
 	s.untilEnd()
 	if _, status := e.watch("svc-a", a); status != 401 {
 		t.Errorf("after signing out: %d", status)
+	}
+}
+
+// What a request would be refused for ends a stream that is open, whoever watches and by whatever; nothing else does.
+func TestTheStreamEndsWithTheRightToIt(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	last := func(table, column string) string {
+		var id string
+		e.must0(e.owner.QueryRow(context.Background(), `select `+column+`::text from `+table+` order by ctid desc limit 1`).Scan(&id))
+		return id
+	}
+	streams := map[string]*events{}
+	watch := func(name string, who as) {
+		t.Helper()
+		s, status := e.watch("svc-a", who)
+		if status != 200 {
+			t.Fatalf("%s: status %d", name, status)
+		}
+		s.untilUsage(func(usage) bool { return true })
+		streams[name] = s
+	}
+	var then []func()
+	later := func(sql string, args ...any) { then = append(then, func() { e.exec(sql, args...) }) }
+	watch("staff who lose a role", e.worker("network"))
+	later(`delete from person_role where person_id = $1`, last("person", "id"))
+	watch("staff whose role loses the permission", e.worker("support"))
+	later(`update role set permissions = '{customers.read}' where name = 'support'`)
+	watch("staff who are suspended", e.worker("admin"))
+	later(`update person set status = 'suspended' where id = $1`, last("person", "id"))
+	watch("a member who is taken out", e.member("a@example.com", "owner"))
+	later(`delete from membership where person_id = $1`, last("person", "id"))
+	watch("a member who looks at another account", e.member("a@example.com", "owner"))
+	person := last("person", "id")
+	later(`insert into membership (person_id, customer_id, rights, since) values ($1, $2, 'owner', now())`, person, e.account("b@example.com"))
+	later(`update session set customer_id = $2 where person_id = $1`, person, e.account("b@example.com"))
+	watch("a token that is revoked", e.tokenOf("a@example.com", "owner", "services.read"))
+	later(`update api_token set revoked_at = created_at where id = $1`, last("api_token", "id"))
+	watch("an application whose token is over", e.applicationOf("a@example.com", "owner", "services.read"))
+	later(`update oauth_token set expires_at = issued_at where hash = $1::bytea`, last("oauth_token", "hash"))
+	watch("an application that is taken back", e.applicationOf("a@example.com", "owner", "services.read"))
+	later(`update oauth_grant set revoked_at = created_at where id = $1`, last("oauth_grant", "id"))
+	watch("an application that loses the scope", e.applicationOf("a@example.com", "owner", "services.read"))
+	later(`update oauth_client set scopes = '{openid}' where id = $1`, last("oauth_client", "id"))
+	watch("a client by itself that is deleted", e.applicationOf("a@example.com", "", "services.read"))
+	later(`delete from oauth_client where id = $1`, last("oauth_client", "id"))
+	ended := maps.Clone(streams)
+	watch("a member whose token is another now", e.member("a@example.com", "owner"))
+	later(`update session set hash = sha256('x') where person_id = $1`, last("person", "id"))
+	watch("a member with other rights that do", e.member("a@example.com", "owner"))
+	later(`update membership set rights = 'technical' where person_id = $1`, last("person", "id"))
+	watch("an application", e.applicationOf("a@example.com", "owner", "services.read"))
+	watch("the operator", operator)
+	for _, f := range then {
+		f()
+	}
+	for name, s := range ended {
+		t.Log(name)
+		s.untilEnd()
+	}
+	e.meter("svc-a", start, 77, 0)
+	for name, s := range streams {
+		if ended[name] == nil {
+			t.Log(name)
+			s.untilUsage(func(u usage) bool { return len(u.Slots) == 1 && u.Slots[0].InL2 == 77 })
+		}
 	}
 }
 

@@ -192,7 +192,7 @@ func (b *browser) answerOf(h *human, path string, twists ...passkeytest.Twist) j
 	if begun.status != 200 {
 		b.Fatalf("options of %s: %d %s", path, begun.status, begun.body)
 	}
-	options := decode[struct{ Options json.RawMessage }](b.T, begun).Options
+	options := decode[struct{ Options json.RawMessage }](b.TB, begun).Options
 	response, err := h.device.Get(options, h.origin(), twists...)
 	b.must0(err)
 	return response
@@ -210,7 +210,7 @@ func (b *browser) who() map[string]any {
 	if a.status == 401 {
 		return nil
 	}
-	return decode[map[string]any](b.T, a)
+	return decode[map[string]any](b.TB, a)
 }
 
 func (b *browser) want(a answer, status int, says string) answer {

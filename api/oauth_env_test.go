@@ -95,7 +95,7 @@ func (a *application) onward(person as, query string, allow bool) url.Values {
 	}
 	to, err := url.Parse(decode[struct {
 		To string `json:"redirect_to"`
-	}](a.T, got).To)
+	}](a.TB, got).To)
 	a.must0(err)
 	if host := to.Host; !strings.HasPrefix(callback, "https://"+host) && host != "127.0.0.1:7777" {
 		a.Errorf("the answer goes to %s", to)
@@ -154,13 +154,13 @@ func (a *application) exchange(code string, form ...string) (issued, int) {
 		form = append(form, "code_verifier", verifier)
 	}
 	got := a.post("/oauth/token", form...)
-	return decode[issued](a.T, got), got.status
+	return decode[issued](a.TB, got), got.status
 }
 
 func (a *application) refresh(token string, form ...string) (issued, int) {
 	a.Helper()
 	got := a.post("/oauth/token", append([]string{"grant_type", "refresh_token", "refresh_token", token}, form...)...)
-	return decode[issued](a.T, got), got.status
+	return decode[issued](a.TB, got), got.status
 }
 
 // tokens are those of a person who has just allowed everything.

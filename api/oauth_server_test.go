@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -429,6 +430,18 @@ func TestStaffManageClients(t *testing.T) {
 	changed := e.call("PUT", "/api/v1/clients/"+app.ID, `{"name":"New","redirect_uris":["https://new.example/"],"grants":["authorization_code"],"scopes":["openid"]}`, admin)
 	if changed.status != 200 || !strings.Contains(changed.body, "https://new.example/") || strings.Contains(changed.body, "secret") {
 		t.Errorf("change: %d %s", changed.status, changed.body)
+	}
+	const again = `{"name":"Newer","redirect_uris":["https://new.example/"],"grants":["authorization_code"],"scopes":["openid"]%s}`
+	if !strings.Contains(changed.body, `"version":1`) {
+		t.Errorf("the first change makes version 1: %s", changed.body)
+	}
+	for _, stale := range []answer{e.call("PUT", "/api/v1/clients/"+app.ID, fmt.Sprintf(again, `,"version":0`), admin), e.call("PUT", "/api/v1/clients/"+app.ID, fmt.Sprintf(again, ""), both(admin, with("If-Match", `"0"`)))} {
+		if stale.status != 409 || !strings.Contains(stale.body, "version_mismatch") {
+			t.Errorf("a change of what somebody else has changed: %d %s", stale.status, stale.body)
+		}
+	}
+	if got := e.call("PUT", "/api/v1/clients/"+app.ID, fmt.Sprintf(again, ""), both(admin, with("If-Match", `"1"`))); got.status != 200 || !strings.Contains(got.body, `"version":2`) {
+		t.Errorf("a change of what was seen: %d %s", got.status, got.body)
 	}
 	next := *app
 	next.Secret = decode[application](t, e.call("POST", "/api/v1/clients/"+app.ID+"/secret", "{}", admin)).Secret

@@ -126,6 +126,12 @@ func (e *env) impersonator(email string, widened bool) as {
 func (e *env) tokenOf(email, rights string, scopes ...string) as {
 	e.Helper()
 	person, customer := e.join(email, rights)
+	return e.tokenFor(person, &customer, scopes...)
+}
+
+// tokenFor is an API token of a person.
+func (e *env) tokenFor(person uuid.UUID, customer *uuid.UUID, scopes ...string) as {
+	e.Helper()
 	t := token.New(token.API)
 	hash := t.Hash()
 	e.exec(`insert into api_token (id, hash, hint, name, person_id, customer_id, scopes, created_at, expires_at)
@@ -136,16 +142,24 @@ func (e *env) tokenOf(email, rights string, scopes ...string) as {
 // applicationOf acts for a member of an account, or with no rights by itself for the account.
 func (e *env) applicationOf(email, rights string, scopes ...string) as {
 	e.Helper()
+	if rights != "" {
+		person, customer := e.join(email, rights)
+		return e.applicationFor(person, customer, scopes...)
+	}
+	t, client := token.New(token.OAuthAccess), uuid.New()
+	hash := t.Hash()
+	e.exec(`insert into oauth_client (id, site, name, secret_hash, redirect_uris, grants, scopes, customer_id, created_at)
+		values ($1, 'account', 'Program', sha256('x'), '{}', '{client_credentials}', $2, $3, $4)`, client, scopes, e.account(email), start)
+	e.exec(`insert into oauth_token (hash, kind, request_id, client_id, scopes, issued_at, expires_at)
+		values ($1, 'access', $2, $3, $4, $5, $5::timestamptz + interval '1 day')`, hash[:], uuid.New(), client, scopes, e.machine.Now())
+	return both(on(accountHost), with("Authorization", "Bearer "+t.Reveal()))
+}
+
+// applicationFor has the access token that came of a person's consent.
+func (e *env) applicationFor(person, customer uuid.UUID, scopes ...string) as {
+	e.Helper()
 	t, client, grant := token.New(token.OAuthAccess), uuid.New(), uuid.New()
 	hash := t.Hash()
-	if rights == "" {
-		e.exec(`insert into oauth_client (id, site, name, secret_hash, redirect_uris, grants, scopes, customer_id, created_at)
-			values ($1, 'account', 'Program', sha256('x'), '{}', '{client_credentials}', $2, $3, $4)`, client, scopes, e.account(email), start)
-		e.exec(`insert into oauth_token (hash, kind, request_id, client_id, scopes, issued_at, expires_at)
-			values ($1, 'access', $2, $3, $4, $5, $5::timestamptz + interval '1 day')`, hash[:], uuid.New(), client, scopes, e.machine.Now())
-		return both(on(accountHost), with("Authorization", "Bearer "+t.Reveal()))
-	}
-	person, customer := e.join(email, rights)
 	e.exec(`insert into oauth_client (id, site, name, redirect_uris, grants, scopes, created_at)
 		values ($1, 'account', 'Program', '{}', '{authorization_code}', $2, $3)`, client, scopes, start)
 	e.exec(`insert into oauth_grant (id, client_id, person_id, customer_id, scopes, proved_at, created_at, used_at, expires_at)

@@ -78,11 +78,11 @@ func (s *someone) try(method, path, body string) answer {
 func (s *someone) do(want, method, path, body string) answer {
 	s.Helper()
 	a := s.try(method, path, body)
-	checkAnswer(s.T, a, want, method+" "+path)
+	checkAnswer(s.TB, a, want, method+" "+path)
 	return a
 }
 
-func checkAnswer(t *testing.T, a answer, want, what string) {
+func checkAnswer(t testing.TB, a answer, want, what string) {
 	t.Helper()
 	status, code, _ := strings.Cut(want, " ")
 	if strconv.Itoa(a.status) != status || code != "" && !strings.Contains(a.body, `"code":"`+code+`"`) {
@@ -96,7 +96,7 @@ func (s *someone) origin() string { return "https://" + s.host }
 // answerOptions begins a ceremony and gives the body that ends it.
 func (s *someone) answerOptions(a *passkeytest.Authenticator, twists ...passkeytest.Twist) string {
 	s.Helper()
-	options := decode[struct{ Options rawJSON }](s.T, s.do("200", "POST", "/me/passkeys/options", ""))
+	options := decode[struct{ Options rawJSON }](s.TB, s.do("200", "POST", "/me/passkeys/options", ""))
 	response, err := a.Create(options.Options, s.origin(), twists...)
 	s.must0(err)
 	return `{"name":"Key","response":` + string(response) + `}`
@@ -109,13 +109,13 @@ func (r *rawJSON) UnmarshalJSON(text []byte) error { *r = append((*r)[:0], text.
 // addPasskey sets a passkey up and gives its id.
 func (s *someone) addPasskey(a *passkeytest.Authenticator) string {
 	s.Helper()
-	return decode[struct{ ID string }](s.T, s.do("201", "POST", "/me/passkeys", s.answerOptions(a))).ID
+	return decode[struct{ ID string }](s.TB, s.do("201", "POST", "/me/passkeys", s.answerOptions(a))).ID
 }
 
 // beginTOTP gives the seed.
 func (s *someone) beginTOTP() secret.Text {
 	s.Helper()
-	return secret.New(decode[struct{ Secret string }](s.T, s.do("200", "POST", "/me/totp", "")).Secret)
+	return secret.New(decode[struct{ Secret string }](s.TB, s.do("200", "POST", "/me/totp", "")).Secret)
 }
 
 // codeOf is the code of a seed now, as a body.
@@ -152,7 +152,7 @@ type me struct {
 
 func (s *someone) me() me {
 	s.Helper()
-	return decode[me](s.T, s.do("200", "GET", "/me", ""))
+	return decode[me](s.TB, s.do("200", "GET", "/me", ""))
 }
 
 type ownSession struct {
@@ -164,7 +164,7 @@ type ownSession struct {
 
 func (s *someone) session() ownSession {
 	s.Helper()
-	return decode[ownSession](s.T, s.do("200", "GET", "/session", ""))
+	return decode[ownSession](s.TB, s.do("200", "GET", "/session", ""))
 }
 
 // stale moves the machine's clock until no proof is fresh.

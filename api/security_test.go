@@ -114,6 +114,28 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+// Programs go on with another password, unless the person says that somebody knew the old one.
+func TestPasswordsThatSomebodyKnew(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	s := e.tenant("a@example.com", "owner")
+	customer := e.account("a@example.com")
+	programs := []as{e.tokenFor(s.id, &customer, "services.read"), e.applicationFor(s.id, customer, "services.read")}
+	check := func(want int) {
+		t.Helper()
+		for i, program := range programs {
+			if got := e.call("GET", "/api/v1/services", "", program); got.status != want {
+				t.Errorf("program %d: %d, want %d", i, got.status, want)
+			}
+		}
+	}
+	s.do("204", "PUT", "/me/password", `{"password":"`+goodPassword+`"}`)
+	check(200)
+	s.do("204", "PUT", "/me/password", `{"password":"`+goodPassword+`","end_others":true}`)
+	check(401)
+	s.do("200", "GET", "/me", "")
+}
+
 // Who had a password alone keeps none by trying for ever.
 func TestPasswordsAreNotSetWithoutEnd(t *testing.T) {
 	t.Parallel()

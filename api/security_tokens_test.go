@@ -33,7 +33,7 @@ type apiToken struct {
 
 func (s *someone) makeToken(scopes string, days int) apiToken {
 	s.Helper()
-	return decode[apiToken](s.T, s.do("201", "POST", "/me/tokens", fmt.Sprintf(`{"name":"Script","scopes":[%s],"days":%d}`, scopes, days)))
+	return decode[apiToken](s.TB, s.do("201", "POST", "/me/tokens", fmt.Sprintf(`{"name":"Script","scopes":[%s],"days":%d}`, scopes, days)))
 }
 
 func (a apiToken) as(host string) as { return both(on(host), with("Authorization", "Bearer "+a.Token)) }

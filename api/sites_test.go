@@ -139,7 +139,7 @@ func (e *env) again() *env {
 	if err != nil {
 		e.Fatal(err)
 	}
-	other := &env{T: e.T, server: httptest.NewServer(edge.Handler())}
+	other := &env{TB: e.TB, server: httptest.NewServer(edge.Handler())}
 	e.Cleanup(other.server.Close)
 	return other
 }

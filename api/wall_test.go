@@ -42,7 +42,7 @@ func (e *env) openToCustomers() []route {
 	e.Helper()
 	login := e.customer("")
 	var open []route
-	for _, r := range routes(e.T) {
+	for _, r := range routes(e.TB) {
 		if needs()[r.id] == "open" || r.method != "GET" || strings.HasPrefix(r.path, "/api/v1/account") { // orders pass another way; an account has a test of its own
 			continue
 		}
@@ -188,7 +188,7 @@ func (e *env) beside(read query.Postgres) func(path string, who ...string) answe
 	if err != nil {
 		e.Fatal(err)
 	}
-	plain := &env{T: e.T, server: httptest.NewServer(edge.Handler())}
+	plain := &env{TB: e.TB, server: httptest.NewServer(edge.Handler())}
 	e.Cleanup(plain.server.Close)
 	return func(path string, who ...string) answer {
 		if len(who) == 0 {

@@ -3,8 +3,8 @@
 //
 // Who asks is found by a session's cookie or a bearer token; both are random, and the database knows their hashes alone.
 // Nothing is kept here: a session that is ended, a person who is suspended, a right that is taken away counts from the
-// next request on, in every process; streams, which have no next request, are asked about every two seconds. Access is
-// decided in one place (Access.decide): every operation names what it needs, and one that names nothing is refused to
+// next request on, in every process; for streams, which have no next request, all of it is asked again every two seconds.
+// Access is decided in one place (Access.decide): every operation names what it needs, and one that names nothing is refused to
 // everybody.
 //
 // What is open to strangers names a Class too, Open(Password), and is counted by it before its handler runs: per network
@@ -58,9 +58,11 @@ type Guard struct {
 
 // New makes a guard.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Guard {
-	return &Guard{
-		Watch: newWatch(cfg.Door, cfg.Now, log), sites: cfg.Sites, door: cfg.Door, limiter: cfg.Limiter, now: cfg.Now,
+	g := &Guard{
+		sites: cfg.Sites, door: cfg.Door, limiter: cfg.Limiter, now: cfg.Now,
 		token: sha256.Sum256([]byte(cfg.Token)), hasToken: cfg.Token != "",
 		development: cfg.Development, gate: cfg.Gate, proxies: slices.Clone(cfg.Proxies), log: log, metrics: newMetrics(reg),
 	}
+	g.Watch = &Watch{find: g.find, now: cfg.Now, log: log, open: map[*watched]struct{}{}}
+	return g
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
 	"github.com/ezscale/platform/query/access"
 )
@@ -49,7 +50,7 @@ func ofOAuth(site Site, t access.OAuthToken) *Principal {
 			p.Customer, p.Account = *t.CustomerID, t.CustomerName
 		}
 	}
-	p.Client, p.Scopes = t.ClientID, t.Allowed()
+	p.Client, p.Scopes, p.oauth = t.ClientID, t.Allowed(), secret.Hash(t.Hash)
 	p.Permissions = p.Permissions.And(permissions(p.Scopes))
 	return p
 }

@@ -37,27 +37,29 @@ func restriction(why string) string {
 
 // Principal is who a request comes from.
 type Principal struct {
-	Site         Site
-	Person       uuid.UUID // nil UUID: the operator's token
-	Customer     uuid.UUID // the account that is looked at, of the account site
-	Account      string    // its name
-	Rights       string    // in that account
-	Name         string
-	Email        string
-	Actor        string // as the audit log has it
-	Permissions  permission.Set
-	Restricted   string      // why there are no permissions; empty: nothing is in the way
-	Session      uuid.UUID   // nil UUID: a token
-	Token        uuid.UUID   // nil UUID: a session, or the operator's token
-	SessionHash  secret.Hash // as the database has it now: who changes it says what it was
-	Factors      []string
-	ProvedAt     time.Time // of the session
-	ExpiresAt    time.Time
-	SecondFactor bool       // the person has one, used or not
-	Impersonator *uuid.UUID // staff who look at the account as the person
-	Reason       string     // why they do
-	Client       uuid.UUID  // the OAuth client that acts, for the person or by itself; nil UUID: none
-	Scopes       []string   // of its token, as far as the client still has them
+	Site           Site
+	Person         uuid.UUID // nil UUID: the operator's token
+	Customer       uuid.UUID // the account that is looked at, of the account site
+	Account        string    // its name
+	Rights         string    // in that account
+	Name           string
+	Email          string
+	Actor          string // as the audit log has it
+	Permissions    permission.Set
+	Restricted     string      // why there are no permissions; empty: nothing is in the way
+	Session        uuid.UUID   // nil UUID: a token
+	Token          uuid.UUID   // nil UUID: a session, or the operator's token
+	SessionHash    secret.Hash // as the database has it now: who changes it says what it was
+	Factors        []string
+	ProvedAt       time.Time // of the session
+	ExpiresAt      time.Time
+	SecondFactor   bool        // the person has one, used or not
+	Impersonator   *uuid.UUID  // staff who look at the account as the person
+	ImpersonatedBy string      // their name
+	Reason         string      // why they do
+	Client         uuid.UUID   // the OAuth client that acts, for the person or by itself; nil UUID: none
+	Scopes         []string    // of its token, as far as the client still has them
+	oauth          secret.Hash // of that token
 }
 
 // IsStaff tells staff from customers.
@@ -77,17 +79,6 @@ func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
 // IsFresh tells whether the person has proved a few minutes ago at most who he is, by the second factor too if he has one.
 func (p *Principal) IsFresh(now time.Time) bool {
 	return p.InPerson() && now.Sub(p.ProvedAt) <= freshFor && (!p.SecondFactor || p.TwoFactors())
-}
-
-// credential is the id of what the principal came with, nil UUID for the operator's token.
-func (p *Principal) credential() uuid.UUID {
-	switch {
-	case p == nil:
-		return uuid.Nil
-	case p.Session != uuid.Nil:
-		return p.Session
-	}
-	return p.Token
 }
 
 // Scope is what the principal may see.
@@ -126,7 +117,7 @@ func ofSession(site Site, s access.Session) *Principal {
 		p.Permissions, p.Restricted = permission.Set{}, NeedsSecondFactor
 	}
 	if s.Impersonator != nil {
-		p.Impersonator, p.Reason = s.Impersonator, s.Reason
+		p.Impersonator, p.ImpersonatedBy, p.Reason = s.Impersonator, s.ImpersonatorName, s.Reason
 		p.Actor = "staff:" + s.Impersonator.String() + " as " + p.Actor
 		if !s.Widened {
 			p.Permissions = p.Permissions.Reading()

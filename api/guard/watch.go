@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/ezscale/platform/query"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/query/access"
 )
 
@@ -19,53 +19,45 @@ const (
 	blindFor   = 5 // failed looks after which every stream ends: what cannot be asked for is not allowed
 )
 
-// Watch ends what outlives a request, the live streams, when the session or token that it began with ends. It asks about
-// all that have one at a time, and not at all when there is none.
+// Watch ends what outlives a request, the live streams, when a request would be refused that came with the same session or
+// token now: for each it finds who asks, and asks Access.decide, as at the beginning. It finds all at a time, and none when
+// there is none.
 type Watch struct {
-	db   query.Postgres
+	find func(context.Context, []credential) (map[credential]*Principal, error)
 	now  func() time.Time
 	log  *slog.Logger
 	mu   sync.Mutex
-	open map[uuid.UUID]*watched
+	open map[*watched]struct{}
 	runs bool
 }
 
+// watched is one stream.
 type watched struct {
-	ended   chan struct{}
-	streams int
+	credential
+	access   Access
+	customer uuid.UUID // the account that was looked at: who has chosen another has nothing to do here
+	ended    chan struct{}
 }
 
-func newWatch(db query.Postgres, now func() time.Time, log *slog.Logger) *Watch {
-	return &Watch{db: db, now: now, log: log, open: map[uuid.UUID]*watched{}}
-}
-
-// For gives a channel that is closed when the principal's session or token ends, and what to call when nobody listens
-// any more. For the operator's token, which lives as long as the process, the channel is nil.
-func (w *Watch) For(p *Principal) (ended <-chan struct{}, leave func()) {
-	id := p.credential()
-	if id == uuid.Nil {
+// For gives a channel that is closed when the principal may not do any more what access says, and what to call when nobody
+// listens any more. For the operator's token, which lives as long as the process, the channel is nil.
+func (w *Watch) For(p *Principal, access Access) (ended <-chan struct{}, leave func()) {
+	c := p.credential()
+	if c == (credential{}) {
 		return nil, func() {}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.open[id]
-	if s == nil {
-		s = &watched{ended: make(chan struct{})}
-		w.open[id] = s
-	}
-	s.streams++
+	s := &watched{credential: c, access: access, customer: p.Customer, ended: make(chan struct{})}
+	w.open[s] = struct{}{}
 	if !w.runs {
 		w.runs = true
 		go w.run()
 	}
-	return s.ended, func() { w.leave(id, s) }
-}
-
-func (w *Watch) leave(id uuid.UUID, s *watched) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if s.streams--; s.streams == 0 && w.open[id] == s {
-		delete(w.open, id)
+	return s.ended, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.open, s)
 	}
 }
 
@@ -75,48 +67,114 @@ func (w *Watch) run() {
 	defer tick.Stop()
 	failed := 0
 	for range tick.C {
-		ids := w.watched()
-		if ids == nil {
+		asked := w.credentials()
+		if asked == nil {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), watchBound)
-		over, err := access.Ended(ctx, w.db, ids, w.now())
+		found, err := w.find(ctx, asked)
 		cancel()
 		if err != nil {
 			failed++
-			w.log.Warn("cannot ask which sessions and tokens are over", "streams", len(ids), "error", err)
+			w.log.Warn("cannot ask who has live streams", "credentials", len(asked), "error", err)
 			if failed < blindFor {
 				continue
 			}
-			over = ids
+			found = nil
 		}
 		failed = 0
-		w.end(over)
+		w.end(asked, found)
 	}
 }
 
-// watched lists what is watched; nil, and the end of run, when there is nothing.
-func (w *Watch) watched() []uuid.UUID {
+// credentials lists what streams were begun with; nil, and the end of run, when there is none.
+func (w *Watch) credentials() []credential {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.open) == 0 {
 		w.runs = false
 		return nil
 	}
-	ids := make([]uuid.UUID, 0, len(w.open))
-	for id := range w.open {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-func (w *Watch) end(ids []uuid.UUID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, id := range ids {
-		if s := w.open[id]; s != nil {
-			close(s.ended)
-			delete(w.open, id)
+	all := make(map[credential]bool, len(w.open))
+	list := make([]credential, 0, len(w.open))
+	for s := range w.open {
+		if !all[s.credential] {
+			all[s.credential], list = true, append(list, s.credential)
 		}
 	}
+	return list
+}
+
+// end ends the streams of those who were asked about and may not have them.
+func (w *Watch) end(asked []credential, found map[credential]*Principal) {
+	about := make(map[credential]bool, len(asked))
+	for _, c := range asked {
+		about[c] = true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for s := range w.open {
+		who := found[s.credential]
+		if about[s.credential] && (who == nil || who.Customer != s.customer || s.access.decide(who, w.now()) != nil) {
+			close(s.ended)
+			delete(w.open, s)
+		}
+	}
+}
+
+// credential is what a principal came with: the id of a session or of an API token, or the hash of an application's access
+// token. The zero one is the operator's.
+type credential struct {
+	session, token uuid.UUID
+	oauth          secret.Hash
+}
+
+func (p *Principal) credential() credential {
+	if p == nil {
+		return credential{}
+	}
+	return credential{session: p.Session, token: p.Token, oauth: p.oauth}
+}
+
+// find finds who comes with each of these now; who is not found comes with nothing that works. Nobody is noted as seen: a
+// stream keeps no session alive.
+func (g *Guard) find(ctx context.Context, all []credential) (map[credential]*Principal, error) {
+	var sessionIDs, tokenIDs []uuid.UUID
+	var hashes []secret.Hash
+	for _, c := range all {
+		switch {
+		case c.session != uuid.Nil:
+			sessionIDs = append(sessionIDs, c.session)
+		case c.token != uuid.Nil:
+			tokenIDs = append(tokenIDs, c.token)
+		default:
+			hashes = append(hashes, c.oauth)
+		}
+	}
+	now, found := g.now(), make(map[credential]*Principal, len(all))
+	add := func(p *Principal) { found[p.credential()] = p }
+	if err := each(sessionIDs, func() ([]access.Session, error) { return access.FindSessions(ctx, g.door, sessionIDs, now) }, func(s access.Session) { add(ofSession(Site(s.Site), s)) }); err != nil {
+		return nil, err
+	}
+	if err := each(tokenIDs, func() ([]access.Token, error) { return access.FindTokens(ctx, g.door, tokenIDs, now) }, func(t access.Token) { add(ofToken(Site(t.Site), t)) }); err != nil {
+		return nil, err
+	}
+	err := each(hashes, func() ([]access.OAuthToken, error) { return access.FindOAuthTokens(ctx, g.door, hashes) }, func(t access.OAuthToken) {
+		if t.Works(now) {
+			add(ofOAuth(Site(t.Site), t))
+		}
+	})
+	return found, err
+}
+
+// each asks, unless there is nothing to ask about, and takes each of the answers.
+func each[K, T any](about []K, ask func() ([]T, error), take func(T)) error {
+	if len(about) == 0 {
+		return nil
+	}
+	rows, err := ask()
+	for _, row := range rows {
+		take(row)
+	}
+	return err
 }

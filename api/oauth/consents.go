@@ -95,7 +95,7 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body AnswerBody }) (Onw
 	if a.wantsProof(who, now) {
 		return Onward{}, guard.NewProblem(ctx, http.StatusForbidden, "proof_required", "prove again who you are, then repeat this")
 	}
-	grant := cmd.GrantConsent{GrantID: uuid.New(), ClientID: a.client.ID, PersonID: who.Person, Scopes: a.GetRequestedScopes(), ProvedAt: who.ProvedAt, At: now}
+	grant := cmd.GrantConsent{GrantID: uuid.New(), ClientID: a.client.ID, PersonID: who.Person, SessionID: who.Session, Scopes: a.GetRequestedScopes(), ProvedAt: who.ProvedAt, At: now}
 	if who.Customer != uuid.Nil {
 		grant.CustomerID = &who.Customer
 	}

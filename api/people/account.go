@@ -98,6 +98,33 @@ func (d Desk) change(ctx context.Context, w writes.Write, reference string, body
 	return d.show(ctx, was.ID.String())
 }
 
+// ContactBody is where an account's mails go.
+type ContactBody struct {
+	Email   string `json:"email" maxLength:"254"`
+	Version *int64 `json:"version,omitempty" minimum:"0" doc:"That the change is meant for; absent: any"`
+}
+
+func (d Desk) changeContact(ctx context.Context, in *struct {
+	writes.Write
+	Body ContactBody
+}) (AccountDetail, error) {
+	return d.contact(ctx, in.Write, cmd.ChangeContact{CustomerID: guard.PrincipalOf(ctx).Customer, Email: in.Body.Email, OfMember: true}, in.Body.Version)
+}
+
+func (d Desk) contact(ctx context.Context, w writes.Write, order cmd.ChangeContact, version *int64) (AccountDetail, error) {
+	meta, err := w.Meta(ctx, d.Now())
+	if err != nil {
+		return AccountDetail{}, err
+	}
+	if version != nil {
+		meta.ExpectedVersion = version
+	}
+	if _, err := command.Run(ctx, d.Commands, meta, order); err != nil {
+		return AccountDetail{}, err
+	}
+	return d.show(ctx, order.CustomerID.String())
+}
+
 // seal puts the tax id into the order: the one that is there, sealed as it is, or another.
 func (d Desk) seal(ctx context.Context, order *cmd.ChangeProfile, was identity.Account, taxID secret.Text) error {
 	old, err := d.taxID(ctx, was)

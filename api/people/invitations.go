@@ -9,6 +9,7 @@ import (
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/identity"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/query/identity"
@@ -97,7 +98,11 @@ func (d Desk) inviteInto(ctx context.Context, customer uuid.UUID, body Invitatio
 func (d Desk) revoke(ctx context.Context, in *struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }) (*struct{}, error) {
-	order := cmd.RevokeInvitation{LinkID: in.ID, CustomerID: guard.PrincipalOf(ctx).Customer, At: d.MachineNow()}
+	return d.revokeFrom(ctx, guard.PrincipalOf(ctx).Customer, in.ID)
+}
+
+func (d Desk) revokeFrom(ctx context.Context, customer, invitation uuid.UUID) (*struct{}, error) {
+	order := cmd.RevokeInvitation{LinkID: invitation, CustomerID: customer, At: d.MachineNow()}
 	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return &struct{}{}, err
 }
@@ -138,14 +143,30 @@ func (d Desk) changeMember(ctx context.Context, in *struct {
 	if err != nil {
 		return identity.Member{}, err
 	}
-	order := cmd.ChangeMember{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID, Rights: in.Body.Rights}
+	order := membership.Change{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID, Rights: in.Body.Rights, At: d.MachineNow()}
 	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)
 	m.Rights = in.Body.Rights
 	return m, err
 }
 
 func (d Desk) removeMember(ctx context.Context, in *MemberInput) (*struct{}, error) {
-	order := cmd.ChangeMember{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID}
+	p := guard.PrincipalOf(ctx)
+	if in.PersonID == p.Person {
+		return d.leave(ctx, &AccountInput{CustomerID: p.Customer})
+	}
+	order := membership.Change{CustomerID: p.Customer, PersonID: in.PersonID, At: d.MachineNow()}
+	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
+	return &struct{}{}, err
+}
+
+// AccountInput names one of one's own accounts in an operation's path.
+type AccountInput struct {
+	CustomerID uuid.UUID `path:"customer_id" format:"uuid"`
+}
+
+func (d Desk) leave(ctx context.Context, in *AccountInput) (*struct{}, error) {
+	p := guard.PrincipalOf(ctx)
+	order := membership.Leave{CustomerID: in.CustomerID, PersonID: p.Person, SessionID: p.Session, At: d.MachineNow()}
 	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return &struct{}{}, err
 }

@@ -99,7 +99,7 @@ func (d Desk) verify(ctx context.Context, in *struct{ Body VerifyBody }) (EmailB
 	if err != nil {
 		return EmailBody{}, err
 	}
-	order := identity.VerifyEmail{Proof: l.proof, Joining: joining(), PersonID: *l.PersonID}
+	order := identity.VerifyEmail{Proof: l.proof, Joining: joining(), PersonID: *l.PersonID, Contact: l.ContactOf}
 	if p := guard.PrincipalOf(ctx); p != nil && p.InPerson() && p.Impersonator == nil && p.Person == *l.PersonID {
 		order.But = &p.Session
 	}

@@ -3,8 +3,9 @@
 //
 // # What a stranger learns
 //
-// Registering and forgetting a password answer alike, whoever has the address: the same status, body and work, and one
-// mail, which says what there is to say to its reader alone. A link that does not work is one refusal, whatever is wrong
+// Registering and forgetting a password answer alike, whoever has the address: the same status and body, in a time that does
+// not tell (BenchmarkEqualAnswers in package api measures it), and one mail, which says what there is to say to its reader
+// alone. A link that does not work is one refusal, whatever is wrong
 // with it. Only who reads the mailbox learns more.
 //
 // # How often
@@ -59,15 +60,17 @@ func (d Desk) Register(t route.Table) {
 	route.ServeRaw(t, op("POST", "/password/forgot", "forget-password", "Ask for a link to set another password", mailing, http.StatusAccepted), d.forgot)
 	route.Serve(t, op("POST", "/links/look", "look-at-link", "What a mailed link is for", link, 0), d.look)
 	route.Serve(t, op("POST", "/links/verify", "verify-email", "Follow the link that verifies a mail address", password, 0), d.verify)
-	route.ServeRaw(t, op("POST", "/password/reset", "reset-password", "Set another password by a link: every session ends, second factors stay", password, http.StatusNoContent), d.reset)
+	route.ServeRaw(t, op("POST", "/password/reset", "reset-password", "Set another password by a link: every session, API token and application ends, second factors stay", password, http.StatusNoContent), d.reset)
 	route.Serve(t, op("POST", "/invitations/accept", "accept-invitation", "Join an account by a link", password, 0), d.accept)
 	route.ServeRaw(t, op("POST", "/me/email", "change-email", "Ask for a link to a new mail address, which counts once it is followed", guard.Self().Fresh(), http.StatusAccepted), d.changeEmail)
 
 	route.Serve(t, op("GET", "/account", "get-account", "The account that one looks at", guard.May(permission.AccountRead), 0), d.account)
 	route.Serve(t, op("PUT", "/account", "change-account", "Change the account's profile, whole", guard.May(permission.AccountWrite), 0), d.changeAccount)
+	route.Serve(t, op("PUT", "/account/contact", "change-contact", "Have the account's mails, invoices among them, go to another of its people's verified addresses", guard.May(permission.AccountWrite), 0), d.changeContact)
 	route.Serve(t, op("GET", "/account/members", "list-members", "People of the account, owners first", guard.May(permission.MembersRead), 0), d.members)
 	route.Serve(t, op("PUT", "/account/members/{person_id}", "change-member", "Change a member's rights", guard.May(permission.MembersWrite).Fresh(), 0), d.changeMember)
 	route.ServeRaw(t, op("DELETE", "/account/members/{person_id}", "remove-member", "Take a member out of the account", guard.May(permission.MembersWrite).Fresh(), http.StatusNoContent), d.removeMember)
+	route.ServeRaw(t, op("DELETE", "/me/accounts/{customer_id}", "leave-account", "Leave an account; the last owner stays. This session goes on, without it", guard.Self().Fresh(), http.StatusNoContent), d.leave)
 	route.Serve(t, op("GET", "/account/invitations", "list-invitations", "Invitations that are open", guard.May(permission.MembersRead), 0), d.invitations)
 	route.Serve(t, op("POST", "/account/invitations", "invite-member", "Invite somebody by mail; again: a new link", guard.May(permission.MembersWrite).Fresh(), http.StatusCreated), d.invite)
 	route.ServeRaw(t, op("DELETE", "/account/invitations/{id}", "revoke-invitation", "Take an invitation back", guard.May(permission.MembersWrite), http.StatusNoContent), d.revoke)
@@ -79,10 +82,13 @@ func (d Desk) registerStaff(t route.Table) {
 	read, write := guard.May(permission.CustomersRead), guard.May(permission.CustomersWrite)
 	route.Serve(t, op("GET", "/customers/{id}", "get-customer", "A customer: profile, people, number of notes", read, 0), d.customer)
 	route.Serve(t, op("PUT", "/customers/{id}/profile", "change-customer-profile", "Change a customer's profile, whole", write, 0), d.changeProfile)
+	route.Serve(t, op("PUT", "/customers/{id}/contact", "change-customer-contact", "Have a customer's mails, invoices among them, go to another address", write, 0), d.changeCustomerContact)
 	route.Serve(t, op("PUT", "/customers/{id}/status", "change-customer-status", "Suspend or ban a customer, or let it be active again", write, 0), d.changeStatus)
 	route.Serve(t, op("GET", "/customers/{id}/notes", "list-customer-notes", "Notes about a customer, newest first", read, 0), d.notes)
 	route.Serve(t, op("POST", "/customers/{id}/notes", "write-customer-note", "Write a note about a customer", write, http.StatusCreated), d.writeNote)
 	route.Serve(t, op("GET", "/customers/{id}/members", "list-customer-members", "People of a customer", read, 0), d.customerMembers)
+	route.Serve(t, op("GET", "/customers/{id}/invitations", "list-customer-invitations", "Invitations into a customer's account that are open", read, 0), d.customerInvitations)
+	route.ServeRaw(t, op("DELETE", "/customers/{id}/invitations/{invitation_id}", "revoke-customer-invitation", "Take an invitation into a customer's account back", write, http.StatusNoContent), d.revokeFor)
 	route.Serve(t, op("POST", "/customers/{id}/invitations", "invite-customer-member", "Invite somebody into a customer's account", write, http.StatusCreated), d.inviteFor)
 	route.Serve(t, op("GET", "/people", "list-people", "People of the account site by mail address", read, 0), d.people)
 	route.Serve(t, op("PUT", "/people/{id}/status", "change-person-status", "Suspend or ban a person, who is signed out, or activate them again", write, 0), d.changePersonStatus)

@@ -61,6 +61,18 @@ func (d Desk) changeProfile(ctx context.Context, in *struct {
 	return d.change(ctx, in.Write, in.ID, in.Body.AccountBody, in.Body.TaxExempt)
 }
 
+func (d Desk) changeCustomerContact(ctx context.Context, in *struct {
+	writes.Write
+	CustomerInput
+	Body ContactBody
+}) (AccountDetail, error) {
+	id, err := d.id(ctx, in.ID)
+	if err != nil {
+		return AccountDetail{}, err
+	}
+	return d.contact(ctx, in.Write, cmd.ChangeContact{CustomerID: id, Email: in.Body.Email}, in.Body.Version)
+}
+
 // StatusBody is another status, and why.
 type StatusBody struct {
 	Status string `json:"status" enum:"active,suspended,banned"`
@@ -138,9 +150,28 @@ func (d Desk) inviteFor(ctx context.Context, in *struct {
 	return d.inviteInto(ctx, id, in.Body)
 }
 
+func (d Desk) customerInvitations(ctx context.Context, in *CustomerInput) ([]identity.Invitation, error) {
+	id, err := d.id(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return identity.ListInvitations(ctx, d.Postgres, guard.ScopeOf(ctx), id, d.MachineNow())
+}
+
+func (d Desk) revokeFor(ctx context.Context, in *struct {
+	CustomerInput
+	InvitationID uuid.UUID `path:"invitation_id" format:"uuid"`
+}) (*struct{}, error) {
+	id, err := d.id(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return d.revokeFrom(ctx, id, in.InvitationID)
+}
+
 func (d Desk) people(ctx context.Context, in *struct {
 	PageInput
-	Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address"`
+	Search string `query:"q" maxLength:"200" doc:"Part of a name or mail address, or an id"`
 }) (query.List[identity.Person], error) {
 	return identity.ListPeople(ctx, d.Postgres, in.Search, in.page())
 }

@@ -53,7 +53,8 @@ type MeBody struct {
 
 // NewPasswordBody is a new password.
 type NewPasswordBody struct {
-	Password secret.Text `json:"password" maxLength:"1024"`
+	Password  secret.Text `json:"password" maxLength:"1024"`
+	EndOthers bool        `json:"end_others,omitempty" doc:"API tokens and applications end too, as for who thinks that somebody knew the password"`
 }
 
 // settingPasswords bounds the memory that one person can have filled by hashes.
@@ -66,7 +67,7 @@ func hash(of []byte) [sha256.Size]byte { return sha256.Sum256(of) }
 func (d Desk) profileOperations(t route.Table) {
 	route.Serve(t, operation(http.MethodGet, "/me", "get-me", "Who one is, and what one can prove it with", inPerson()), d.me)
 	route.Serve(t, operation(http.MethodPut, "/me", "change-me", "Change name, language and time zone", inPerson()), d.changeMe)
-	route.ServeRaw(t, operation(http.MethodPut, "/me/password", "set-password", "Set a password: all other sessions end, this one's token changes", fresh()), d.setPassword)
+	route.ServeRaw(t, operation(http.MethodPut, "/me/password", "set-password", "Set a password: all other sessions end, this one's token changes; tokens and applications end if one says so", fresh()), d.setPassword)
 }
 
 func (d Desk) me(ctx context.Context, _ *struct{}) (Me, error) {
@@ -112,6 +113,6 @@ func (d Desk) setPassword(ctx context.Context, in *struct{ Body NewPasswordBody 
 		return nil, err
 	}
 	at, t := sitting(p)
-	cookie, err := manage(ctx, d, credential.SetPassword{PersonID: p.Person, Hash: secret.New(hashed), Session: &at, At: d.MachineNow()}, t)
+	cookie, err := manage(ctx, d, credential.SetPassword{PersonID: p.Person, Hash: secret.New(hashed), Session: &at, At: d.MachineNow(), EndOthers: in.Body.EndOthers}, t)
 	return &Rotated{SetCookie: cookie}, err
 }

@@ -22,20 +22,21 @@ import (
 
 // Session is who is signed in, and what he may do.
 type Session struct {
-	Role         string                  `json:"role" enum:"customer,staff"`
-	PersonID     *uuid.UUID              `json:"person_id,omitempty" format:"uuid" doc:"Absent: the operator's token, or an application without the scope openid"`
-	Name         string                  `json:"name" doc:"Empty: an application without the scope profile"`
-	Email        string                  `json:"email,omitempty" doc:"Absent: the operator's token, or an application without the scope email"`
-	CustomerID   *uuid.UUID              `json:"customer_id,omitempty" format:"uuid" doc:"The account that is looked at"`
-	Account      string                  `json:"account,omitempty" doc:"Its name"`
-	Rights       string                  `json:"rights,omitempty" doc:"In that account: owner, billing, technical, read_only"`
-	Permissions  []permission.Permission `json:"permissions" nullable:"false"`
-	Restricted   string                  `json:"restricted,omitempty" doc:"Why there are no permissions: second_factor_required, no_account"`
-	Factors      []string                `json:"factors,omitempty" doc:"What the session was opened with"`
-	SecondFactor bool                    `json:"second_factor" doc:"A passkey or an authenticator is set up"`
-	ExpiresAt    *time.Time              `json:"expires_at,omitempty"`
-	Impersonated string                  `json:"impersonated,omitempty" doc:"Staff look at the account as this person, until expires_at: the reason they gave"`
-	Development  bool                    `json:"development" doc:"The development login, clock and mailbox are there"`
+	Role           string                  `json:"role" enum:"customer,staff"`
+	PersonID       *uuid.UUID              `json:"person_id,omitempty" format:"uuid" doc:"Absent: the operator's token, or an application without the scope openid"`
+	Name           string                  `json:"name" doc:"Empty: an application without the scope profile"`
+	Email          string                  `json:"email,omitempty" doc:"Absent: the operator's token, or an application without the scope email"`
+	CustomerID     *uuid.UUID              `json:"customer_id,omitempty" format:"uuid" doc:"The account that is looked at"`
+	Account        string                  `json:"account,omitempty" doc:"Its name"`
+	Rights         string                  `json:"rights,omitempty" doc:"In that account: owner, billing, technical, read_only"`
+	Permissions    []permission.Permission `json:"permissions" nullable:"false"`
+	Restricted     string                  `json:"restricted,omitempty" doc:"Why there are no permissions: second_factor_required, no_account"`
+	Factors        []string                `json:"factors,omitempty" doc:"What the session was opened with"`
+	SecondFactor   bool                    `json:"second_factor" doc:"A passkey or an authenticator is set up"`
+	ExpiresAt      *time.Time              `json:"expires_at,omitempty"`
+	Impersonated   string                  `json:"impersonated,omitempty" doc:"Staff look at the account as this person, until expires_at: the reason they gave"`
+	ImpersonatedBy string                  `json:"impersonated_by,omitempty" doc:"Who of the staff looks"`
+	Development    bool                    `json:"development" doc:"The development login, clock and mailbox are there"`
 }
 
 // Output is a session and the cookies that go with it.
@@ -76,7 +77,7 @@ func (k Keeper) Of(p *guard.Principal) Session {
 		s.ExpiresAt = &p.ExpiresAt
 	}
 	if p.Impersonator != nil {
-		s.Impersonated = p.Reason
+		s.Impersonated, s.ImpersonatedBy = p.Reason, p.ImpersonatedBy
 	}
 	return s
 }

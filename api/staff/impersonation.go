@@ -107,7 +107,19 @@ func (d Desk) BeginImpersonation(ctx context.Context, in *struct{ Body BeginImpe
 	return session, err
 }
 
+// ImpersonationsInput narrows the list of who looked at which account.
+type ImpersonationsInput struct {
+	Page
+	Impersonator uuid.UUID `query:"impersonator_id" format:"uuid" doc:"Who looked"`
+	Person       uuid.UUID `query:"person_id" format:"uuid" doc:"As whom"`
+	Customer     string    `query:"customer" maxLength:"254" doc:"At which account: mail address or id"`
+	From         time.Time `query:"from" doc:"Begun at this time or later"`
+	To           time.Time `query:"to" doc:"Begun before"`
+	Open         bool      `query:"open" doc:"Those that go on now alone"`
+}
+
 // Impersonations lists when who looked at which account.
-func (d Desk) Impersonations(ctx context.Context, in *Page) (query.List[identity.Impersonation], error) {
-	return identity.ListImpersonations(ctx, d.Postgres, query.Page{Limit: in.Limit, Cursor: in.Cursor})
+func (d Desk) Impersonations(ctx context.Context, in *ImpersonationsInput) (query.List[identity.Impersonation], error) {
+	filter := identity.ImpersonationFilter{Impersonator: in.Impersonator, Person: in.Person, Customer: in.Customer, From: in.From, To: in.To, Open: in.Open}
+	return identity.ListImpersonations(ctx, d.Postgres, filter, d.MachineNow(), query.Page{Limit: in.Limit, Cursor: in.Cursor})
 }

@@ -39,10 +39,10 @@ func (b *base) addJobs(ctx context.Context) (sweep func(context.Context) error, 
 	runner := jobs.New(jobs.Config{}, pool, b.log, b.registry)
 	sweeper := policy.NewSweeper(policy.SweeperConfig{}, db, pool, b.clock.Now, newID, b.log, b.registry)
 	sweeper.Register(runner, b.cfg.Sweep)
-	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now, machineNow)
+	policy.RegisterHousekeeping(runner, db, pool, b.clock.Now)
+	policy.NewForgetting(pool, b.clock.Now, machineNow, b.registry).Register(runner)
 	unseen := prometheus.NewRegistry() // sweepers of their own, whose names the API's have taken; what jobs do is counted with the jobs
 	policy.RegisterDoors(runner, limiter.New(pool, machineNow, b.log, unseen), ephemeral.New(pool, machineNow, unseen))
-	policy.RegisterOAuthSweep(runner, pool, machineNow)
 	policy.RegisterReconciliation(runner, db, pool, b.clock.Now, newID)
 	secrets, err := b.secrets(ctx, postgres.RoleCommand)
 	if err != nil {

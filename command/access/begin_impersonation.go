@@ -59,7 +59,7 @@ func (c BeginImpersonation) Validate() error {
 	check.ID(&fields, "person_id", c.PersonID)
 	check.ID(&fields, "customer_id", c.CustomerID)
 	fields.Check(c.Hash != secret.Hash{}, "hash", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	CheckReason(&fields, c.Reason, c.Ticket)
 	return fields.Err()
 }

@@ -62,7 +62,7 @@ func (c CreateToken) Validate() error {
 	check.Text(&fields, "name", c.TokenName)
 	fields.Check(c.Hash != secret.Hash{}, "hash", "is missing")
 	fields.Check(c.Hint != "" && len(c.Hint) <= maxHint, "hint", "has one to %d signs", maxHint)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	fields.Check(c.Lifetime > 0 && c.Lifetime <= maxTokenLifetime, "lifetime", "is not between nothing and %s", maxTokenLifetime)
 	fields.Check(len(c.Scopes) > 0, "scopes", "name what the token is for")
 	for i, scope := range c.Scopes {

@@ -49,14 +49,11 @@ func (c EndSession) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "session_id", c.SessionID)
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 
-const (
-	endOwnSession  = `update session set ended_at = $3 where id = $1 and person_id = $2 and ended_at is null`
-	endAllSessions = `update session set ended_at = $2 where (person_id = $1 or impersonator_id = $1) and ended_at is null and id is distinct from $3`
-)
+const endOwnSession = `update session set ended_at = $3 where id = $1 and person_id = $2 and ended_at is null`
 
 // Handle ends the session.
 func (c EndSession) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {

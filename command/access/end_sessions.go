@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -34,15 +34,15 @@ func (c EndSessions) Aggregates() []events.Aggregate {
 func (c EndSessions) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 
 // Handle ends the sessions.
 func (c EndSessions) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {
-	tag, err := tx.Exec(ctx, endAllSessions, c.PersonID, c.At, c.But)
+	n, err := ending.Sessions(ctx, tx, c.PersonID, c.At, c.But)
 	if err != nil {
-		return Ended{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+		return Ended{}, nil, err
 	}
-	return ended(tag.RowsAffected()), nil, nil
+	return ended(int64(n)), nil, nil
 }

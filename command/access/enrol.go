@@ -9,13 +9,14 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// Enrol uses an enrolment link: it sets the password, proves the address, ends what other sessions and links there are and
-// opens a session. Of any number at once, one uses the link. A second factor that is there stays.
+// Enrol uses an enrolment link: it sets the password, proves the address, ends what other sessions, tokens, applications and
+// links there are and opens a session. Of any number at once, one uses the link. A second factor that is there stays.
 type Enrol struct {
 	LinkID       uuid.UUID   `json:"link_id"`
 	TokenHash    secret.Hash `json:"token_hash" audit:"redact"`
@@ -48,9 +49,6 @@ func (c Enrol) Validate() error {
 const PurposeEnrolment = "enrolment"
 
 const (
-	// endEverySession ends those that the person has, and those that he has as somebody else.
-	endEverySession = `update session set ended_at = $2 where (person_id = $1 or impersonator_id = $1) and ended_at is null`
-
 	useEnrolment = `
 update link l set used_at = $4
 from person p
@@ -73,6 +71,7 @@ returning case when old.person_id is null then '' else 'old' end`
 type enrolledFields struct {
 	Verified bool   `json:"verified"`
 	Password string `json:"password,omitempty" audit:"redact"`
+	ending.Ended
 }
 
 // LinkNotValid is of a link that is none, was used, was taken back or is too old: nobody learns which.
@@ -100,14 +99,14 @@ func (c Enrol) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Opened
 	if _, err := tx.Exec(ctx, revokeOthers, who, at); err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("revoke links of %s: %w", who, err)
 	}
-	if _, err := tx.Exec(ctx, endEverySession, who, at); err != nil {
-		return OpenedSession{}, nil, fmt.Errorf("end the sessions of %s: %w", who, err)
+	if was.Ended, err = ending.All(ctx, tx, who, at, nil); err != nil {
+		return OpenedSession{}, nil, err
 	}
 	opened, evs, err := c.Session.Handle(ctx, tx, meta)
-	change := "changed"
+	changed := events.CredentialChanged{PersonID: who, Kind: "password", Change: "reset", SessionsEnded: was.Sessions, TokensEnded: was.Tokens, ApplicationsEnded: was.Applications}
 	if was.Password == "" {
-		change = "added"
+		changed.Change = "added"
 	}
 	opened.Change = command.Change{Before: was, After: enrolledFields{Password: "new", Verified: true}}
-	return opened, append(evs, events.CredentialChanged{PersonID: who, Kind: "password", Change: change}), err
+	return opened, append(evs, changed), err
 }

@@ -29,9 +29,11 @@ import (
 const (
 	maxLifetime = 90 * 24 * time.Hour
 	maxFactors  = 4
+	maxSessions = 50 // of a person, that work
 )
 
-// OpenSession signs a person in who has proved who he is.
+// OpenSession signs a person in who has proved who he is. One more session than a person may have ends the one that was
+// not seen for the longest time.
 type OpenSession struct {
 	SessionID  uuid.UUID     `json:"session_id"`
 	Hash       secret.Hash   `json:"hash" audit:"redact"`
@@ -70,7 +72,7 @@ func (c OpenSession) Validate() error {
 	fields.Check(len(c.Factors) > 0 && len(c.Factors) <= maxFactors, "factors", "name one to %d factors", maxFactors)
 	fields.Check(c.Lifetime > 0 && c.Lifetime <= maxLifetime, "lifetime", "is not between nothing and %s", maxLifetime)
 	fields.Check(c.Idle > 0 && c.Idle <= c.Lifetime, "idle", "is not between nothing and the lifetime")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 
@@ -78,16 +80,22 @@ const (
 	// Held to the end: who sets another password waits for the session, and then ends it with the others.
 	lockPassword = `select from password where person_id = $1 and sha256(convert_to(hash, 'UTF8')) = $2 for share`
 
+	// The person is locked, so that of sessions that are opened at once each counts the others.
 	findSignable = `
 select exists (select from session s where s.person_id = p.id and s.user_agent = $3),
     coalesce($4, (select m.customer_id from membership m where m.person_id = p.id order by m.since, m.customer_id limit 1))
-from person p where p.id = $1 and p.site = $2 and p.status = 'active' for share of p`
+from person p where p.id = $1 and p.site = $2 and p.status = 'active' for no key update of p`
 
 	insertSession = `
 insert into session (id, hash, site, person_id, customer_id, factors, opened_at, proved_at, seen_at, expires_at, idle, ip, user_agent)
 values ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8, $9, $10, $11)`
 
 	endSession = `update session set ended_at = $2 where id = $1 and ended_at is null`
+
+	endUnseen = `
+update session set ended_at = $2
+where id in (select id from session where person_id = $1 and id <> $4 and impersonator_id is null and ended_at is null and expires_at > $2 and seen_at + idle > $2
+    order by seen_at desc, id desc offset $3)`
 )
 
 // Handle opens the session.
@@ -112,6 +120,9 @@ func (c OpenSession) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 		if _, err := tx.Exec(ctx, endSession, c.Replaces, c.At); err != nil {
 			return OpenedSession{}, nil, fmt.Errorf("end session %s: %w", c.Replaces, err)
 		}
+	}
+	if _, err := tx.Exec(ctx, endUnseen, c.PersonID, c.At, maxSessions-1, c.SessionID); err != nil {
+		return OpenedSession{}, nil, fmt.Errorf("end old sessions of %s: %w", c.PersonID, err)
 	}
 	opened := events.SessionOpened{SessionID: c.SessionID, PersonID: c.PersonID, Site: c.Site, NewDevice: !known}
 	return OpenedSession{SessionID: c.SessionID, NewDevice: !known}, []events.Event{opened}, nil

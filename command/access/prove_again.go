@@ -60,7 +60,7 @@ func checkRenewal(fields *fault.Fields, session, person uuid.UUID, hash secret.H
 	check.ID(fields, "session_id", session)
 	check.ID(fields, "person_id", person)
 	fields.Check(hash != secret.Hash{}, "hash", "is missing")
-	fields.Check(!at.IsZero(), "at", "is missing")
+	check.At(fields, at)
 }
 
 // A token is replaced only by who knows the one before: of two at once, one does.

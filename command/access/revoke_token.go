@@ -14,7 +14,8 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// RevokeToken ends a person's token. It stays in the table, so that the audit log's ids lead somewhere.
+// RevokeToken ends a person's token. It stays in the table for a year (package retention), so that the audit log's ids lead
+// somewhere.
 type RevokeToken struct {
 	TokenID  uuid.UUID `json:"token_id"`
 	PersonID uuid.UUID `json:"person_id"` // whose it has to be
@@ -44,7 +45,7 @@ func (c RevokeToken) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "token_id", c.TokenID)
 	check.ID(&fields, "person_id", c.PersonID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -1,14 +1,18 @@
 package access_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/internal/token"
@@ -27,7 +31,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{World: worldtest.New(t), at: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	w.account = w.Customer("a@example.com")
 	w.person = worldtest.Must(w.World, identity.RegisterPerson{PersonID: w.NewID(), Site: "account", Email: "p@example.com", PersonName: "P", Verified: true}).PersonID
-	worldtest.Must(w.World, identity.ChangeMember{CustomerID: w.account, PersonID: w.person, Rights: "owner"})
+	worldtest.Must(w.World, membership.Change{CustomerID: w.account, PersonID: w.person, Rights: "owner", At: w.Now()})
 	return w
 }
 
@@ -105,9 +109,43 @@ func TestSessionsEnd(t *testing.T) {
 	if got := worldtest.Must(w.World, access.EndSession{SessionID: three.SessionID, PersonID: w.person, At: w.at}); got.Sessions != 1 || w.found(third, "account", w.at) {
 		t.Errorf("ended %+v", got)
 	}
-	over, err := query.Ended(t.Context(), w.Pool, []uuid.UUID{one.SessionID, two.SessionID, three.SessionID}, w.at)
-	if err != nil || len(over) != 3 {
-		t.Errorf("over are %v, %v", over, err)
+	left, err := query.FindSessions(t.Context(), w.Pool, []uuid.UUID{one.SessionID, two.SessionID, three.SessionID}, w.at)
+	if err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// Somebody who signs in for ever has fifty sessions, also when all of it happens at once.
+func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, seen := token.New(token.Session), token.New(token.Session)
+	worldtest.Must(w.World, w.order(first))
+	order := w.order(seen)
+	worldtest.Must(w.World, order)
+	if err := access.SessionSeen(t.Context(), w.Pool, order.SessionID, w.at.Add(time.Minute), w.Meta().IP); err != nil {
+		t.Fatal(err)
+	}
+	w.at = w.at.Add(time.Second)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 13 {
+				mine := token.New(token.Session)
+				if _, err := command.Run(context.Background(), w.DB, w.Meta(), w.order(mine)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	last := token.New(token.Session)
+	worldtest.Must(w.World, w.order(last))
+	if n := worldtest.One[int](w.World, `select count(*) from session where ended_at is null`); n != 50 {
+		t.Errorf("%d sessions are open", n)
+	}
+	if w.found(first, "account", w.at) || !w.found(seen, "account", w.at) || !w.found(last, "account", w.at) {
+		t.Error("the one that was not seen for the longest time has to go, and no other")
 	}
 }
 
@@ -121,7 +159,7 @@ func TestWhoIsNotActiveHasNoSession(t *testing.T) {
 	if w.found(own, "account", w.at) {
 		t.Error("a suspended person's session works on")
 	}
-	if over, _ := query.Ended(t.Context(), w.Pool, []uuid.UUID{order.SessionID}, w.at); len(over) != 1 {
+	if left, err := query.FindSessions(t.Context(), w.Pool, []uuid.UUID{order.SessionID}, w.at); len(left) != 0 || err != nil {
 		t.Error("a suspended person's streams flow on")
 	}
 	worldtest.Refused(w.World, w.order(token.New(token.Session)), fault.Forbidden, "person_not_active")

@@ -83,3 +83,40 @@ func TestStatusesAndNotes(t *testing.T) {
 	worldtest.Refused(w, account.WriteNote{NoteID: w.NewID(), CustomerID: w.NewID(), Text: "x"}, fault.NotFound, "customer_not_found")
 	worldtest.Refused(w, account.WriteNote{NoteID: w.NewID(), CustomerID: id, Text: "\x00"}, fault.Invalid, "invalid_input")
 }
+
+// Members choose among their people's verified addresses, staff may name any; an address is one account's contact.
+func TestContacts(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	id := w.Customer("old@example.com")
+	w.Customer("other@example.com")
+	for i, p := range []struct {
+		email    string
+		verified bool
+		account  bool
+	}{{"member@example.com", true, true}, {"unverified@example.com", false, true}, {"stranger@example.com", true, false}, {"other@example.com", true, true}} {
+		w.Exec(`insert into person (id, site, email, email_verified_at, name, created_at) values ($1, 'account', $2, case when $3 then now() end, 'P', now())`, uuid.UUID{byte(i + 1)}, p.email, p.verified)
+		if p.account {
+			w.Exec(`insert into membership (person_id, customer_id, rights, since) values ($1, $2, 'read_only', now())`, uuid.UUID{byte(i + 1)}, id)
+		}
+	}
+	change := func(email string, ofMember bool) account.ChangeContact {
+		return account.ChangeContact{CustomerID: id, Email: email, OfMember: ofMember}
+	}
+	for _, email := range []string{"unverified@example.com", "stranger@example.com", "nobody@example.com"} {
+		if f := worldtest.Refused(w, change(email, true), fault.Invalid, "invalid_input"); f.Fields[0].Name != "email" {
+			t.Errorf("%s: %v", email, f)
+		}
+	}
+	worldtest.Refused(w, change("other@example.com", true), fault.Conflict, "contact_taken")
+	worldtest.Must(w, change("Member@Example.com", true))
+	worldtest.CheckChanged(w, "account.ChangeContact", `{"email": "[redacted]"} {"email": "[redacted]"}`)
+	worldtest.Must(w, change("member@example.com", true)) // it is so already
+	worldtest.CheckChanged(w, "account.ChangeContact", "")
+	worldtest.Must(w, change("books@example.com", false))
+	if got := worldtest.One[string](w, `select email from customer where id = $1`, id); got != "books@example.com" {
+		t.Errorf("got %q", got)
+	}
+	worldtest.CheckField(t, change("a@b\r\nBcc: x@y.example", false).Validate(), "email")
+	worldtest.Refused(w, account.ChangeContact{CustomerID: w.NewID(), Email: "a@example.com"}, fault.NotFound, "customer_not_found")
+}

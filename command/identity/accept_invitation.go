@@ -27,6 +27,17 @@ type AcceptInvitation struct {
 	PasswordHash string    `json:"password_hash,omitempty" audit:"redact"`
 }
 
+// Member is the answer.
+type Member struct {
+	CustomerID uuid.UUID `json:"customer_id"`
+	PersonID   uuid.UUID `json:"person_id"`
+	command.Change
+}
+
+type memberFields struct {
+	Rights string `json:"rights"`
+}
+
 // Name is the command's name.
 func (AcceptInvitation) Name() string { return "identity.AcceptInvitation" }
 

@@ -43,7 +43,7 @@ func (c ArmLink) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "link_id", c.LinkID)
 	fields.Check(c.Hash != secret.Hash{}, "hash", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

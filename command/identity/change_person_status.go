@@ -11,6 +11,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -42,7 +43,7 @@ func (c ChangePersonStatus) Validate() error {
 	check.ID(&fields, "person_id", c.PersonID)
 	check.Status(&fields, "status", c.Status)
 	fields.Check(c.Site != "", "site", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 
@@ -59,8 +60,8 @@ func (c ChangePersonStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Met
 		return Person{}, nil, fmt.Errorf("change the status of person %s: %w", c.PersonID, err)
 	}
 	if c.Status != check.StatusActive {
-		if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, nil); err != nil {
-			return Person{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+		if _, err := ending.Sessions(ctx, tx, c.PersonID, c.At, nil); err != nil {
+			return Person{}, nil, err
 		}
 		if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil {
 			return Person{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)

@@ -45,7 +45,7 @@ func (c Invite) Validate() error {
 	check.ID(&fields, "customer_id", c.CustomerID)
 	check.Email(&fields, "email", c.Email)
 	fields.Check(slices.Contains(permission.Rights(), c.Rights), "rights", "%q is none of owner, billing, technical and read_only", c.Rights)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
@@ -120,5 +121,5 @@ func (l newLink) answer(ctx context.Context, tx pgx.Tx, meta command.Meta) (Requ
 func (p Proof) check(fields *fault.Fields) {
 	fields.Check(p.LinkID != uuid.Nil, "link_id", "is missing")
 	fields.Check(p.Hash != secret.Hash{}, "hash", "is missing")
-	fields.Check(!p.At.IsZero(), "at", "is missing")
+	check.At(fields, p.At)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
 	"github.com/ezscale/platform/query/access"
@@ -50,20 +51,20 @@ func TestMembers(t *testing.T) {
 	rights := func(p uuid.UUID) string {
 		return worldtest.One[string](w, `select coalesce((select rights from membership where customer_id = $1 and person_id = $2), '-')`, account, p)
 	}
-	worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: ada, Rights: "owner"})
-	worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: bob, Rights: "technical"})
-	worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: bob, Rights: "billing"})
+	worldtest.Must(w, membership.Change{CustomerID: account, PersonID: ada, Rights: "owner", At: w.Now()})
+	worldtest.Must(w, membership.Change{CustomerID: account, PersonID: bob, Rights: "technical", At: w.Now()})
+	worldtest.Must(w, membership.Change{CustomerID: account, PersonID: bob, Rights: "billing", At: w.Now()})
 	if rights(ada) != "owner" || rights(bob) != "billing" {
 		t.Errorf("ada is %s, bob is %s", rights(ada), rights(bob))
 	}
 	for _, to := range []string{"", "billing"} {
-		worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: ada, Rights: to}, fault.Conflict, "last_owner")
+		worldtest.Refused(w, membership.Change{CustomerID: account, PersonID: ada, Rights: to, At: w.Now()}, fault.Conflict, "last_owner")
 	}
-	worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: staff, Rights: "owner"}, fault.NotFound, "person_not_found")
-	worldtest.Refused(w, identity.ChangeMember{CustomerID: account, PersonID: w.NewID(), Rights: ""}, fault.NotFound, "member_not_found")
-	worldtest.Refused(w, identity.ChangeMember{CustomerID: w.NewID(), PersonID: ada, Rights: "owner"}, fault.NotFound, "customer_not_found")
-	worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: bob, Rights: "owner"})
-	worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: ada})
+	worldtest.Refused(w, membership.Change{CustomerID: account, PersonID: staff, Rights: "owner", At: w.Now()}, fault.NotFound, "person_not_found")
+	worldtest.Refused(w, membership.Change{CustomerID: account, PersonID: w.NewID(), Rights: "", At: w.Now()}, fault.NotFound, "member_not_found")
+	worldtest.Refused(w, membership.Change{CustomerID: w.NewID(), PersonID: ada, Rights: "owner", At: w.Now()}, fault.NotFound, "customer_not_found")
+	worldtest.Must(w, membership.Change{CustomerID: account, PersonID: bob, Rights: "owner", At: w.Now()})
+	worldtest.Must(w, membership.Change{CustomerID: account, PersonID: ada, At: w.Now()})
 	if rights(ada) != "-" || rights(bob) != "owner" {
 		t.Errorf("ada is %s, bob is %s", rights(ada), rights(bob))
 	}
@@ -77,12 +78,12 @@ func TestAnAccountKeepsAnOwner(t *testing.T) {
 	owners := make([]uuid.UUID, 8)
 	for i := range owners {
 		owners[i] = person(w, "account", string(rune('a'+i))+"@example.com")
-		worldtest.Must(w, identity.ChangeMember{CustomerID: account, PersonID: owners[i], Rights: "owner"})
+		worldtest.Must(w, membership.Change{CustomerID: account, PersonID: owners[i], Rights: "owner", At: w.Now()})
 	}
 	var all sync.WaitGroup
 	for _, o := range owners {
 		all.Go(func() {
-			_, err := command.Run(context.Background(), w.DB, w.Meta(), identity.ChangeMember{CustomerID: account, PersonID: o})
+			_, err := command.Run(context.Background(), w.DB, w.Meta(), membership.Change{CustomerID: account, PersonID: o, At: w.Now()})
 			if err != nil && !fault.Is(err, fault.Conflict) {
 				t.Error(err)
 			}

@@ -13,8 +13,9 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/identity"
-	"github.com/ezscale/platform/command/identity/retention"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
+	"github.com/ezscale/platform/command/retention"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/token"
 )
@@ -249,12 +250,22 @@ func TestLinksThatDoNotWork(t *testing.T) {
 func TestAResetEndsSessionsAndLeavesSecondFactors(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	person, _ := h.settled("ada@example.com")
+	person, account := h.settled("ada@example.com")
+	bob, _ := h.settled("bob@example.com")
 	h.session(person)
+	h.Holdings(person, account)
+	h.Holdings(bob, account)
 	h.Exec(`insert into passkey (id, person_id, credential_id, public_key, backup_eligible, backed_up, name, created_at) values (gen_random_uuid(), $1, '\x01', '\x02', true, true, 'key', now())`, person)
 	order := identity.ResetPassword{Proof: h.mailed(h.forgotten("ADA@example.com")), Joining: h.joining(), PersonID: person, PasswordHash: "new"}
 	worldtest.Must(h.World, order)
-	worldtest.CheckChanged(h.World, "identity.ResetPassword", `{"password": "[redacted]"} {"password": "[redacted]"}`)
+	worldtest.CheckChanged(h.World, "identity.ResetPassword", `{"tokens": 1, "password": "[redacted]", "applications": 1, "open_sessions": 2} {"tokens": 0, "password": "[redacted]", "applications": 0, "open_sessions": 0}`)
+	if mine, his := h.Held(person), h.Held(bob); mine != "0 0 0" || his != "1 1 1" {
+		t.Errorf("sessions, tokens, grants: %s of hers, %s of his", mine, his)
+	}
+	told := worldtest.One[string](h.World, `select payload::text from outbox where type = 'credential.CredentialChanged' order by txid desc limit 1`)
+	if want := `{"kind": "password", "change": "reset", "person_id": "` + person.String() + `", "tokens_ended": 1, "sessions_ended": 2, "applications_ended": 1}`; told != want {
+		t.Errorf("told %s, want %s", told, want)
+	}
 	if got := worldtest.One[string](h.World, `select concat_ws(' ', (select hash from password where person_id = $1), (select count(*) from passkey where person_id = $1))`, person); got != "new 1" {
 		t.Errorf("got %q", got)
 	}
@@ -290,7 +301,7 @@ func TestAChangeOfAddress(t *testing.T) {
 	h.want("ada@example.com t ada@example.com Engines Ltd owner, ada@new.example f, bob@example.com t bob@example.com Engines Ltd owner")
 	stolen := h.mailed(h.forgotten("ada@example.com"))
 	worldtest.Must(h.World, identity.VerifyEmail{Proof: h.mailed(link), Joining: h.joining(), PersonID: person, But: &here})
-	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"email": "[redacted]"} {"email": "[redacted]"}`)
+	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"email": "[redacted]", "open_sessions": 1} {"email": "[redacted]", "open_sessions": 0}`)
 	if got := worldtest.One[string](h.World, `select email || ' ' || (email_verified_at is not null) from person where id = $1`, person); got != "ada@new.example true" {
 		t.Errorf("got %q", got)
 	}
@@ -340,7 +351,7 @@ func TestInvitations(t *testing.T) {
 	}
 	worldtest.Refused(h.World, identity.Invite{LinkID: h.NewID(), CustomerID: customer, Email: "late@example.com", Rights: "billing", At: h.Now()}, fault.Conflict, "too_many_invitations")
 	h.invited(customer, "guest7@example.com", "billing") // again is not more
-	worldtest.Refused(h.World, identity.ChangeMember{CustomerID: customer, PersonID: owner}, fault.Conflict, "last_owner")
+	worldtest.Refused(h.World, membership.Change{CustomerID: customer, PersonID: owner, At: h.Now()}, fault.Conflict, "last_owner")
 }
 
 // Two owners who take each other out at once leave one.
@@ -350,13 +361,13 @@ func TestAnOwnerIsLeft(t *testing.T) {
 	_, customer := h.settled("o0@example.com")
 	for i := 1; i < 8; i++ {
 		p, _ := h.settled(fmt.Sprintf("o%d@example.com", i))
-		worldtest.Must(h.World, identity.ChangeMember{CustomerID: customer, PersonID: p, Rights: "owner"})
+		worldtest.Must(h.World, membership.Change{CustomerID: customer, PersonID: p, Rights: "owner", At: h.Now()})
 	}
 	owners := worldtest.One[[]uuid.UUID](h.World, `select array_agg(person_id) from membership where customer_id = $1`, customer)
 	var all sync.WaitGroup
 	for i, p := range owners {
 		all.Go(func() {
-			err := run(h, identity.ChangeMember{CustomerID: customer, PersonID: p, Rights: []string{"", "billing"}[i%2]})
+			err := run(h, membership.Change{CustomerID: customer, PersonID: p, Rights: []string{"", "billing"}[i%2], At: h.Now()})
 			if err != nil && !fault.Is(err, fault.Conflict) {
 				t.Error(err)
 			}
@@ -396,12 +407,12 @@ func TestWhatIsForgotten(t *testing.T) {
 	h.SetTime(h.Now().AddDate(0, 0, 6))
 	h.register("late@example.com")
 	h.SetTime(h.Now().AddDate(0, 0, 2))
-	if n, err := retention.ForgetUnverified(t.Context(), h.Pool, h.Now().AddDate(0, 0, -7)); n != 1 || err != nil {
+	if n, err := retention.Unverified(t.Context(), h.Pool, h.Now().AddDate(0, 0, -7)); n != 1 || err != nil {
 		t.Errorf("forgot %d, %v", n, err)
 	}
 	h.want("ada@example.com t ada@example.com Engines Ltd owner, late@example.com f")
 	h.forgotten("ada@example.com")
-	if n, err := retention.ForgetLinks(t.Context(), h.Pool, h.Now()); n != 2 || err != nil { // of Ada's registration, and the late one's, which is too old
+	if n, err := retention.Links(t.Context(), h.Pool, h.Now()); n != 2 || err != nil { // of Ada's registration, and the late one's, which is too old
 		t.Errorf("forgot %d links, %v", n, err)
 	}
 	if n := worldtest.One[int](h.World, `select count(*) from link where person_id = $1`, person); n != 1 {

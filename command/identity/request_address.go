@@ -41,7 +41,7 @@ func (c RequestAddress) Validate() error {
 	check.ID(&fields, "person_id", c.PersonID)
 	check.ID(&fields, "session_id", c.SessionID)
 	check.Email(&fields, "email", c.Email)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -38,7 +38,7 @@ func (c RequestReset) Validate() error {
 	check.ID(&fields, "link_id", c.LinkID)
 	check.Email(&fields, "email", c.Email)
 	fields.Check(c.Site == "account" || c.Site == "admin", "site", "%q is neither account nor admin", c.Site)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

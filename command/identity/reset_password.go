@@ -9,12 +9,14 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// ResetPassword sets the password of somebody who reads his mail, and ends every session. A second factor stays: a
-// mailbox is one factor, and must not do for two. On the account site the link verifies the address too, and so ends a
+// ResetPassword sets the password of somebody who reads his mail, and ends all that whoever knew the old one or read the
+// mailbox may have: sessions, API tokens, applications, other links. A second factor stays: a mailbox is one factor, and must
+// not do for two. On the account site the link verifies the address too, and so ends a
 // registration whose own link was lost, or that a stranger began, whose password is gone with it.
 type ResetPassword struct {
 	Proof
@@ -57,11 +59,13 @@ func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil { // a change of address that a thief has asked for, too
 		return Verified{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
 	}
-	if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, nil); err != nil {
-		return Verified{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+	if was.Ended, err = ending.All(ctx, tx, c.PersonID, c.At, nil); err != nil {
+		return Verified{}, nil, err
 	}
 	if !person.verified {
 		return c.admit(ctx, tx, meta, c.At, person, command.Change{Before: was, After: is})
 	}
-	return Verified{PersonID: c.PersonID, Change: command.Change{Before: was, After: is}}, []events.Event{events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: "changed"}}, nil
+	reset := events.CredentialChanged{PersonID: c.PersonID, Kind: "password", Change: "reset",
+		SessionsEnded: was.Sessions, TokensEnded: was.Tokens, ApplicationsEnded: was.Applications}
+	return Verified{PersonID: c.PersonID, Change: command.Change{Before: was, After: is}}, []events.Event{reset}, nil
 }

@@ -38,7 +38,7 @@ func (c RevokeInvitation) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "link_id", c.LinkID)
 	check.ID(&fields, "customer_id", c.CustomerID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

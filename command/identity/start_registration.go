@@ -45,7 +45,7 @@ func (c StartRegistration) Validate() error {
 	check.Text(&fields, "name", c.PersonName)
 	check.Line(&fields, "company", c.Company)
 	fields.Check(c.PasswordHash != "", "password", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/schemas/events"
@@ -23,7 +24,8 @@ type VerifyEmail struct {
 	Proof
 	Joining
 	PersonID uuid.UUID  `json:"person_id"`
-	But      *uuid.UUID `json:"but,omitempty"` // the session that goes on: the one that the link was followed in
+	But      *uuid.UUID `json:"but,omitempty"`     // the session that goes on: the one that the link was followed in
+	Contact  *uuid.UUID `json:"contact,omitempty"` // the account of which the old address is the contact, and the person an owner
 }
 
 // Joining is what a verified person may need: the ids of an account of his own, and of an invitation.
@@ -47,6 +49,8 @@ type provedFields struct {
 	Company  string `json:"company,omitempty" audit:"redact"`
 	Verified bool   `json:"verified"`
 	Password string `json:"password,omitempty" audit:"redact"`
+	Contact  string `json:"contact,omitempty" audit:"redact"` // of his account
+	ending.Ended
 }
 
 // Name is the command's name.
@@ -54,7 +58,11 @@ func (VerifyEmail) Name() string { return "identity.VerifyEmail" }
 
 // Aggregates are the person, and what may become of the registration.
 func (c VerifyEmail) Aggregates() []events.Aggregate {
-	return append([]events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}, c.aggregates()...)
+	all := append([]events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}, c.aggregates()...)
+	if c.Contact != nil {
+		all = append(all, events.Aggregate{Type: events.TypeCustomer, ID: *c.Contact})
+	}
+	return all
 }
 
 func (j Joining) aggregates() []events.Aggregate {
@@ -88,8 +96,6 @@ const (
 	setAddress = `update person set email = $2, email_verified_at = $3 where id = $1`
 
 	keepReplaced = `update link set replaced = $2 where id = $1`
-
-	endOthers = `update session set ended_at = $2 where person_id = $1 and ended_at is null and id is distinct from $3`
 )
 
 // verifiable is a person whose address is about to be verified.
@@ -149,12 +155,15 @@ func (c VerifyEmail) move(ctx context.Context, tx pgx.Tx, meta command.Meta, per
 	if _, err := tx.Exec(ctx, revokeLinks, c.PersonID, PurposeReset, c.At); err != nil { // it lies in the old mailbox
 		return Verified{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
 	}
-	if _, err := tx.Exec(ctx, endOthers, c.PersonID, c.At, c.But); err != nil {
-		return Verified{}, nil, fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
+	sessions, err := ending.Sessions(ctx, tx, c.PersonID, c.At, c.But)
+	if err != nil {
+		return Verified{}, nil, err
 	}
-	changed := []events.Event{events.PersonChanged{PersonID: c.PersonID}, events.CredentialChanged{PersonID: c.PersonID, Kind: "email", Change: "changed"}}
-	change := command.Change{Before: provedFields{Email: person.email, Verified: true}, After: provedFields{Email: email, Verified: true}}
-	return Verified{PersonID: c.PersonID, Change: change}, changed, nil
+	changed := []events.Event{events.PersonChanged{PersonID: c.PersonID}, events.CredentialChanged{PersonID: c.PersonID, Kind: "email", Change: "changed", SessionsEnded: sessions}}
+	was := provedFields{Email: person.email, Verified: true, Ended: ending.Ended{Sessions: sessions}}
+	change := command.Change{Before: was, After: provedFields{Email: email, Verified: true}}
+	followed, err := c.follow(ctx, tx, person.email, email, &change)
+	return Verified{PersonID: c.PersonID, Change: change}, append(changed, followed...), err
 }
 
 const (

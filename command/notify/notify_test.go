@@ -60,7 +60,7 @@ func checkMessage(t *testing.T, name string, content any) {
 	person, isPerson := content.(notify.PersonNotice)
 	switch {
 	case isPerson:
-		template = strings.TrimSuffix(name, "_left")
+		template = strings.TrimSuffix(strings.TrimSuffix(name, "_left"), "_reset")
 		if person.LinkID != nil {
 			token = "ezl_TOKEN"
 		}

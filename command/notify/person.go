@@ -25,23 +25,29 @@ const (
 	TemplateCredential   = "credential"
 	TemplateSignIn       = "sign_in"
 	TemplateMembership   = "membership"
+	TemplateLeft         = "member_gone" // to owners
+	TemplateApplication  = "application"
 )
 
 // PersonNotice is the content of all of them.
 type PersonNotice struct {
-	Site       string     `json:"site"`
-	PersonName string     `json:"name,omitempty"` // empty where a stranger may have chosen it
-	LinkID     *uuid.UUID `json:"link_id,omitempty"`
-	ExpiresAt  time.Time  `json:"expires_at,omitzero"` // of the link
-	Account    string     `json:"account,omitempty"`
-	Rights     string     `json:"rights,omitempty"` // empty: none any more
-	By         string     `json:"by,omitempty"`     // who invites; empty: staff
-	Address    string     `json:"address,omitempty"`
-	Kind       string     `json:"kind,omitempty"` // of a credential, as the event has it
-	Change     string     `json:"change,omitempty"`
-	IP         string     `json:"ip,omitempty"`
-	UserAgent  string     `json:"user_agent,omitempty"`
-	At         time.Time  `json:"at"`
+	Site        string     `json:"site"`
+	PersonName  string     `json:"name,omitempty"` // empty where a stranger may have chosen it
+	LinkID      *uuid.UUID `json:"link_id,omitempty"`
+	ExpiresAt   time.Time  `json:"expires_at,omitzero"` // of the link
+	Account     string     `json:"account,omitempty"`
+	Rights      string     `json:"rights,omitempty"` // empty: none any more
+	By          string     `json:"by,omitempty"`     // who invites; empty: staff
+	Address     string     `json:"address,omitempty"`
+	Kind        string     `json:"kind,omitempty"` // of a credential, as the event has it
+	Change      string     `json:"change,omitempty"`
+	Application string     `json:"application,omitempty"` // that was allowed something
+	Scopes      []string   `json:"scopes,omitempty"`
+	Ended       Ended      `json:"ended,omitzero"`
+	Remains     []Remains  `json:"remains,omitempty"` // of a reset
+	IP          string     `json:"ip,omitempty"`
+	UserAgent   string     `json:"user_agent,omitempty"`
+	At          time.Time  `json:"at"`
 }
 
 // LinkOf is the link that a delivery needs a token of; nil: none.
@@ -104,11 +110,22 @@ func (n PersonNotice) news(template, brand string) words {
 			After: []string{alarm}}
 	case TemplateCredential:
 		return words{Subject: credential(n.Kind, n.Change), Action: "Look at your security page", Path: "/security",
-			Lines: []string{credential(n.Kind, n.Change) + ", at " + minute(n.At) + "."}, After: []string{alarm}}
+			Lines: append([]string{credential(n.Kind, n.Change) + ", at " + minute(n.At) + "."}, n.after()...), After: []string{alarm}}
 	case TemplateSignIn:
 		return words{Subject: "Somebody signed in with a new device", Action: "Look at your sessions", Path: "/security",
 			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "Address: " + or(n.IP, "unknown"), "Browser: " + or(n.UserAgent, "unknown")},
 			After: []string{alarm}}
+	case TemplateApplication:
+		on := ""
+		if n.Account != "" {
+			on = " to the account " + short(n.Account)
+		}
+		return words{Subject: "An application has access" + on, Action: "Look at your applications", Path: "/security",
+			Lines: []string{"At " + minute(n.At) + " somebody who was signed in as you allowed the application “" + short(n.Application) + "” access" + on + ".", "It may use: " + strings.Join(n.Scopes, ", ") + "."},
+			After: []string{"Take it back on that page if you do not want it any more. " + alarm}}
+	case TemplateLeft:
+		return words{Subject: "Somebody has left " + short(n.Account), Action: "Look at the account's people", Path: "/account/members",
+			Lines: []string{short(n.By) + " (" + n.Address + ") has left the account " + short(n.Account) + ", at " + minute(n.At) + ". What he had there has ended: sessions, API tokens, applications."}}
 	case TemplateMembership:
 		said := "You are now " + rights(n.Rights) + " in the account " + short(n.Account) + "."
 		if n.Rights == "" {
@@ -138,6 +155,8 @@ func credential(kind, change string) string {
 	switch {
 	case kind == "recovery_codes" && change == "used":
 		return "One of your recovery codes was used to sign in"
+	case change == "reset":
+		return what + " was reset by a mailed link"
 	case change == "cloned":
 		return "A passkey of yours seems to have been copied, and opens nothing any more"
 	case kind == "recovery_codes":

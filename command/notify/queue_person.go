@@ -74,9 +74,11 @@ type QueueNews struct {
 	PersonID   uuid.UUID `json:"person_id"`
 	SessionID  uuid.UUID `json:"session_id"`  // of TemplateSignIn
 	CustomerID uuid.UUID `json:"customer_id"` // of TemplateMembership
+	GrantID    uuid.UUID `json:"grant_id"`    // of TemplateApplication
 	Rights     string    `json:"rights,omitempty"`
 	Kind       string    `json:"kind,omitempty"` // of TemplateCredential
 	Change     string    `json:"change,omitempty"`
+	Ended      Ended     `json:"ended,omitzero"`
 }
 
 // Name is the command's name.
@@ -105,12 +107,17 @@ select coalesce(host(s.ip), ''), s.user_agent, s.opened_at from session s
 where s.id = $1 and s.impersonator_id is null and s.factors <> '{development}'
   and exists (select from session o where o.person_id = s.person_id and o.opened_at < s.opened_at and o.impersonator_id is null)`
 
+	selectGrant = `
+select k.name, coalesce(nullif(c.company, ''), c.name, ''), g.scopes
+from oauth_grant g join oauth_client k on k.id = g.client_id left join customer c on c.id = g.customer_id
+where g.id = $1 and g.person_id = $2`
+
 	selectAccountName = `select coalesce(nullif(company, ''), name) from customer where id = $1`
 )
 
 // Handle queues the mail.
 func (c QueueNews) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Queued, []events.Event, error) {
-	n := PersonNotice{Kind: c.Kind, Change: c.Change, Rights: c.Rights, At: meta.Now}
+	n := PersonNotice{Kind: c.Kind, Change: c.Change, Rights: c.Rights, Ended: c.Ended, At: meta.Now}
 	d := draft{personID: c.PersonID, channel: ChannelMail, template: c.Template, eventID: c.EventID}
 	var replaced string
 	err := tx.QueryRow(ctx, selectPerson, c.PersonID).Scan(&n.Site, &n.PersonName, &d.recipient, &replaced)
@@ -118,6 +125,10 @@ func (c QueueNews) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Qu
 	case err != nil:
 	case c.Template == TemplateSignIn:
 		err = tx.QueryRow(ctx, selectSession, c.SessionID).Scan(&n.IP, &n.UserAgent, &n.At)
+	case c.Template == TemplateCredential && c.Change == "reset":
+		n.Remains, err = remains(ctx, tx, c.PersonID)
+	case c.Template == TemplateApplication:
+		err = tx.QueryRow(ctx, selectGrant, c.GrantID, c.PersonID).Scan(&n.Application, &n.Account, &n.Scopes)
 	case c.Template == TemplateMembership:
 		err = tx.QueryRow(ctx, selectAccountName, c.CustomerID).Scan(&n.Account)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ezscale/platform/command"
+	"github.com/ezscale/platform/command/internal/check"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -51,7 +52,7 @@ func (c QueueStaffSignIn) Aggregates() []events.Aggregate {
 func (c QueueStaffSignIn) Validate() error {
 	var fields fault.Fields
 	fields.Check(c.PersonID != uuid.Nil, "person_id", "is missing")
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

@@ -63,5 +63,5 @@ func (c ChangeClient) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ch
 	if err != nil {
 		return ChangedClient{}, nil, fmt.Errorf("update client %s: %w", c.ClientID, err)
 	}
-	return ChangedClient{ClientID: c.ClientID, Change: command.Change{Before: was.ClientSettings, After: c.ClientSettings}}, nil, nil
+	return ChangedClient{ClientID: c.ClientID, Change: command.Change{Before: was.ClientSettings, After: c.ClientSettings}}, []events.Event{events.ClientChanged{ClientID: c.ClientID}}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
@@ -20,6 +21,7 @@ import (
 type world struct {
 	*worldtest.World
 	person, account, client uuid.UUID
+	session                 uuid.UUID
 	at                      time.Time
 	door                    *pgxpool.Pool
 }
@@ -30,7 +32,9 @@ func newWorld(t *testing.T) *world {
 	w.door = w.Database.Pool(postgres.RoleDoor)
 	w.account = w.Customer("a@example.com")
 	w.person = worldtest.Must(w.World, identity.RegisterPerson{PersonID: w.NewID(), Site: "account", Email: "p@example.com", PersonName: "P", Verified: true}).PersonID
-	worldtest.Must(w.World, identity.ChangeMember{CustomerID: w.account, PersonID: w.person, Rights: "owner"})
+	worldtest.Must(w.World, membership.Change{CustomerID: w.account, PersonID: w.person, Rights: "owner", At: w.Now()})
+	w.session = w.Holdings(w.person, w.account)
+	w.Exec(`delete from oauth_grant`)
 	hash := token.New(token.ClientSecret).Hash()
 	w.client = worldtest.Must(w.World, oauth.CreateClient{ClientID: w.NewID(), Site: "account", SecretHash: &hash, ClientSettings: oauth.ClientSettings{ClientName: "App",
 		RedirectURIs: []string{"https://app.example.com/"}, Grants: []string{oauth.GrantCode, oauth.GrantRefresh}, Scopes: []string{"openid", "offline_access", "services.read"}}}).ClientID
@@ -38,7 +42,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) consent() oauth.GrantConsent {
-	return oauth.GrantConsent{GrantID: w.NewID(), ClientID: w.client, PersonID: w.person, CustomerID: &w.account, Scopes: []string{"openid", "offline_access"}, ProvedAt: w.at, At: w.at}
+	return oauth.GrantConsent{GrantID: w.NewID(), ClientID: w.client, PersonID: w.person, SessionID: w.session, CustomerID: &w.account, Scopes: []string{"openid", "offline_access"}, ProvedAt: w.at, At: w.at}
 }
 
 func TestConsents(t *testing.T) {
@@ -51,6 +55,7 @@ func TestConsents(t *testing.T) {
 		"another account":              func(c *oauth.GrantConsent) { other := w.Customer("b@example.com"); c.CustomerID = &other },
 		"another client":               func(c *oauth.GrantConsent) { c.ClientID = uuid.New() },
 		"another person":               func(c *oauth.GrantConsent) { c.PersonID = uuid.New() },
+		"another session":              func(c *oauth.GrantConsent) { c.SessionID = uuid.New() },
 	} {
 		c := w.consent()
 		change(&c)
@@ -58,6 +63,9 @@ func TestConsents(t *testing.T) {
 			t.Errorf("%s is allowed", name)
 		}
 	}
+	w.Exec(`update session set ended_at = now()`)
+	worldtest.Refused(w.World, w.consent(), fault.Conflict, "consent_not_possible")
+	w.Exec(`update session set ended_at = null`)
 	w.Exec(`update person set status = 'suspended'`)
 	worldtest.Refused(w.World, w.consent(), fault.Conflict, "consent_not_possible")
 	revoke := oauth.RevokeGrants{PersonID: w.person, ClientID: w.client, At: w.at}
@@ -72,6 +80,37 @@ func TestConsents(t *testing.T) {
 		t.Errorf("the deletion changed %s", got)
 	}
 	worldtest.Refused(w.World, revoke, fault.NotFound, "application_not_found")
+}
+
+// Each machine of a person has a family of tokens; a program that asks again and again ends its oldest.
+func TestFamiliesAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := worldtest.Must(w.World, w.consent()).GrantID
+	for range 20 {
+		w.at = w.at.Add(time.Second)
+		worldtest.Must(w.World, w.consent())
+	}
+	if got := worldtest.One[string](w.World, `select count(*) || ' ' || bool_or(id = $2) from oauth_grant where client_id = $1 and revoked_at is null`, w.client, first); got != "20 false" {
+		t.Errorf("grants that stand, the first among them: %s", got)
+	}
+}
+
+// The first yes is told, and one to more; the same once more is not.
+func TestWhatIsToldOfConsents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	told := func() int {
+		return worldtest.One[int](w.World, `select count(*) from outbox where type = 'oauth.ApplicationAllowed'`)
+	}
+	for i, scopes := range [][]string{{"openid"}, {"openid"}, {"openid", "services.read"}, {"services.read"}} {
+		c := w.consent()
+		c.Scopes = scopes
+		worldtest.Must(w.World, c)
+		if got, want := told(), []int{1, 1, 2, 2}[i]; got != want {
+			t.Errorf("after %v: %d told, want %d", scopes, got, want)
+		}
+	}
 }
 
 // What works once is taken once, whoever asks and however often.

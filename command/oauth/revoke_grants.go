@@ -45,7 +45,7 @@ func (c RevokeGrants) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
 	check.ID(&fields, "client_id", c.ClientID)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 

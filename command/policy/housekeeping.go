@@ -6,7 +6,6 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/bandwidth"
-	"github.com/ezscale/platform/command/identity/retention"
 	"github.com/ezscale/platform/internal/jobs"
 )
 
@@ -15,9 +14,7 @@ const (
 	housekeepingEvery = time.Hour
 	keepKeys          = 7 * 24 * time.Hour // a request repeated later is taken for a new one
 	keepChanges       = 24 * time.Hour
-	keepLinks         = 90 * 24 * time.Hour
-	keepUnverified    = 7 * 24 * time.Hour // who registered, and never followed the link
-	maxRounds         = 50                 // of one run, 1,000 to 10,000 rows each
+	maxRounds         = 50 // of one run, 1,000 to 10,000 rows each
 	sweepDoorsEvery   = 5 * time.Minute
 )
 
@@ -27,24 +24,17 @@ type KeepHouse struct{}
 // Kind is the job's name.
 func (KeepHouse) Kind() string { return "kernel.housekeeping" }
 
-// RegisterHousekeeping makes a job runner delete old idempotency keys, links, notes of attribution changes
-// and people who never verified their address, hourly.
-func RegisterHousekeeping(r *jobs.Runner, db *command.DB, pool bandwidth.Execer, now, machine func() time.Time) {
+// RegisterHousekeeping makes a job runner delete old idempotency keys and notes of attribution changes, hourly.
+func RegisterHousekeeping(r *jobs.Runner, db *command.DB, pool bandwidth.Execer, now func() time.Time) {
 	jobs.Handle(r, func(ctx context.Context, _ jobs.Job[KeepHouse]) error {
-		return KeepHouseNow(ctx, db, pool, now, machine)
+		return KeepHouseNow(ctx, db, pool, now)
 	})
 	r.Every(housekeepingEvery, KeepHouse{})
 }
 
 // KeepHouseNow does the work of the job once.
-func KeepHouseNow(ctx context.Context, db *command.DB, pool bandwidth.Execer, now, machine func() time.Time) error {
+func KeepHouseNow(ctx context.Context, db *command.DB, pool bandwidth.Execer, now func() time.Time) error {
 	if err := rounds(func() (int64, error) { return db.Forget(ctx, now().Add(-keepKeys)) }); err != nil {
-		return err
-	}
-	if err := rounds(func() (int64, error) { return retention.ForgetLinks(ctx, pool, machine().Add(-keepLinks)) }); err != nil {
-		return err
-	}
-	if err := rounds(func() (int64, error) { return retention.ForgetUnverified(ctx, pool, now().Add(-keepUnverified)) }); err != nil {
 		return err
 	}
 	return rounds(func() (int64, error) { return bandwidth.ForgetChanges(ctx, pool, keepChanges) })

@@ -11,14 +11,15 @@ import (
 )
 
 // peopleRules are: when LinkRequested then mail the link; when somebody registers once more, or what a person proves
-// himself with changes, or he signs in with a new device, or his rights in an account change, then mail him. A link's
-// token is drawn by the job that sends the mail.
+// himself with changes, or he signs in with a new device, or allows an application something, or his rights in an account
+// change, then mail him; when a member leaves, the owners too. A link's token is drawn by the job that sends the mail.
 func (c NotifyConfig) peopleRules() []Rule {
 	return []Rule{
 		{On: events.LinkRequested{}.Type(), Name: "mail_link", Do: c.link},
 		{On: events.RegistrationRepeated{}.Type(), Name: "mail_already_registered", Do: c.known},
 		{On: events.CredentialChanged{}.Type(), Name: "mail_credential_changed", Do: c.credential},
 		{On: events.SessionOpened{}.Type(), Name: "mail_new_device", Do: c.session},
+		{On: events.ApplicationAllowed{}.Type(), Name: "mail_application", Do: c.application},
 		{On: events.MembershipChanged{}.Type(), Name: "mail_membership", Do: c.membership},
 	}
 }
@@ -44,7 +45,8 @@ func (c NotifyConfig) credential(ctx context.Context, tx pgx.Tx, e events.Event,
 	if !ok {
 		return fmt.Errorf("%T is not the event of this rule", e)
 	}
-	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateCredential, PersonID: changed.PersonID, Kind: changed.Kind, Change: changed.Change})
+	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateCredential, PersonID: changed.PersonID, Kind: changed.Kind, Change: changed.Change,
+		Ended: notify.Ended{Sessions: changed.SessionsEnded, Tokens: changed.TokensEnded, Applications: changed.ApplicationsEnded}})
 }
 
 func (c NotifyConfig) session(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
@@ -58,10 +60,23 @@ func (c NotifyConfig) session(ctx context.Context, tx pgx.Tx, e events.Event, h 
 	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateSignIn, PersonID: opened.PersonID, SessionID: opened.SessionID})
 }
 
+func (c NotifyConfig) application(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
+	allowed, ok := e.(events.ApplicationAllowed)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateApplication, PersonID: allowed.PersonID, GrantID: allowed.GrantID})
+}
+
 func (c NotifyConfig) membership(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
 	changed, ok := e.(events.MembershipChanged)
 	if !ok {
 		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	if changed.Left {
+		if err := c.queue(ctx, tx, notify.QueueLeft{EventID: h.ID, CustomerID: changed.CustomerID, PersonID: changed.PersonID}); err != nil {
+			return err
+		}
 	}
 	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateMembership, PersonID: changed.PersonID, CustomerID: changed.CustomerID, Rights: changed.Rights})
 }

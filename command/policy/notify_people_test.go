@@ -16,6 +16,7 @@ import (
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/command/policy"
 	"github.com/ezscale/platform/internal/devmail"
 	"github.com/ezscale/platform/internal/ephemeral"
@@ -215,5 +216,39 @@ func TestDoorsAreSwept(t *testing.T) {
 		if _, err := door.Sweep(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What ended, who left and what was allowed is told to whom it concerns.
+func TestMailsOfWhatEndsAndWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0, "")
+	account := o.Customer("engines@ends.example")
+	ada, bob := o.NewID(), o.NewID()
+	for id, email := range map[uuid.UUID]string{ada: "ada@ends.example", bob: "bob@ends.example"} {
+		worldtest.Must(o.World, identity.RegisterPerson{PersonID: id, Site: "account", Email: email, PersonName: "P", Verified: true})
+		worldtest.Must(o.World, membership.Change{CustomerID: account, PersonID: id, Rights: "owner", At: o.Now()})
+	}
+	session := o.Holdings(bob, account)
+	o.Exec(`insert into recovery_code (hash, person_id, issued_at) values (sha256('x'), $1, $2)`, bob, o.Now())
+	o.Exec(`delete from outbox`)
+	grant := worldtest.One[uuid.UUID](o.World, `select id from oauth_grant where person_id = $1`, bob)
+	o.happen(events.ApplicationAllowed{PersonID: bob, GrantID: grant}, o.NewID())
+	o.happen(events.CredentialChanged{PersonID: bob, Kind: "password", Change: "reset", SessionsEnded: 2, ApplicationsEnded: 1}, o.NewID())
+	worldtest.Must(o.World, membership.Leave{CustomerID: account, PersonID: bob, SessionID: session, At: o.Now()})
+	o.tell()
+	mails := o.mails(4)
+	for subject, holds := range map[string]string{
+		"bob@ends.example An application has access to the account (unnamed)": "“App”",
+		"bob@ends.example Your password was reset by a mailed link":           "2 sessions, one application",
+		"bob@ends.example Your rights in (unnamed)":                           "no longer in the account",
+		"ada@ends.example Somebody has left (unnamed)":                        "bob@ends.example",
+	} {
+		if m := o.find(mails, subject); !strings.Contains(m.Text, holds) {
+			t.Errorf("%s: %s", subject, m.Text)
+		}
+	}
+	if m := o.find(mails, "bob@ends.example Your password was reset by a mailed link"); !strings.Contains(m.Text, "recovery codes, since 2026") {
+		t.Errorf("what remains: %s", m.Text)
 	}
 }

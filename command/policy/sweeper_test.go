@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ezscale/platform/command/billing"
 	"github.com/ezscale/platform/command/internal/worldtest"
@@ -91,13 +94,38 @@ func TestHousekeeping(t *testing.T) {
 	w.Exporter("leaf-0", "127.1.0.1/32")
 	w.Exec(`insert into idempotency select 'staff:test', n::text, 'x', '', '{}', $1::timestamptz - n * interval '1 day' from generate_series(1, 20) n`, w.Now())
 	w.Exec(`insert into attribution_change (at) select now() - n * interval '1 hour' from generate_series(1, 100) n`)
-	if err := policy.KeepHouseNow(context.Background(), w.DB, w.Pool, w.Now, w.Now); err != nil {
+	if err := policy.KeepHouseNow(context.Background(), w.DB, w.Pool, w.Now); err != nil {
 		t.Fatal(err)
 	}
 	for sql, want := range map[string]int{`select count(*) from idempotency`: 7, `select count(*) from attribution_change where at < now() - interval '1 minute'`: 23} {
 		if got := worldtest.One[int](w, sql); got != want {
 			t.Errorf("%s: got %d, want %d", sql, got, want)
 		}
+	}
+}
+
+// What is forgotten of people is counted by its kind.
+func TestForgettingIsCounted(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	w.Exec(`insert into person (id, site, email, name, created_at) select gen_random_uuid(), 'account', n || '@example.com', 'P', $1::timestamptz - interval '8 days' from generate_series(1, 1001) n`, w.Now())
+	reg := prometheus.NewRegistry()
+	if err := policy.NewForgetting(w.Pool, w.Now, w.Now, reg).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+# HELP ezscale_retention_deleted_total Rows of people that were deleted because they are long over, by what they were.
+# TYPE ezscale_retention_deleted_total counter
+ezscale_retention_deleted_total{what="api_tokens"} 0
+ezscale_retention_deleted_total{what="link_versions"} 0
+ezscale_retention_deleted_total{what="links"} 0
+ezscale_retention_deleted_total{what="mails"} 0
+ezscale_retention_deleted_total{what="oauth"} 0
+ezscale_retention_deleted_total{what="sessions"} 0
+ezscale_retention_deleted_total{what="unverified"} 1001
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }
 

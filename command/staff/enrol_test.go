@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
+	"github.com/ezscale/platform/command/membership"
 	staffcmd "github.com/ezscale/platform/command/staff"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
@@ -185,7 +186,7 @@ func member(w *worldtest.World, email string) (customer, person uuid.UUID) {
 	w.Helper()
 	customer = w.Customer(email)
 	person = worldtest.Must(w, identity.RegisterPerson{PersonID: w.NewID(), Site: "account", Email: email, PersonName: "Person"}).PersonID
-	worldtest.Must(w, identity.ChangeMember{CustomerID: customer, PersonID: person, Rights: "owner"})
+	worldtest.Must(w, membership.Change{CustomerID: customer, PersonID: person, Rights: "owner", At: w.Now()})
 	return customer, person
 }
 

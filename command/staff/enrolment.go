@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/schemas/events"
@@ -86,7 +87,7 @@ func (l Link) answer(personID uuid.UUID) Enrolled {
 	return Enrolled{PersonID: personID, LinkID: l.LinkID, ExpiresAt: l.At.Add(EnrolmentLife)}
 }
 
-// resetFactors takes all that a person can prove himself with, and ends what he has proved. It tells what was there.
+// resetFactors takes all that a person can prove himself with, and ends what came of it. It tells what was there.
 func resetFactors(ctx context.Context, tx pgx.Tx, personID uuid.UUID, at time.Time) (was factors, evs []events.Event, err error) {
 	for _, f := range []struct {
 		kind, sql string
@@ -105,8 +106,6 @@ func resetFactors(ctx context.Context, tx pgx.Tx, personID uuid.UUID, at time.Ti
 			evs = append(evs, events.CredentialChanged{PersonID: personID, Kind: f.kind, Change: "removed"})
 		}
 	}
-	if _, err := tx.Exec(ctx, endStaffSessions, personID, at); err != nil {
-		return factors{}, nil, fmt.Errorf("end the sessions of %s: %w", personID, err)
-	}
-	return was, evs, nil
+	_, err = ending.All(ctx, tx, personID, at, nil)
+	return was, evs, err
 }

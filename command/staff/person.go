@@ -39,9 +39,6 @@ const (
 	giveRoles = `insert into person_role (person_id, role_id) select $1, id from role where name = any ($2)`
 
 	setStatus = `update person set status = $2 where id = $1 and status <> $2 returning old.status`
-
-	// endStaffSessions ends those that the person has, and those that he has as somebody else.
-	endStaffSessions = `update session set ended_at = $2 where (person_id = $1 or impersonator_id = $1) and ended_at is null`
 )
 
 // give gives somebody roles, if they are in the orderer's reach.

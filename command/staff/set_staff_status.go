@@ -11,12 +11,13 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
 
 // SetStaffStatus suspends one of the staff, or lets him in again. Who is suspended is signed out everywhere, also where
-// he looks at an account as somebody else.
+// he looks at an account as somebody else, and his tokens and applications end: who comes back makes new ones.
 type SetStaffStatus struct {
 	PersonID uuid.UUID  `json:"person_id"`
 	Status   string     `json:"status"` // active, suspended, banned
@@ -35,7 +36,7 @@ func (c SetStaffStatus) Validate() error {
 	var fields fault.Fields
 	check.ID(&fields, "person_id", c.PersonID)
 	check.Status(&fields, "status", c.Status)
-	fields.Check(!c.At.IsZero(), "at", "is missing")
+	check.At(&fields, c.At)
 	return fields.Err()
 }
 
@@ -60,10 +61,8 @@ func (c SetStaffStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (
 		if c.Status == check.StatusActive {
 			return nil
 		}
-		if _, err := tx.Exec(ctx, endStaffSessions, c.PersonID, c.At); err != nil {
-			return fmt.Errorf("end the sessions of %s: %w", c.PersonID, err)
-		}
-		return nil
+		_, err = ending.All(ctx, tx, c.PersonID, c.At, nil)
+		return err
 	})
 	return Staff{c.PersonID, command.Change{Before: was, After: staffFields{Status: c.Status}}}, evs, err
 }

@@ -44,6 +44,7 @@ func changeless() map[string]string {
 		"identity.RequestReset":         makes,
 		"notify.BeginDelivery":          notes,
 		"notify.QueueInvoice":           makes,
+		"notify.QueueLeft":              makes,
 		"notify.QueueLink":              makes,
 		"notify.QueueNews":              makes,
 		"notify.QueuePorts":             makes,

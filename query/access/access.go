@@ -34,50 +34,52 @@ type Person struct {
 // Session is a session that is open.
 type Session struct {
 	Person
-	ID           uuid.UUID
-	Factors      []string
-	OpenedAt     time.Time
-	ProvedAt     time.Time
-	SeenAt       time.Time
-	ExpiresAt    time.Time
-	Impersonator *uuid.UUID
-	Reason       string
-	Widened      bool
+	ID               uuid.UUID
+	Site             string
+	Factors          []string
+	OpenedAt         time.Time
+	ProvedAt         time.Time
+	SeenAt           time.Time
+	ExpiresAt        time.Time
+	Impersonator     *uuid.UUID
+	ImpersonatorName string
+	Reason           string
+	Widened          bool
 }
 
 // Token is an API token that works.
 type Token struct {
 	Person
 	ID         uuid.UUID
+	Site       string
 	Scopes     []string
 	LastUsedAt *time.Time
 }
 
-//go:embed find_session.sql
-var findSessionSQL string
-
-//go:embed find_token.sql
-var findTokenSQL string
-
-//go:embed ended.sql
-var endedSQL string
+// What works now, $1, by the rest of its condition.
+var (
+	//go:embed sessions.sql
+	sessionsSQL string
+	//go:embed tokens.sql
+	tokensSQL string
+)
 
 // FindSession finds an open session of a site by its hash. Errors: NotFound.
 func FindSession(ctx context.Context, db query.Postgres, site string, hash secret.Hash, now time.Time) (Session, error) {
-	return query.One[Session](ctx, db, "session", findSessionSQL, site, hash[:], now)
+	return query.One[Session](ctx, db, "session", sessionsSQL+" and s.hash = $2 and s.site = $3", now, hash[:], site)
 }
 
 // FindToken finds a token of a site that works by its hash. Errors: NotFound.
 func FindToken(ctx context.Context, db query.Postgres, site string, hash secret.Hash, now time.Time) (Token, error) {
-	return query.One[Token](ctx, db, "token", findTokenSQL, site, hash[:], now)
+	return query.One[Token](ctx, db, "token", tokensSQL+" and t.hash = $2 and p.site = $3", now, hash[:], site)
 }
 
-// Ended tells which sessions and tokens are over, or are of an account that their person is no longer in.
-func Ended(ctx context.Context, db query.Postgres, ids []uuid.UUID, now time.Time) ([]uuid.UUID, error) {
-	rows, err := query.All[struct{ ID uuid.UUID }](ctx, db, endedSQL, ids, now)
-	ended := make([]uuid.UUID, len(rows))
-	for i, row := range rows {
-		ended[i] = row.ID
-	}
-	return ended, err
+// FindSessions finds those of sessions that are open, of whichever site.
+func FindSessions(ctx context.Context, db query.Postgres, ids []uuid.UUID, now time.Time) ([]Session, error) {
+	return query.All[Session](ctx, db, sessionsSQL+" and s.id = any($2)", now, ids)
+}
+
+// FindTokens finds those of tokens that work, of whichever site.
+func FindTokens(ctx context.Context, db query.Postgres, ids []uuid.UUID, now time.Time) ([]Token, error) {
+	return query.All[Token](ctx, db, tokensSQL+" and t.id = any($2)", now, ids)
 }

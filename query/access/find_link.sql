@@ -1,6 +1,8 @@
 select l.id, l.purpose, l.site, l.email, l.expires_at, l.person_id, l.customer_id, coalesce(l.rights, '') as rights,
     coalesce(nullif(c.company, ''), c.name, '') as account,
     coalesce(p.name, '') as person_name,
+    (select o.id from customer o join membership m on m.customer_id = o.id and m.person_id = p.id and m.rights = 'owner'
+        where o.email = p.email and p.site = 'account') as contact_of,
     exists (select from person o where o.site = l.site and o.email = l.email and o.email_verified_at is not null) as person_exists
 from link l
 left join person p on p.id = l.person_id

@@ -23,7 +23,8 @@ type Link struct {
 	Rights       string
 	Account      string
 	PersonName   string
-	PersonExists bool // somebody of the site has verified the address
+	ContactOf    *uuid.UUID // the account of which the person's address is the contact, and he an owner
+	PersonExists bool       // somebody of the site has verified the address
 }
 
 //go:embed find_link.sql

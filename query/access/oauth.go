@@ -45,6 +45,8 @@ type OAuthCode struct {
 // OAuthToken is an access or refresh token. Person is the zero one for a client that acts by itself.
 type OAuthToken struct {
 	Person
+	Hash         []byte
+	Site         string
 	RequestID    uuid.UUID
 	GrantID      *uuid.UUID
 	ClientID     uuid.UUID
@@ -96,8 +98,8 @@ var (
 	findOAuthClientSQL string
 	//go:embed find_oauth_code.sql
 	findOAuthCodeSQL string
-	//go:embed find_oauth_token.sql
-	findOAuthTokenSQL string
+	//go:embed oauth_tokens.sql
+	oauthTokensSQL string
 	//go:embed find_claims.sql
 	findClaimsSQL string
 	//go:embed list_oauth_keys.sql
@@ -116,7 +118,16 @@ func FindOAuthCode(ctx context.Context, db query.Postgres, site string, hash sec
 
 // FindOAuthToken finds a token of a site by its hash, whether it still works or not. Errors: NotFound.
 func FindOAuthToken(ctx context.Context, db query.Postgres, site, kind string, hash secret.Hash) (OAuthToken, error) {
-	return query.One[OAuthToken](ctx, db, "token", findOAuthTokenSQL, site, hash[:], kind)
+	return query.One[OAuthToken](ctx, db, "token", oauthTokensSQL+" and t.hash = $2 and k.site = $3", kind, hash[:], site)
+}
+
+// FindOAuthTokens finds access tokens by their hashes, of whichever site, whether they still work or not.
+func FindOAuthTokens(ctx context.Context, db query.Postgres, hashes []secret.Hash) ([]OAuthToken, error) {
+	list := make([][]byte, len(hashes))
+	for i := range hashes {
+		list[i] = hashes[i][:]
+	}
+	return query.All[OAuthToken](ctx, db, oauthTokensSQL+" and t.hash = any($2)", OAuthAccess, list)
 }
 
 // FindClaims tells who an active person of a site is. Errors: NotFound.

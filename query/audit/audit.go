@@ -1,6 +1,7 @@
 // Package audit answers what was ordered, by whom and from where: the whole log to staff, to everybody else what he
 // did himself and what was done to what is his. The latter says of others' orders only whether staff or the platform
-// gave them, and never what stood in them.
+// gave them, and never what stood in them. Of staff who looked at an account as one of its people it says who: their
+// name is the caller's to find, for whoever asks for a customer may not read who works here.
 package audit
 
 import (
@@ -44,12 +45,15 @@ type Entry struct {
 
 // Activity is one order, as the person sees it who gave it or owns its object.
 type Activity struct {
-	At        time.Time `json:"at"`
-	Command   string    `json:"command" example:"provisioning.ChangeServicePlan"`
-	Object    Object    `json:"object" db:"-"`
-	By        string    `json:"by" enum:"you,staff,system,other"`
-	IP        *string   `json:"ip,omitempty" doc:"Of your own orders"`
-	UserAgent *string   `json:"user_agent,omitempty" doc:"Of your own orders"`
+	At      time.Time `json:"at"`
+	Command string    `json:"command" example:"provisioning.ChangeServicePlan"`
+	Object  Object    `json:"object" db:"-"`
+	By      string    `json:"by" enum:"you,staff,system,other"`
+	// Who of the staff looked at the account as one of its people; nil: none of them did.
+	ImpersonatorID *uuid.UUID `json:"-"`
+	ImpersonatedBy string     `json:"impersonated_by,omitempty" db:"-" doc:"Who of the staff looked at the account as one of its people, when that is how it came to be ordered"`
+	IP             *string    `json:"ip,omitempty" doc:"Of your own orders"`
+	UserAgent      *string    `json:"user_agent,omitempty" doc:"Of your own orders"`
 }
 
 // Filter narrows the log. Empty fields keep all.

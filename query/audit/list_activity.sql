@@ -17,6 +17,7 @@ with object as (
 )
 select a.id, a.at, a.command, a.aggregate_type, a.aggregate_id,
        case when a.actor = $1 then 'you' when a.actor like 'staff:%' then 'staff' when a.actor like 'person:%' then 'other' else 'system' end as by,
+       case when a.actor <> $1 then substring(a.actor from '^staff:([0-9a-f-]{36}) as person:')::uuid end as impersonator_id,
        case when a.actor = $1 then host(a.ip) end as ip,
        case when a.actor = $1 then a.user_agent end as user_agent
 from found f

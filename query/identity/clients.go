@@ -23,6 +23,7 @@ type Client struct {
 	CustomerName string     `json:"customer_name,omitempty"`
 	People       int        `json:"people" doc:"Who have allowed it something"`
 	CreatedAt    time.Time  `json:"created_at"`
+	Version      int64      `json:"version" doc:"Give it back to change only what you have seen"`
 }
 
 // Application is a program that a person has allowed something.

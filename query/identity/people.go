@@ -28,7 +28,15 @@ type Person struct {
 	Status        string     `json:"status" enum:"active,suspended,banned"`
 	CreatedAt     time.Time  `json:"created_at"`
 	Accounts      int        `json:"accounts" doc:"That the person is a member of"`
+	Memberships   []In       `json:"memberships" nullable:"false" doc:"The first twenty of them"`
 	SeenAt        *time.Time `json:"seen_at,omitempty"`
+}
+
+// In is an account that a person is in.
+type In struct {
+	CustomerID uuid.UUID `json:"customer_id" format:"uuid"`
+	Name       string    `json:"name"`
+	Rights     string    `json:"rights" enum:"owner,billing,technical,read_only"`
 }
 
 //go:embed list_notes.sql

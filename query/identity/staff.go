@@ -46,6 +46,21 @@ func FindStaff(ctx context.Context, db query.Postgres, now time.Time, id uuid.UU
 	return query.One[Staff](ctx, db, "staff", listStaffSQL, now, nil, 1, id)
 }
 
+const staffNamesSQL = `select id, name from person where site = 'admin' and id = any($1)`
+
+// StaffNames gives the names of some of the staff.
+func StaffNames(ctx context.Context, db query.Postgres, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+	rows, err := query.All[struct {
+		ID   uuid.UUID
+		Name string
+	}](ctx, db, staffNamesSQL, ids)
+	names := make(map[uuid.UUID]string, len(rows))
+	for _, row := range rows {
+		names[row.ID] = row.Name
+	}
+	return names, err
+}
+
 // Role is a role of staff.
 type Role struct {
 	ID          uuid.UUID `json:"id" format:"uuid"`
@@ -87,17 +102,42 @@ type Impersonation struct {
 //go:embed list_impersonations.sql
 var listImpersonationsSQL string
 
-// ListImpersonations lists them, newest first.
-func ListImpersonations(ctx context.Context, db query.Postgres, page query.Page) (query.List[Impersonation], error) {
+// ImpersonationFilter narrows the list. Zero fields keep all.
+type ImpersonationFilter struct {
+	Impersonator uuid.UUID
+	Person       uuid.UUID
+	Customer     string // id or mail address
+	From, To     time.Time
+	Open         bool // now
+}
+
+// ListImpersonations lists them, newest first. Now is the machine's time.
+func ListImpersonations(ctx context.Context, db query.Postgres, f ImpersonationFilter, now time.Time, page query.Page) (query.List[Impersonation], error) {
 	at, id, err := page.TimeAfter()
 	if err != nil {
 		return query.List[Impersonation]{}, err
 	}
-	rows, err := query.All[Impersonation](ctx, db, listImpersonationsSQL, at, id, page.Rows())
+	rows, err := query.All[Impersonation](ctx, db, listImpersonationsSQL, at, id, page.Rows(), known(f.Impersonator), known(f.Person), f.Customer, instant(f.From), instant(f.To), f.Open, now)
 	if err != nil {
 		return query.List[Impersonation]{}, err
 	}
 	return query.Cut(page, rows, func(i Impersonation) []string { return query.TimeKey(i.OpenedAt, i.SessionID.String()) }), nil
+}
+
+// known is null for the id of nobody.
+func known(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+// instant is null for no time.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 //go:embed find_impersonable.sql

@@ -13,11 +13,12 @@ type PersonChanged struct {
 	PersonID uuid.UUID `json:"person_id"`
 }
 
-// MembershipChanged gives a person rights in an account, or takes them.
+// MembershipChanged gives a person rights in an account, or takes them. When he left, the account's owners are told.
 type MembershipChanged struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	PersonID   uuid.UUID `json:"person_id"`
 	Rights     string    `json:"rights,omitempty"` // owner, billing, technical, read_only; empty: none any more
+	Left       bool      `json:"left,omitempty"`   // by his own will
 }
 
 // LinkRequested asks for a link to be mailed. To whom, and with which token, is in no event.
@@ -33,11 +34,16 @@ type RegistrationRepeated struct {
 	PersonID  uuid.UUID `json:"person_id"`
 }
 
-// CredentialChanged says that what a person proves himself with changed, or was used up. The person is told by mail.
+// CredentialChanged says that what a person proves himself with changed, or was used up, and how much that worked ended
+// with it. The person is told by mail.
 type CredentialChanged struct {
 	PersonID uuid.UUID `json:"person_id"`
 	Kind     string    `json:"kind"`   // password, passkey, totp, recovery_codes, email, api_token
-	Change   string    `json:"change"` // added, changed, removed, used, cloned
+	Change   string    `json:"change"` // added, changed, reset (by a mailed link), removed, used, cloned
+
+	SessionsEnded     int `json:"sessions_ended,omitempty"`
+	TokensEnded       int `json:"tokens_ended,omitempty"`
+	ApplicationsEnded int `json:"applications_ended,omitempty"`
 }
 
 // SessionOpened says that a person signed in.
@@ -46,6 +52,17 @@ type SessionOpened struct {
 	PersonID  uuid.UUID `json:"person_id"`
 	Site      string    `json:"site"`
 	NewDevice bool      `json:"new_device"` // the person never signed in with this browser before
+}
+
+// ApplicationAllowed says that a person allowed a program what he had not allowed it before. He is told by mail.
+type ApplicationAllowed struct {
+	PersonID uuid.UUID `json:"person_id"`
+	GrantID  uuid.UUID `json:"grant_id"`
+}
+
+// ClientChanged says that somebody changed the settings of a program that acts for people.
+type ClientChanged struct {
+	ClientID uuid.UUID `json:"client_id"`
 }
 
 // SignInRefused says that somebody failed to sign in as a person, with a proof that was wrong.
@@ -83,6 +100,14 @@ func (SessionOpened) Type() string                  { return "access.SessionOpen
 func (SessionOpened) SchemaVersion() int            { return 1 }
 func (e SessionOpened) Aggregate() Aggregate        { return Aggregate{TypeSession, e.SessionID} }
 func (e SessionOpened) ShardKey() uuid.UUID         { return e.PersonID }
+func (ApplicationAllowed) Type() string             { return "oauth.ApplicationAllowed" }
+func (ApplicationAllowed) SchemaVersion() int       { return 1 }
+func (e ApplicationAllowed) Aggregate() Aggregate   { return Aggregate{TypePerson, e.PersonID} }
+func (e ApplicationAllowed) ShardKey() uuid.UUID    { return e.PersonID }
+func (ClientChanged) Type() string                  { return "oauth.ClientChanged" }
+func (ClientChanged) SchemaVersion() int            { return 1 }
+func (e ClientChanged) Aggregate() Aggregate        { return Aggregate{TypeClient, e.ClientID} }
+func (e ClientChanged) ShardKey() uuid.UUID         { return e.ClientID }
 func (SignInRefused) Type() string                  { return "access.SignInRefused" }
 func (SignInRefused) SchemaVersion() int            { return 1 }
 func (e SignInRefused) Aggregate() Aggregate        { return Aggregate{TypePerson, e.PersonID} }

@@ -14,7 +14,7 @@ var ErrUnknown = errors.New("unknown event")
 func All() []Event {
 	return []Event{
 		CustomerRegistered{}, CustomerChanged{}, PersonRegistered{}, PersonChanged{}, MembershipChanged{}, LinkRequested{}, RegistrationRepeated{},
-		CredentialChanged{}, SessionOpened{}, SignInRefused{},
+		CredentialChanged{}, SessionOpened{}, SignInRefused{}, ApplicationAllowed{}, ClientChanged{},
 		PlanCreated{}, PlanChanged{},
 		ServiceCreated{}, ServicePlanChanged{},
 		ExporterRegistered{}, ExporterChanged{},

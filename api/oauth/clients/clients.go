@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/route"
+	"github.com/ezscale/platform/api/writes"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/permission"
@@ -18,8 +19,8 @@ import (
 	"github.com/ezscale/platform/query/identity"
 )
 
-// ClientBody is a client's settings, whole.
-type ClientBody struct {
+// ClientSettings are a client's settings, whole.
+type ClientSettings struct {
 	Name         string     `json:"name" maxLength:"200"`
 	RedirectURIs []string   `json:"redirect_uris" nullable:"false" maxItems:"20" doc:"https, or http on 127.0.0.1 or [::1], where any port will do"`
 	Grants       []string   `json:"grants" nullable:"false" maxItems:"3" doc:"Of authorization_code, refresh_token, client_credentials"`
@@ -27,13 +28,13 @@ type ClientBody struct {
 	CustomerID   *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"With client_credentials on the account site: the account that it acts for"`
 }
 
-func (b ClientBody) settings() cmd.ClientSettings {
+func (b ClientSettings) settings() cmd.ClientSettings {
 	return cmd.ClientSettings{ClientName: b.Name, RedirectURIs: b.RedirectURIs, Grants: b.Grants, Scopes: b.Scopes, CustomerID: b.CustomerID}
 }
 
 // NewClientBody is a client to be.
 type NewClientBody struct {
-	ClientBody
+	ClientSettings
 	Site   string `json:"site" enum:"account,admin"`
 	Public bool   `json:"public,omitempty" doc:"It runs where no secret can be kept: in a browser, on a phone, on a desk"`
 }
@@ -112,11 +113,25 @@ func (d Desk) shown(ctx context.Context, id uuid.UUID, drawn string) (WithSecret
 	return WithSecret{Client: found, Secret: drawn}, err
 }
 
+// ClientBody is a client as it is to be, and which one it is meant for.
+type ClientBody struct {
+	ClientSettings
+	Version *int64 `json:"version,omitempty" minimum:"0" doc:"That the change is meant for; absent: any"`
+}
+
 func (d Desk) changeClient(ctx context.Context, in *struct {
+	writes.Write
 	ClientInput
 	Body ClientBody
 }) (WithSecret, error) {
-	if _, err := command.Run(ctx, d.Commands, d.Meta(ctx), cmd.ChangeClient{ClientID: in.ID, By: by(ctx), ClientSettings: in.Body.settings()}); err != nil {
+	meta, err := in.Meta(ctx, d.Meta(ctx).Now)
+	if err != nil {
+		return WithSecret{}, err
+	}
+	if in.Body.Version != nil {
+		meta.ExpectedVersion = in.Body.Version
+	}
+	if _, err := command.Run(ctx, d.Commands, meta, cmd.ChangeClient{ClientID: in.ID, By: by(ctx), ClientSettings: in.Body.settings()}); err != nil {
 		return WithSecret{}, err
 	}
 	return d.shown(ctx, in.ID, "")

@@ -60,6 +60,11 @@ func ID(fields *fault.Fields, path string, id uuid.UUID) {
 	fields.Check(id != uuid.Nil, path, "is missing")
 }
 
+// At asks for the time at which an order is given that lives by the machine's clock: field "at".
+func At(fields *fault.Fields, at time.Time) {
+	fields.Check(!at.IsZero(), "at", "is missing")
+}
+
 // Prefix asks for an address prefix without host bits: "10.20.0.0/24", "2001:db8::/48", "10.20.0.1/32".
 func Prefix(fields *fault.Fields, path, value string) netip.Prefix {
 	p, err := netip.ParsePrefix(value)

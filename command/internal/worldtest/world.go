@@ -110,6 +110,28 @@ func (w *World) Customer(email string) uuid.UUID {
 	return Must(w, identity.RegisterCustomer{CustomerID: w.NewID(), Email: email, CustomerName: "Customer " + email}).CustomerID
 }
 
+// Holdings gives a person a session, an API token and what an application was allowed, of an account, that work for a day.
+func (w *World) Holdings(person, customer uuid.UUID) (session uuid.UUID) {
+	w.Helper()
+	session = w.NewID()
+	client := w.NewID()
+	w.Exec(`insert into session (id, hash, site, person_id, customer_id, factors, opened_at, proved_at, seen_at, expires_at, idle)
+		values ($1, sha256($1::uuid::text::bytea), 'account', $2, $3, '{password}', $4, $4, $4, $4::timestamptz + interval '1 day', interval '1 day')`, session, person, customer, w.Now())
+	w.Exec(`insert into api_token (id, hash, hint, name, person_id, customer_id, scopes, created_at, expires_at)
+		values ($1, sha256($1::uuid::text::bytea), 'ezs_', 'script', $2, $3, '{}', $4, $4::timestamptz + interval '1 day')`, w.NewID(), person, customer, w.Now())
+	w.Exec(`insert into oauth_client (id, site, name, redirect_uris, grants, scopes, created_at) values ($1, 'account', 'App', '{}', '{authorization_code}', '{}', $2)`, client, w.Now())
+	w.Exec(`insert into oauth_grant (id, client_id, person_id, customer_id, scopes, proved_at, created_at, used_at, expires_at)
+		values ($1, $2, $3, $4, '{}', $5, $5, $5, $5::timestamptz + interval '1 day')`, w.NewID(), client, person, customer, w.Now())
+	return session
+}
+
+// Held tells how many sessions, API tokens and grants of a person work: "1 1 1".
+func (w *World) Held(person uuid.UUID) string {
+	w.Helper()
+	return One[string](w, `select concat_ws(' ', (select count(*) from session where person_id = $1 and ended_at is null),
+		(select count(*) from api_token where person_id = $1 and revoked_at is null), (select count(*) from oauth_grant where person_id = $1 and revoked_at is null))`, person)
+}
+
 // Terms are a plan of 1 TB a month, with overage at a cent for each gigabyte.
 func Terms(name string) catalog.Terms {
 	return catalog.Terms{PlanName: name, PriceMinor: 500, Currency: "USD", Interval: "month", QuotaBytes: 1e12,

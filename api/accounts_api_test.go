@@ -1,0 +1,96 @@
+package api_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Anybody leaves an account by himself, but the last owner; his session goes on, and looks at no account.
+func TestLeavingAnAccount(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	customer := e.account("a@example.com")
+	s := e.tenant("a@example.com", "read_only")
+	program := e.tokenFor(s.id, &customer, "services.read")
+	s.do("404", "DELETE", "/me/accounts/"+e.account("b@example.com").String(), "")
+	s.do("204", "DELETE", "/me/accounts/"+customer.String(), "")
+	if got := decode[map[string]any](t, s.do("200", "GET", "/session", "")); got["restricted"] != "no_account" || got["customer_id"] != nil {
+		t.Errorf("session %v", got)
+	}
+	if got := e.call("GET", "/api/v1/services", "", program); got.status != 401 {
+		t.Errorf("the token works on: %d", got.status)
+	}
+	s.do("404", "DELETE", "/me/accounts/"+customer.String(), "")
+	e.exec(`delete from membership where customer_id = $1`, customer)
+	owner := e.tenant("a@example.com", "owner")
+	owner.do("409 last_owner", "DELETE", "/me/accounts/"+customer.String(), "")
+	owner.do("409 last_owner", "DELETE", "/account/members/"+owner.id.String(), "")
+	e.tenant("a@example.com", "owner")
+	owner.do("204", "DELETE", "/account/members/"+owner.id.String(), "")
+	owner.do("200", "GET", "/session", "")
+	e.machine.ahead.Store(int64(11 * time.Minute))
+	other := e.tenant("b@example.com", "read_only")
+	e.exec(`update session set proved_at = proved_at - interval '11 minutes' where person_id = $1`, other.id)
+	other.do("403 proof_required", "DELETE", "/me/accounts/"+e.account("b@example.com").String(), "")
+}
+
+// The address that invoices go to is one of the account's people's, or what staff say; it follows its owner.
+func TestContactOfAnAccount(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	a := e.newcomer("ada@example.com")
+	shown := func(got answer) string { return decode[struct{ Email string }](t, got).Email }
+	before := decode[struct{ Version int64 }](t, e.want(200, "", "GET", "/account", "", a)).Version
+	e.want(422, "", "PUT", "/account/contact", `{"email":"books@example.com"}`, a)
+	id := value[string](e, `select id::text from customer where email = 'ada@example.com'`)
+	if got := shown(e.want(200, "", "PUT", "/customers/"+id+"/contact", `{"email":"books@example.com"}`, operator)); got != "books@example.com" {
+		t.Errorf("got %s", got)
+	}
+	e.want(409, "version_mismatch", "PUT", "/account/contact", fmt.Sprintf(`{"email":"ada@example.com","version":%d}`, before), a)
+	e.want(409, "version_mismatch", "PUT", "/account/contact", `{"email":"ada@example.com"}`, a, with("If-Match", fmt.Sprint(before)))
+	if got := shown(e.want(200, "", "PUT", "/account/contact", `{"email":"Ada@example.com"}`, a)); got != "ada@example.com" {
+		t.Errorf("got %s", got)
+	}
+	e.want(409, "contact_taken", "PUT", "/customers/"+id+"/contact", `{"email":"a@example.com"}`, operator)
+	e.want(202, "", "POST", "/me/email", `{"email":"ada@new.example"}`, a)
+	e.want(200, "", "POST", "/links/verify", `{"token":"`+e.mailed("verify_email", "ada@new.example")+`"}`, a)
+	if got := shown(e.want(200, "", "GET", "/account", "", a)); got != "ada@new.example" {
+		t.Errorf("it did not follow: %s", got)
+	}
+}
+
+// Staff see who was invited into an account, and take it back; people are found by an id, too, with where they are.
+func TestStaffSeeInvitationsAndWherePeopleAre(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	support, network := e.worker("support"), e.worker("network")
+	e.want(201, "", "POST", "/customers/a@example.com/invitations", `{"email":"bob@example.com","rights":"billing"}`, support)
+	open := decode[[]struct{ ID, Email, Rights string }](t, e.want(200, "", "GET", "/customers/a@example.com/invitations", "", network))
+	if len(open) != 1 || open[0].Email != "bob@example.com" || open[0].Rights != "billing" {
+		t.Fatalf("open are %+v", open)
+	}
+	e.want(403, "not_allowed", "DELETE", "/customers/a@example.com/invitations/"+open[0].ID, "", network)
+	e.want(404, "invitation_not_found", "DELETE", "/customers/b@example.com/invitations/"+open[0].ID, "", support)
+	e.want(204, "", "DELETE", "/customers/a@example.com/invitations/"+open[0].ID, "", support)
+	if got := e.want(200, "", "GET", "/customers/a@example.com/invitations", "", support); got.body != "[]\n" {
+		t.Errorf("open are %s", got.body)
+	}
+	person, customer := e.join("a@example.com", "technical")
+	found := decode[struct {
+		Items []struct {
+			ID          uuid.UUID
+			Accounts    int
+			Memberships []struct {
+				CustomerID   uuid.UUID `json:"customer_id"`
+				Name, Rights string
+			}
+		}
+	}](t, e.want(200, "", "GET", "/people?q="+person.String(), "", support)).Items
+	if len(found) != 1 || found[0].ID != person || found[0].Accounts != 1 || len(found[0].Memberships) != 1 || found[0].Memberships[0].CustomerID != customer ||
+		found[0].Memberships[0].Name != "A" || found[0].Memberships[0].Rights != "technical" {
+		t.Errorf("found %+v", found)
+	}
+}

@@ -1,0 +1,70 @@
+// Package ending takes from a person what lets anybody act as him without proving who he is: sessions, API tokens, and
+// what he allowed to applications. Several contexts do so, each in its own transaction and for its own reasons; what there
+// is to end is written here once, so that none of them forgets a kind.
+//
+// Of an application it is the grant that ends: every token of it is refused from the next request on.
+package ending
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Ended counts what worked until then.
+type Ended struct {
+	Sessions     int `json:"open_sessions"`
+	Tokens       int `json:"tokens"`
+	Applications int `json:"applications"`
+}
+
+const (
+	// A session that is over, and was not ended, ends too, and is not counted. Who looks at others' accounts does so in
+	// sessions of theirs.
+	endSessions = `
+with gone as (
+    update session set ended_at = $2 where (person_id = $1 or impersonator_id = $1) and ended_at is null and id is distinct from $3
+    returning expires_at > $2 and seen_at + idle > $2 as worked)
+select count(*) filter (where worked) from gone`
+
+	endAll = `
+with sessions as (
+    update session set ended_at = $2
+    where (person_id = $1 or impersonator_id = $1) and ended_at is null and id is distinct from $3 and ($4::uuid is null or customer_id = $4)
+    returning expires_at > $2 and seen_at + idle > $2 as worked
+), tokens as (
+    update api_token set revoked_at = $2 where person_id = $1 and revoked_at is null and ($4::uuid is null or customer_id = $4) returning expires_at > $2 as worked
+), grants as (
+    update oauth_grant set revoked_at = $2 where person_id = $1 and revoked_at is null and ($4::uuid is null or customer_id = $4) returning client_id, expires_at > $2 as worked)
+select (select count(*) from sessions where worked), (select count(*) from tokens where worked), (select count(distinct client_id) from grants where worked)`
+)
+
+// Sessions signs a person out, everywhere or everywhere but at one session, and counts the sessions.
+func Sessions(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time, but *uuid.UUID) (int, error) {
+	var n int
+	if err := tx.QueryRow(ctx, endSessions, person, at, but).Scan(&n); err != nil {
+		return 0, fmt.Errorf("end the sessions of %s: %w", person, err)
+	}
+	return n, nil
+}
+
+// All ends whatever a person has, but one session where it is named.
+func All(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time, but *uuid.UUID) (Ended, error) {
+	return end(ctx, tx, person, at, but, nil)
+}
+
+// InAccount ends what a person has in one account, but one session where it is named.
+func InAccount(ctx context.Context, tx pgx.Tx, person, customer uuid.UUID, at time.Time, but *uuid.UUID) (Ended, error) {
+	return end(ctx, tx, person, at, but, &customer)
+}
+
+func end(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time, but, customer *uuid.UUID) (Ended, error) {
+	var e Ended
+	if err := tx.QueryRow(ctx, endAll, person, at, but, customer).Scan(&e.Sessions, &e.Tokens, &e.Applications); err != nil {
+		return Ended{}, fmt.Errorf("end what %s has: %w", person, err)
+	}
+	return e, nil
+}
