@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/command"
 	identitycmd "github.com/ezscale/platform/command/identity"
@@ -68,8 +69,8 @@ func (e *edge) developmentAccounts(ctx context.Context, in *struct {
 	return identity.ListCustomers(ctx, e.Background, query.Staff(), in.Search, query.Page{Limit: 100})
 }
 
-func notLocal(ctx context.Context) *guard.Problem {
-	return guard.NewProblem(ctx, http.StatusForbidden, "not_local",
+func notLocal(ctx context.Context) *problem.Problem {
+	return problem.New(ctx, http.StatusForbidden, "not_local",
 		"the development login has no password and is only for a browser on the machine that serves it; come through a tunnel (ssh -L)")
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 )
 
 func TestPasswordSignIn(t *testing.T) {
@@ -125,7 +126,7 @@ func TestGuessesAtAPasswordAreLimited(t *testing.T) {
 	}
 	b := e.browser(guard.SiteAccount)
 	a := b.want(b.password(h), 429, `"code":"too_many_attempts"`)
-	if wait, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || wait < 1 || wait > 90 || a.header.Get("Content-Type") != guard.ProblemType {
+	if wait, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || wait < 1 || wait > 90 || a.header.Get("Content-Type") != problem.MediaType {
 		t.Errorf("headers %v", a.header)
 	}
 	b.want(b.passkey(h, "/login/passkey"), 200, `"session"`) // the lock is the password's alone

@@ -13,6 +13,7 @@ import (
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/login"
 	"github.com/ezscale/platform/api/people"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/api/report"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/api/security"
@@ -45,7 +46,7 @@ func openAPIConfig() huma.Config {
 		"Every write takes an Idempotency-Key: the same key and input give the first answer again, another input is a conflict."
 	config.DocsPath, config.SchemasPath, config.OpenAPIPath = "", "", "" // /openapi.json is ours, the docs page would load from outside
 	config.CreateHooks = nil                                             // no $schema in answers
-	config.Transformers = []huma.Transformer{guard.AsProblem}
+	config.Transformers = []huma.Transformer{problem.Transform}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", Description: "An API token, or the operator's"},
 		"session": {Type: "apiKey", In: "cookie", Name: guard.CookieName, Description: "A session"},
@@ -77,7 +78,7 @@ func (e *edge) operations(api huma.API) (err error) {
 		e.developmentOperations(table)
 	}
 	schemas := api.OpenAPI().Components.Schemas.Map()
-	delete(schemas, "ErrorModel") // huma's own shape, which guard.AsProblem replaces
+	delete(schemas, "ErrorModel") // huma's own shape, which problem.Transform replaces
 	delete(schemas, "ErrorDetail")
 	e.document, err = json.MarshalIndent(api.OpenAPI(), "", "  ")
 	return err
@@ -102,7 +103,7 @@ func watches(ctx context.Context) bool {
 
 func (e *edge) metrics(c *gin.Context) {
 	if ctx := c.Request.Context(); !watches(ctx) {
-		guard.NewProblem(ctx, http.StatusForbidden, "not_allowed", "metrics are for this machine, and for a token with the permission network.read").Write(c.Writer)
+		problem.New(ctx, http.StatusForbidden, "not_allowed", "metrics are for this machine, and for a token with the permission network.read").Write(c.Writer)
 		return
 	}
 	e.Metrics.ServeHTTP(c.Writer, c.Request)
@@ -135,12 +136,12 @@ func (e *edge) ready(c *gin.Context) {
 // pages answers everything else: an unknown operation is a problem, any other path is the pages' to route.
 func (e *edge) pages(router *gin.Engine) {
 	router.NoMethod(func(c *gin.Context) {
-		guard.NewProblem(c.Request.Context(), http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take "+c.Request.Method).Write(c.Writer)
+		problem.New(c.Request.Context(), http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take "+c.Request.Method).Write(c.Writer)
 	})
 	router.NoRoute(func(c *gin.Context) {
 		reads := slices.Contains([]string{http.MethodGet, http.MethodHead}, c.Request.Method)
 		if e.Web == nil || guard.IsAPI(c.Request.URL.Path) || !reads {
-			guard.NewProblem(c.Request.Context(), http.StatusNotFound, "no_such_address", "there is nothing at this address").Write(c.Writer)
+			problem.New(c.Request.Context(), http.StatusNotFound, "no_such_address", "there is nothing at this address").Write(c.Writer)
 			return
 		}
 		c.Status(http.StatusOK) // gin has put 404 here

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/internal/permission"
 )
 
@@ -130,7 +131,7 @@ func (g *Guard) Authorise(ctx huma.Context, next func(huma.Context)) {
 		if refused.status == http.StatusUnauthorized {
 			ctx.SetHeader("WWW-Authenticate", `Bearer realm="ezscale"`)
 		}
-		refuse(ctx, NewProblem(ctx.Context(), refused.status, refused.code, refused.detail))
+		refuse(ctx, problem.New(ctx.Context(), refused.status, refused.code, refused.detail))
 	case access.IsOpen():
 		g.limited(ctx, access.class, next)
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/ezscale/platform/api/problem"
 	accesscmd "github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/token"
@@ -39,7 +40,7 @@ func (g *Guard) authenticate(c *gin.Context) {
 	if header := c.GetHeader("Authorization"); header != "" {
 		if who, err = g.bearer(ctx, header); err == nil && who == nil {
 			c.Header("WWW-Authenticate", `Bearer realm="ezscale"`)
-			NewProblem(ctx, http.StatusUnauthorized, "bad_token", "the bearer token is not valid here").Write(c.Writer)
+			problem.New(ctx, http.StatusUnauthorized, "bad_token", "the bearer token is not valid here").Write(c.Writer)
 			c.Abort()
 			return
 		}

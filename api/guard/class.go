@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/limiter"
 )
@@ -75,7 +76,7 @@ func (g *Guard) limited(ctx huma.Context, class Class, next func(huma.Context)) 
 		refuse(ctx, g.Problem(ctx.Context(), "", err))
 		return
 	case !verdict.Allowed:
-		refuse(ctx, TooMany(ctx.Context(), verdict.RetryAfter))
+		refuse(ctx, problem.TooMany(ctx.Context(), verdict.RetryAfter))
 		return
 	}
 	next(ctx)
@@ -87,13 +88,13 @@ func (g *Guard) limited(ctx huma.Context, class Class, next func(huma.Context)) 
 }
 
 // refuse answers in place of the operation.
-func refuse(ctx huma.Context, p *Problem) {
-	for name, values := range p.headers {
+func refuse(ctx huma.Context, p *problem.Problem) {
+	for name, values := range p.GetHeaders() {
 		for _, value := range values {
 			ctx.AppendHeader(name, value)
 		}
 	}
-	ctx.SetHeader("Content-Type", ProblemType)
+	ctx.SetHeader("Content-Type", problem.MediaType)
 	ctx.SetStatus(p.Status)
-	_, _ = ctx.BodyWriter().Write(p.encode())
+	_, _ = ctx.BodyWriter().Write(p.Encode())
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/ezscale/platform/api/problem"
 )
 
 func TestClasses(t *testing.T) {
@@ -34,7 +36,7 @@ func TestClasses(t *testing.T) {
 func TestTooMany(t *testing.T) {
 	t.Parallel()
 	for wait, want := range map[time.Duration]string{0: "1", time.Microsecond: "1", time.Second: "1", time.Second + 1: "2", 90 * time.Second: "90"} {
-		p := TooMany(t.Context(), wait)
+		p := problem.TooMany(t.Context(), wait)
 		if got := p.GetHeaders().Get("Retry-After"); got != want || p.Status != 429 || p.Code != "too_many_attempts" {
 			t.Errorf("%v: %+v after %q, want %q", wait, p, got, want)
 		}

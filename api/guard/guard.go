@@ -12,11 +12,10 @@
 // its 429 costs nothing here. An open operation without a class is refused, and fails a test of package api.
 //
 // The sites for customers and for staff are told apart by the host name. Who is signed in on one is nobody on the other.
-//
-// Problems (RFC 9457) hold a code, a sentence and the request's id, never an internal error's text.
 package guard
 
 import (
+	"context"
 	"crypto/sha256"
 	"log/slog"
 	"net/netip"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/internal/limiter"
 )
 
@@ -65,4 +65,9 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Guard {
 	}
 	g.Watch = &Watch{find: g.find, now: cfg.Now, log: log, open: map[*watched]struct{}{}}
 	return g
+}
+
+// Problem is what a stranger may know of an error, which is logged where it is ours.
+func (g *Guard) Problem(ctx context.Context, where string, err error) *problem.Problem {
+	return problem.Of(ctx, g.log, where, err)
 }

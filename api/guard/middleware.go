@@ -18,6 +18,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ezscale/platform/api/problem"
 )
 
 // Bounds of what a request may bring.
@@ -31,7 +33,6 @@ const (
 
 // request is what the middleware knows of one request.
 type request struct {
-	id     string
 	secure bool
 	local  bool
 	ip     netip.Addr
@@ -43,9 +44,6 @@ func requestOf(ctx context.Context) request {
 	r, _ := ctx.Value(requestKey).(request)
 	return r
 }
-
-// RequestID is the id under which the log knows the request of ctx.
-func RequestID(ctx context.Context) string { return requestOf(ctx).id }
 
 // IsSecure tells whether the request of ctx came over TLS, here or to the proxy that the site's address says is there.
 func IsSecure(ctx context.Context) bool { return requestOf(ctx).secure }
@@ -66,13 +64,14 @@ func (g *Guard) Middleware() []gin.HandlerFunc {
 
 // identify gives the request an id: the caller's if it is short and plain, so that it can follow its own logs.
 func (g *Guard) identify(c *gin.Context) {
-	r := request{id: c.GetHeader(requestIDHeader), local: isLocal(c.Request), agent: printable(c.Request.UserAgent()), site: g.sites.of(c.Request.Host), ip: clientIP(c.Request, g.proxies)}
+	r := request{local: isLocal(c.Request), agent: printable(c.Request.UserAgent()), site: g.sites.of(c.Request.Host), ip: clientIP(c.Request, g.proxies)}
 	r.secure = c.Request.TLS != nil || r.site != NoSite && g.sites.URL(r.site).Scheme == "https"
-	if !isPlain(r.id) {
-		r.id = uuid.NewString()
+	id := c.GetHeader(requestIDHeader)
+	if !isPlain(id) {
+		id = uuid.NewString()
 	}
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey, r))
-	c.Header(requestIDHeader, r.id)
+	c.Request = c.Request.WithContext(problem.Identify(context.WithValue(c.Request.Context(), requestKey, r), id))
+	c.Header(requestIDHeader, id)
 }
 
 // isLocal looks at the connection's own address. A proxy on this machine makes everybody's connection local, so a
@@ -125,7 +124,7 @@ func (g *Guard) observe(c *gin.Context) {
 		g.metrics.seconds.WithLabelValues(method, route).Observe(took.Seconds())
 		g.log.LogAttrs(c.Request.Context(), levelOf(route, status), "request", slog.String("method", c.Request.Method), slog.String("route", route),
 			slog.Int("status", status), slog.Duration("took", took), slog.Int("bytes", c.Writer.Size()),
-			slog.String("request_id", RequestID(c.Request.Context())), slog.String("actor", ActorOf(c.Request.Context())))
+			slog.String("request_id", problem.RequestID(c.Request.Context())), slog.String("actor", ActorOf(c.Request.Context())))
 	}()
 	c.Next()
 }
@@ -161,10 +160,10 @@ func (g *Guard) recover(c *gin.Context) {
 		}
 		ctx := c.Request.Context()
 		g.metrics.panics.Inc()
-		g.log.ErrorContext(ctx, "handler panicked", "request_id", RequestID(ctx), "route", c.FullPath(), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		g.log.ErrorContext(ctx, "handler panicked", "request_id", problem.RequestID(ctx), "route", c.FullPath(), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		c.Abort()
 		if !c.Writer.Written() {
-			NewProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id").Write(c.Writer)
+			problem.New(ctx, http.StatusInternalServerError, "internal", "something went wrong on our side; the log knows more under this request's id").Write(c.Writer)
 		}
 	}()
 	c.Next()
@@ -193,7 +192,7 @@ func sameOrigin() gin.HandlerFunc {
 	protection := http.NewCrossOriginProtection()
 	return func(c *gin.Context) {
 		if protection.Check(c.Request) != nil {
-			NewProblem(c.Request.Context(), http.StatusForbidden, "cross_origin", "a page of another origin may not do this").Write(c.Writer)
+			problem.New(c.Request.Context(), http.StatusForbidden, "cross_origin", "a page of another origin may not do this").Write(c.Writer)
 			c.Abort()
 		}
 	}
@@ -204,7 +203,7 @@ func sameOrigin() gin.HandlerFunc {
 func bound(c *gin.Context) {
 	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
 	if address := c.Request.URL.Path + query; err == nil && (strings.ContainsRune(address, 0) || !utf8.ValidString(address)) {
-		NewProblem(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte, or is not UTF-8").Write(c.Writer)
+		problem.New(c.Request.Context(), http.StatusBadRequest, "invalid_request", "the address holds a zero byte, or is not UTF-8").Write(c.Writer)
 		c.Abort()
 		return
 	}

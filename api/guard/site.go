@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/ezscale/platform/api/problem"
 )
 
 // Site is one of the platform's sites. They share a binary and a port and nothing else: a cookie, a token or an origin of
@@ -99,7 +101,7 @@ func NeedSite(ctx context.Context, those ...Site) (Site, error) {
 	for i, s := range those {
 		names[i] = "the " + string(s) + " site"
 	}
-	return site, NewProblem(ctx, http.StatusForbidden, "wrong_site", "this is done on "+strings.Join(names, " or ")+", by its name")
+	return site, problem.New(ctx, http.StatusForbidden, "wrong_site", "this is done on "+strings.Join(names, " or ")+", by its name")
 }
 
 // CookieName is the cookie of sessions. With this prefix browsers take it only over a secure channel, for this host and
@@ -135,4 +137,10 @@ func (g *Guard) guide(c *gin.Context) {
 	target.Path, target.RawQuery = c.Request.URL.Path, c.Request.URL.RawQuery
 	c.Redirect(http.StatusTemporaryRedirect, target.String())
 	c.Abort()
+}
+
+// IsAPI tells paths whose answers are for programs: they get problems, not pages.
+func IsAPI(path string) bool {
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/health/") || path == "/openapi.json" || path == "/metrics" ||
+		strings.HasPrefix(path, "/oauth/") || path == "/.well-known/openid-configuration"
 }

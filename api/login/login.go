@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/api/session"
@@ -98,7 +99,7 @@ func (d Desk) Register(t route.Table) {
 // enter opens the session of somebody who has shown all that is wanted, and takes the cookie of what was begun.
 func (d Desk) enter(ctx context.Context, person access.Credentials, remember bool, factors ...string) (*Output, error) {
 	if person.EmailVerifiedAt == nil {
-		return nil, guard.NewProblem(ctx, http.StatusForbidden, "email_not_verified", "this mail address was not verified yet: follow the link that was mailed to it")
+		return nil, problem.New(ctx, http.StatusForbidden, "email_not_verified", "this mail address was not verified yet: follow the link that was mailed to it")
 	}
 	site := guard.Site(person.Site)
 	lifetime, idle := session.Lifetimes(site, remember)
@@ -120,12 +121,12 @@ func (d Desk) enter(ctx context.Context, person access.Credentials, remember boo
 
 // refused is the one thing that is told to somebody who is not let in.
 func refused(ctx context.Context) error {
-	return guard.NewProblem(ctx, http.StatusUnauthorized, "sign_in_refused", "that does not fit: check the mail address and what you sign in with")
+	return problem.New(ctx, http.StatusUnauthorized, "sign_in_refused", "that does not fit: check the mail address and what you sign in with")
 }
 
 // over is of something that was begun and is not there any more.
 func over(ctx context.Context) error {
-	return guard.NewProblem(ctx, http.StatusUnauthorized, "sign_in_over", "this sign-in is over: begin again")
+	return problem.New(ctx, http.StatusUnauthorized, "sign_in_over", "this sign-in is over: begin again")
 }
 
 // refuse notes a proof that was wrong, and refuses.
@@ -144,7 +145,7 @@ func (d Desk) refuse(ctx context.Context, site guard.Site, person uuid.UUID, fac
 // giveBack returns a token after a success; a failure costs the person one guess, and is no reason to refuse him.
 func (d Desk) giveBack(ctx context.Context, key limiter.Key) {
 	if err := d.Proofs.Limiter.Give(ctx, key); err != nil {
-		d.Log.WarnContext(ctx, "a guess was not given back", "request_id", guard.RequestID(ctx), "limit", key.Limit.Name, "error", err)
+		d.Log.WarnContext(ctx, "a guess was not given back", "request_id", problem.RequestID(ctx), "limit", key.Limit.Name, "error", err)
 	}
 }
 

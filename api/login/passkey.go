@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/credential"
 	"github.com/ezscale/platform/internal/ephemeral"
@@ -51,7 +52,7 @@ func (d Desk) beginPasskey(ctx context.Context, in *beginInput) (*optionsOutput,
 		options, err := d.ask(ctx, secondKind, b.key, site, b.person.PersonID)
 		return &optionsOutput{Body: options}, err
 	}
-	var gone *guard.Problem
+	var gone *problem.Problem
 	if !errors.As(err, &gone) {
 		return nil, err
 	}
@@ -195,7 +196,7 @@ func (d Desk) answered(ctx context.Context, site guard.Site, finish func(passkey
 		}
 		return found, d.refuse(ctx, site, found.PersonID, guard.FactorPasskey)
 	case passkey.Refused(err):
-		d.Log.InfoContext(ctx, "a passkey was refused", "request_id", guard.RequestID(ctx), "error", err)
+		d.Log.InfoContext(ctx, "a passkey was refused", "request_id", problem.RequestID(ctx), "error", err)
 		return found, d.refuse(ctx, site, found.PersonID, guard.FactorPasskey)
 	case err != nil:
 		return found, err

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/internal/secret"
@@ -18,7 +19,7 @@ import (
 
 // notProved is told to somebody who is signed in and has shown the wrong thing. It is no 401: the session goes on.
 func notProved(ctx context.Context) error {
-	return guard.NewProblem(ctx, http.StatusForbidden, "proof_refused", "that does not fit")
+	return problem.New(ctx, http.StatusForbidden, "proof_refused", "that does not fit")
 }
 
 type proofPasswordInput struct {
@@ -62,7 +63,7 @@ func (d Desk) prove(ctx context.Context, factor string, shown func(access.Creden
 
 // notProvedBut tells a refusal in the words for who is signed in, and other errors as they are.
 func notProvedBut(ctx context.Context, err error) error {
-	var refusal *guard.Problem
+	var refusal *problem.Problem
 	if errors.As(err, &refusal) {
 		return notProved(ctx)
 	}

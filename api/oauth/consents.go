@@ -13,6 +13,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/oauth/clients"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/oauth"
@@ -64,7 +65,7 @@ func (s *Server) Operations(t route.Table) {
 func (s *Server) asks(ctx context.Context, query string) (*asked, *guard.Principal, error) {
 	who := guard.PrincipalOf(ctx)
 	if who.Restricted != "" {
-		return nil, nil, guard.NewProblem(ctx, http.StatusForbidden, who.Restricted, "you may do nothing yet that you could allow an application")
+		return nil, nil, problem.New(ctx, http.StatusForbidden, who.Restricted, "you may do nothing yet that you could allow an application")
 	}
 	a, err := s.ask(ctx, query)
 	var why *refused
@@ -93,7 +94,7 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body AnswerBody }) (Onw
 	}
 	now := s.MachineNow()
 	if a.wantsProof(who, now) {
-		return Onward{}, guard.NewProblem(ctx, http.StatusForbidden, "proof_required", "prove again who you are, then repeat this")
+		return Onward{}, problem.New(ctx, http.StatusForbidden, "proof_required", "prove again who you are, then repeat this")
 	}
 	grant := cmd.GrantConsent{GrantID: uuid.New(), ClientID: a.client.ID, PersonID: who.Person, SessionID: who.Session, Scopes: a.GetRequestedScopes(), ProvedAt: who.ProvedAt, At: now}
 	if who.Customer != uuid.Nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ezscale/platform/api/guard"
 	"github.com/ezscale/platform/api/oauth/signing"
+	"github.com/ezscale/platform/api/problem"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/limiter"
 )
@@ -62,7 +63,7 @@ func (s *Server) bounded(e endpoint) gin.HandlerFunc {
 		c.Request = c.Request.WithContext(ctx)
 		c.Header("Cache-Control", "no-store")
 		if guard.SiteOf(ctx) == guard.NoSite {
-			guard.NewProblem(ctx, http.StatusNotFound, "no_such_address", "there is nothing at this address").Write(c.Writer)
+			problem.New(ctx, http.StatusNotFound, "no_such_address", "there is nothing at this address").Write(c.Writer)
 			return
 		}
 		verdict, err := s.Limiter.Take(ctx, limiter.Key{Limit: limit, Of: limiter.NetworkOf(guard.IP(ctx)).String()})
@@ -72,7 +73,7 @@ func (s *Server) bounded(e endpoint) gin.HandlerFunc {
 		}
 		if !verdict.Allowed {
 			c.Header("Retry-After", strconv.Itoa(int(verdict.RetryAfter/time.Second)+1))
-			guard.NewProblem(ctx, http.StatusTooManyRequests, "too_many_attempts", "too many requests; try again later").Write(c.Writer)
+			problem.New(ctx, http.StatusTooManyRequests, "too_many_attempts", "too many requests; try again later").Write(c.Writer)
 			return
 		}
 		e.handle(c)
@@ -156,7 +157,7 @@ const errorPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>T
 func (s *Server) page(c *gin.Context, why string) {
 	c.Header("Content-Type", "text/html; charset=utf-8")
 	c.Status(http.StatusBadRequest)
-	_, _ = fmt.Fprintf(c.Writer, errorPage, html.EscapeString(why), html.EscapeString(guard.RequestID(c.Request.Context())))
+	_, _ = fmt.Fprintf(c.Writer, errorPage, html.EscapeString(why), html.EscapeString(problem.RequestID(c.Request.Context())))
 }
 
 // form reads a request of a client: parameters in the body, each once, and none in the address, which is logged.

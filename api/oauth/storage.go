@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
@@ -172,7 +173,7 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, signature string,
 
 func (s *storage) reused(ctx context.Context, what string, grant, client uuid.UUID) {
 	s.metrics.reused.WithLabelValues(what).Inc()
-	s.log.WarnContext(ctx, "what works once came twice: everything issued with it is revoked", "what", what, "grant", grant, "client", client, "request_id", guard.RequestID(ctx))
+	s.log.WarnContext(ctx, "what works once came twice: everything issued with it is revoked", "what", what, "grant", grant, "client", client, "request_id", problem.RequestID(ctx))
 }
 
 // InvalidateAuthorizeCodeSession takes a code. Of several at once one gets it.

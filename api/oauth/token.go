@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/ory/fosite"
 
-	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/token"
@@ -100,7 +100,7 @@ func (s *Server) refuse(c *gin.Context, request fosite.AccessRequester, err erro
 	}
 	told := protocol(err)
 	if told.CodeField >= http.StatusInternalServerError {
-		s.Log.ErrorContext(ctx, "a request for a token failed", "request_id", guard.RequestID(ctx), "error", err, "cause", errors.Unwrap(told))
+		s.Log.ErrorContext(ctx, "a request for a token failed", "request_id", problem.RequestID(ctx), "error", err, "cause", errors.Unwrap(told))
 	}
 	if _, _, basic := c.Request.BasicAuth(); basic && told.CodeField == http.StatusUnauthorized {
 		c.Header("WWW-Authenticate", `Basic realm="ezscale"`)

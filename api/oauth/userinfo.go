@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	cmd "github.com/ezscale/platform/command/oauth"
 	"github.com/ezscale/platform/query/access"
 )
@@ -30,15 +31,15 @@ func (s *Server) userinfo(c *gin.Context) {
 	who := guard.PrincipalOf(ctx)
 	switch {
 	case c.Request.URL.RawQuery != "":
-		guard.NewProblem(ctx, http.StatusBadRequest, "invalid_request", "this address takes no parameters: a token belongs into the Authorization header").Write(c.Writer)
+		problem.New(ctx, http.StatusBadRequest, "invalid_request", "this address takes no parameters: a token belongs into the Authorization header").Write(c.Writer)
 		return
 	case who == nil || who.Client == uuid.Nil:
 		c.Header("WWW-Authenticate", `Bearer realm="ezscale"`)
-		guard.NewProblem(ctx, http.StatusUnauthorized, "not_signed_in", "send an access token").Write(c.Writer)
+		problem.New(ctx, http.StatusUnauthorized, "not_signed_in", "send an access token").Write(c.Writer)
 		return
 	case who.Person == uuid.Nil || !who.MayKnow(cmd.ScopeOpenID):
 		c.Header("WWW-Authenticate", `Bearer realm="ezscale", error="insufficient_scope", scope="openid"`)
-		guard.NewProblem(ctx, http.StatusForbidden, "not_allowed", "the token has not the scope openid").Write(c.Writer)
+		problem.New(ctx, http.StatusForbidden, "not_allowed", "the token has not the scope openid").Write(c.Writer)
 		return
 	}
 	claims, err := access.FindClaims(ctx, s.Door, string(who.Site), who.Person)

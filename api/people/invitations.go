@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/membership"
@@ -42,7 +43,7 @@ func (d Desk) accept(ctx context.Context, in *struct{ Body Acceptance }) (Joined
 	case p != nil && p.InPerson() && p.Impersonator == nil:
 		order.PersonID = p.Person // whose address it has to be, the command asks
 	case l.PersonExists:
-		return Joined{}, guard.NewProblem(ctx, http.StatusConflict, "sign_in_first", "you are here already: sign in, then open the link again")
+		return Joined{}, problem.New(ctx, http.StatusConflict, "sign_in_first", "you are here already: sign in, then open the link again")
 	default:
 		order.PersonID, order.New, order.PersonName = uuid.New(), true, in.Body.Name
 		if order.PasswordHash, err = d.newcomer(ctx, in.Body, l); err != nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
@@ -129,7 +130,7 @@ func changesOf(person uuid.UUID) limiter.Key {
 func (d Desk) attempt(ctx context.Context, keys ...limiter.Key) error {
 	verdict, err := d.Proofs.Limiter.Take(ctx, keys...)
 	if err == nil && !verdict.Allowed {
-		err = guard.TooMany(ctx, verdict.RetryAfter)
+		err = problem.TooMany(ctx, verdict.RetryAfter)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/internal/limiter"
 )
 
@@ -41,7 +42,7 @@ func whose(site guard.Site, person uuid.UUID, email string) string {
 func (t Tools) Attempt(ctx context.Context, key limiter.Key) error {
 	verdict, err := t.Limiter.Take(ctx, key)
 	if err == nil && !verdict.Allowed {
-		err = guard.TooMany(ctx, verdict.RetryAfter)
+		err = problem.TooMany(ctx, verdict.RetryAfter)
 	}
 	return err
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/ezscale/platform/api/export"
-	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/reports"
@@ -38,7 +38,7 @@ type Desk struct {
 	Postgres query.Postgres // a read-only pool
 	Now      func() time.Time
 	Log      *slog.Logger
-	Problem  func(ctx context.Context, where string, err error) *guard.Problem
+	Problem  func(ctx context.Context, where string, err error) *problem.Problem
 	// Operation describes an operation for staff as the edge describes all of them. path is below the API's prefix.
 	Operation func(path, id, tag, summary string) huma.Operation
 }
@@ -191,7 +191,7 @@ func exportRows[T reports.Row](ctx context.Context, d *desk, r reports.Report[T]
 		w.Header().Set("Content-Type", format.ContentType())
 		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(r.Name, stream.Range, format)))
 		if err := writeRows(newPatient(w), format, stream); err != nil {
-			d.Log.WarnContext(ctx, "an export broke off", "report", r.Name, "request_id", guard.RequestID(ctx), "error", err)
+			d.Log.WarnContext(ctx, "an export broke off", "report", r.Name, "request_id", problem.RequestID(ctx), "error", err)
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0)) // nothing more is written, not even the end
 		}
 	}}, nil

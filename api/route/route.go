@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 )
 
 const (
@@ -70,13 +71,13 @@ func ServeRaw[I, O any](t Table, op Operation, fn func(context.Context, *I) (*O,
 
 // Huma is the operation as huma has it.
 func (op Operation) Huma(api huma.API) huma.Operation {
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[guard.Problem](), true, "Problem")
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "Problem")
 	o := huma.Operation{
 		Method: op.Method, Path: prefix + op.Path, OperationID: op.ID, Summary: op.Summary, Description: op.Access.String(), Tags: []string{op.Tag},
 		DefaultStatus: op.Status, MaxBodyBytes: guard.MaxBodyBytes, RejectUnknownQueryParameters: true,
 		Metadata: op.Access.Metadata(),
 		Responses: map[string]*huma.Response{"default": {Description: "A problem",
-			Content: map[string]*huma.MediaType{guard.ProblemType: {Schema: schema}}}},
+			Content: map[string]*huma.MediaType{problem.MediaType: {Schema: schema}}}},
 	}
 	if !op.Access.IsOpen() {
 		o.Security = []map[string][]string{{"token": {}}, {"session": {}}}

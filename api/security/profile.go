@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/credential"
@@ -106,7 +107,7 @@ func (d Desk) setPassword(ctx context.Context, in *struct{ Body NewPasswordBody 
 		return nil, err
 	}
 	if !verdict.Allowed {
-		return nil, guard.TooMany(ctx, verdict.RetryAfter)
+		return nil, problem.TooMany(ctx, verdict.RetryAfter)
 	}
 	hashed, err := d.Proofs.Hasher.Hash(ctx, in.Body.Password)
 	if err != nil {

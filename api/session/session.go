@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/command/oauth"
@@ -174,7 +175,7 @@ func (k Keeper) shown(ctx context.Context, site guard.Site, t token.Token) (*Out
 		return nil, err
 	}
 	if who == nil {
-		return nil, guard.NotSignedIn(ctx) // it was ended, or the person suspended, in this moment
+		return nil, problem.NotSignedIn(ctx) // it was ended, or the person suspended, in this moment
 	}
 	cookie := guard.Cookie(site, t.Reveal())
 	return &Output{SetCookie: []string{cookie.String()}, Body: k.Of(who)}, nil

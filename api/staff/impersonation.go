@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/internal/ephemeral"
@@ -54,7 +55,7 @@ type pass struct {
 func (d Desk) Impersonate(ctx context.Context, in *struct{ Body Impersonate }) (ImpersonationWay, error) {
 	p := guard.PrincipalOf(ctx)
 	if !p.IsStaff() || in.Body.Write && !p.Permissions.Has(permission.CustomersWrite) {
-		return ImpersonationWay{}, guard.NewProblem(ctx, http.StatusForbidden, "not_allowed", "this is not yours to do")
+		return ImpersonationWay{}, problem.New(ctx, http.StatusForbidden, "not_allowed", "this is not yours to do")
 	}
 	var fields fault.Fields
 	access.CheckReason(&fields, in.Body.Reason, in.Body.Ticket)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/api/guard"
+	"github.com/ezscale/platform/api/problem"
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/query"
@@ -66,8 +67,8 @@ func (w Write) Meta(ctx context.Context, now time.Time) (command.Meta, error) {
 
 // inHeader says what is wrong with a header.
 func inHeader(ctx context.Context, name, message string) error {
-	p := guard.NewProblem(ctx, http.StatusUnprocessableEntity, "invalid_input", "the input is not valid")
-	p.Errors = []guard.ProblemField{{Location: "header." + name, Message: message}}
+	p := problem.New(ctx, http.StatusUnprocessableEntity, "invalid_input", "the input is not valid")
+	p.Errors = []problem.Field{{Location: "header." + name, Message: message}}
 	return p
 }
 

@@ -17,14 +17,14 @@ func TestTheContactFollowsItsOwner(t *testing.T) {
 	move := func(to string, contact uuid.UUID) string {
 		t.Helper()
 		link := h.NewID()
-		worldtest.Must(h.World, identity.RequestAddress{LinkID: link, PersonID: person, Email: to, At: h.Now()})
+		worldtest.Must(h.World, identity.RequestAddress{LinkID: link, PersonID: person, SessionID: h.session(person), Email: to, At: h.Now()})
 		worldtest.Must(h.World, identity.VerifyEmail{Proof: h.mailed(link), Joining: h.joining(), PersonID: person, Contact: &contact})
 		return worldtest.One[string](h.World, `select p.email || ' ' || c.email from person p, customer c where p.id = $1 and c.id = $2`, person, contact)
 	}
 	if got := move("ada@new.example", account); got != "ada@new.example ada@new.example" {
 		t.Errorf("got %s", got)
 	}
-	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"email": "[redacted]", "contact": "[redacted]"} {"email": "[redacted]", "contact": "[redacted]"}`)
+	worldtest.CheckChanged(h.World, "identity.VerifyEmail", `{"email": "[redacted]", "contact": "[redacted]", "open_sessions": 1} {"email": "[redacted]", "contact": "[redacted]", "open_sessions": 0}`)
 	if got := h.Events(); got[len(got)-1] != "identity.CustomerChanged 3" {
 		t.Errorf("got events %v", got)
 	}
