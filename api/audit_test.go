@@ -106,7 +106,7 @@ func TestTheAuditLogIsFilteredAndPaged(t *testing.T) {
 		}
 	}
 	for query, location := range map[string]string{"object=service:x": "query.object", "cursor=x": "query.cursor", "cursor=WyIyMDI2LTAzLTEwVDEyOjMwOjAwWiIsIngiXQ": "query.cursor"} {
-		if p := decode[refusal](t, e.must(422, "GET", "/api/v1/audit?"+query, "")); len(p.Errors) != 1 || p.Errors[0].Location != location {
+		if p := decode[told](t, e.must(422, "GET", "/api/v1/audit?"+query, "")); len(p.Errors) != 1 || p.Errors[0].Location != location {
 			t.Errorf("%s: %+v", query, p)
 		}
 	}

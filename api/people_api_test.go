@@ -157,7 +157,7 @@ func TestRegistrationsAreCheckedAtTheirFields(t *testing.T) {
 		`{"email":"a@example.com","name":"Ada","password":"short"}`:                                    "body.password",
 		`{"email":"a@example.com","name":"Ada","password":"a@example.com"}`:                            "body.password",
 	} {
-		p := decode[refusal](t, e.want(422, "", "POST", "/register", body, on(accountHost)))
+		p := decode[told](t, e.want(422, "", "POST", "/register", body, on(accountHost)))
 		if len(p.Errors) != 1 || p.Errors[0].Location != location {
 			t.Errorf("%s: %+v", body, p)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/ezscale/platform/internal/observe"
 )
 
-type refusal struct {
+type told struct {
 	Type, Title, Code, Detail string
 	Status                    int
 	RequestID                 string `json:"request_id"`
@@ -65,7 +65,7 @@ func TestEveryRefusalIsAProblem(t *testing.T) {
 			t.Errorf("%s: %d %s %s", c.name, got.status, got.header.Get("Content-Type"), got.body)
 			continue
 		}
-		p := decode[refusal](t, got)
+		p := decode[told](t, got)
 		if p.Code != c.code || p.Status != c.status || p.Title == "" || p.Detail == "" || p.RequestID != got.header.Get("X-Request-Id") {
 			t.Errorf("%s: %+v", c.name, p)
 		}
@@ -86,7 +86,7 @@ func TestWritesAreDoneOncePerKey(t *testing.T) {
 		t.Errorf("first %d %s, again %d %s", first.status, first.body, again.status, again.body)
 	}
 	other := e.call("POST", "/api/v1/services", strings.Replace(body, "svc-c", "svc-d", 1), operator, key)
-	if p := decode[refusal](t, other); other.status != 409 || p.Code != "idempotency_key_reused" {
+	if p := decode[told](t, other); other.status != 409 || p.Code != "idempotency_key_reused" {
 		t.Errorf("another input: %d %s", other.status, other.body)
 	}
 	version := decode[struct{ Version int64 }](t, e.must(200, "GET", "/api/v1/services/svc-c", "")).Version
@@ -170,7 +170,7 @@ func TestInternalsStayInside(t *testing.T) {
 	for _, panics := range []bool{false, true} {
 		e := newEnv(t, func(_ *api.Config, deps *api.Dependencies) { deps.Postgres = broken{panics} })
 		got := e.call("GET", "/api/v1/services", "", operator)
-		if p := decode[refusal](t, got); got.status != 500 || p.Code != "internal" || strings.Contains(got.body, "canary") {
+		if p := decode[told](t, got); got.status != 500 || p.Code != "internal" || strings.Contains(got.body, "canary") {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 		e.server.Close() // waits for the log line

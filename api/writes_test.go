@@ -18,7 +18,7 @@ func TestPortsAreBoundAndReleased(t *testing.T) {
 	t.Parallel()
 	e := company(t)
 	e.must(201, "POST", "/api/v1/services/svc-a/ports", `{"exporter":"leaf-0","if_index":513}`)
-	taken := decode[refusal](t, e.must(409, "POST", "/api/v1/services/svc-b/ports", `{"exporter":"leaf-0","if_index":513}`))
+	taken := decode[told](t, e.must(409, "POST", "/api/v1/services/svc-b/ports", `{"exporter":"leaf-0","if_index":513}`))
 	if taken.Code != "port_taken" || len(taken.Errors) != 1 || taken.Errors[0].Location != "body.if_index" || !strings.Contains(taken.Errors[0].Message, "service svc-a since 2026-03-10T12:30:00Z") {
 		t.Errorf("%+v", taken)
 	}
@@ -36,7 +36,7 @@ func TestPortsAreBoundAndReleased(t *testing.T) {
 		`{"exporter":"leaf-0","if_index":1,"to":"2026-03-10T12:00:00Z"}`:               "body.to",
 		`{"exporter":"leaf-0","if_index":1,"from":"2026-03-10T13:00:00Z","until":"x"}`: "body.until",
 	} {
-		p := decode[refusal](t, e.must(422, "POST", "/api/v1/services/svc-a/ports", body))
+		p := decode[told](t, e.must(422, "POST", "/api/v1/services/svc-a/ports", body))
 		if len(p.Errors) == 0 || p.Errors[0].Location != location {
 			t.Errorf("%s: %+v, want %s", body, p.Errors, location)
 		}
@@ -83,7 +83,7 @@ func TestPrefixesAreAttached(t *testing.T) {
 		{"/api/v1/services/svc-c/prefixes", `{"prefix":"10.60.0.2/32","attachment":"leaf-9"}`, "body.attachment"},
 		{"/api/v1/services/svc-c/prefixes/attachment", `{"prefix":"10.50.0.3/24"}`, "body.prefix"},
 	} {
-		p := decode[refusal](t, e.must(422, "POST", c[0], c[1]))
+		p := decode[told](t, e.must(422, "POST", c[0], c[1]))
 		if len(p.Errors) == 0 || p.Errors[0].Location != c[2] {
 			t.Errorf("%s: %+v, want %s", c[1], p.Errors, c[2])
 		}
@@ -123,7 +123,7 @@ func TestQuarantineIsDecided(t *testing.T) {
 	if got := decode[answer](t, e.must(200, "POST", "/api/v1/quarantine/reject", `{`+hours+`,"rate":7}`)); got != (answer{2, 6, 0, 6000}) {
 		t.Errorf("reject: %+v", got)
 	}
-	if p := decode[refusal](t, e.must(404, "POST", "/api/v1/quarantine/release", `{`+hours+`,"service":"svc-a","rate_given":1000}`)); p.Code != "nothing_open" {
+	if p := decode[told](t, e.must(404, "POST", "/api/v1/quarantine/release", `{`+hours+`,"service":"svc-a","rate_given":1000}`)); p.Code != "nothing_open" {
 		t.Errorf("%+v", p)
 	}
 	for body, location := range map[string]string{
@@ -133,7 +133,7 @@ func TestQuarantineIsDecided(t *testing.T) {
 		`{"exporter":"leaf-0","from":"2026-03-10T00:00:00Z","to":"2026-03-09T00:00:00Z","reason":"r"}`: "body.to",
 		`{"exporter":"leaf-0","from":"2026-03-10T00:00:00Z","to":"2026-03-11T00:00:00Z","reason":" "}`: "body.reason",
 	} {
-		p := decode[refusal](t, e.must(422, "POST", "/api/v1/quarantine/reject", body))
+		p := decode[told](t, e.must(422, "POST", "/api/v1/quarantine/reject", body))
 		if len(p.Errors) == 0 || p.Errors[0].Location != location {
 			t.Errorf("%s: %+v, want %s", body, p.Errors, location)
 		}
