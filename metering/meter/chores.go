@@ -78,7 +78,12 @@ func (s *session) stateDue() bool {
 // chores are what is due between two fetches.
 func (s *session) chores(ctx context.Context) error {
 	due := s.position > s.committed && (s.counter.Tally.Full() || s.elapsed(s.flushedAt) >= max(s.flushAfter(), s.rest()))
-	if err := s.flushIf(ctx, due); err != nil {
+	if due {
+		s.askForDesk()
+	} else {
+		s.leaveDesk()
+	}
+	if err := s.flushIf(ctx, due && s.hasDesk()); err != nil {
 		return err
 	}
 	if err := s.lookForCorrections(ctx); err != nil {
@@ -115,7 +120,7 @@ func (s *session) flushed(began time.Time, alerts int) {
 	if s.settles() {
 		s.settled = s.view.Version
 	}
-	s.pending = s.pending || len(s.rows.Pending.Keys) > 0 || s.uncovered
+	s.pending = s.pending || len(s.desk.rows.Pending.Keys) > 0 || s.uncovered
 	s.corrected, s.uncovered = s.correcting, false
 	if s.stateDue() {
 		s.stateAt = now
@@ -126,8 +131,8 @@ func (s *session) flushed(began time.Time, alerts int) {
 	s.flushTook = now.Sub(began)
 	s.metrics.flushSeconds.Observe(s.flushTook.Seconds())
 	s.metrics.flushCells.Observe(float64(tally.Cells()))
-	s.metrics.lateHours.Add(float64(len(s.rows.Late.Keys)))
-	s.metrics.pending.Add(float64(len(s.rows.Pending.Keys)))
+	s.metrics.lateHours.Add(float64(len(s.desk.rows.Late.Keys)))
+	s.metrics.pending.Add(float64(len(s.desk.rows.Pending.Keys)))
 	s.metrics.alerts.Add(float64(alerts))
 	if alerts > 0 {
 		s.waker.Wake()
@@ -139,11 +144,11 @@ func (s *session) flushed(began time.Time, alerts int) {
 
 // touch remembers the minutes that the flush changed.
 func (s *session) touch() {
-	for _, k := range s.rows.Slots.Keys {
+	for _, k := range s.desk.rows.Slots.Keys {
 		s.touched[books.ServiceTime{Service: k.Service, Time: k.Time / books.SlotsPerMinute}] = struct{}{}
 	}
-	if s.rows.Oldest > 0 && (s.unemittedFrom == 0 || s.rows.Oldest < s.unemittedFrom) {
-		s.unemittedFrom = s.rows.Oldest
+	if s.desk.rows.Oldest > 0 && (s.unemittedFrom == 0 || s.desk.rows.Oldest < s.unemittedFrom) {
+		s.unemittedFrom = s.desk.rows.Oldest
 	}
 	if len(s.touched) > maxTouched {
 		clear(s.touched)
@@ -159,8 +164,8 @@ func (s *session) hasUnemitted() bool { return s.backlog || len(s.touched) > 0 }
 // oldestUnemitted is what a start after a crash right behind this flush must look at.
 func (s *session) oldestUnemitted() pgtype.Timestamptz {
 	oldest := s.unemittedFrom
-	if s.rows.Oldest > 0 && (oldest == 0 || s.rows.Oldest < oldest) {
-		oldest = s.rows.Oldest
+	if s.desk.rows.Oldest > 0 && (oldest == 0 || s.desk.rows.Oldest < oldest) {
+		oldest = s.desk.rows.Oldest
 	}
 	if oldest == 0 {
 		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
@@ -190,6 +195,7 @@ func (s *session) finish(ctx context.Context) error {
 }
 
 func (s *session) close() {
+	s.leaveDesk()
 	if s.reader != nil {
 		_ = s.reader.Close() // only read from
 	}

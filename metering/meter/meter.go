@@ -61,6 +61,7 @@ type shared struct {
 	kafka       *kafka.Client
 	waker       Waker
 	attribution *owners.Attribution
+	desks       *desks
 	metrics     *metrics
 	log         *slog.Logger
 }
@@ -76,7 +77,7 @@ func New(cfg Config, pool *pgxpool.Pool, client *kafka.Client, waker Waker, log 
 	}
 	s := &shared{
 		cfg: cfg, pool: pool, kafka: client, waker: waker, log: log,
-		attribution: owners.New(pool, cfg.Now), metrics: newMetrics(reg),
+		attribution: owners.New(pool, cfg.Now), desks: newDesks(cfg.Desks, cfg.PageRows), metrics: newMetrics(reg),
 	}
 	m := &Meter{cfg: cfg, shared: s, pruner: prune.New(pool, cfg.SlotRetention, s.metrics.pruned, log)}
 	for _, p := range cfg.Partitions {

@@ -42,8 +42,8 @@ type session struct {
 	counted   bool // datagrams since the last flush, not only reports
 	reports   map[uuid.UUID]count.Outcome
 
-	rows    books.Rows
-	pages   books.Pages
+	desk    *desk // while it flushes
+	turn    turn  // for one
 	waiting books.Table[books.CycleKey]
 	judged  judged
 	judging []int  // places of the cycles that this flush judges
@@ -68,7 +68,6 @@ type session struct {
 func (w *worker) begin(ctx context.Context, lease *consumer.Lease) (*session, error) {
 	s := &session{
 		worker: w, lease: lease, position: lease.Next(), committed: lease.Next(),
-		pages:   books.Pages{Rows: w.cfg.PageRows},
 		reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{},
 	}
 	if _, err := w.pool.Exec(ctx, "insert into meter (partition) values ($1) on conflict do nothing", w.partition); err != nil {
@@ -186,7 +185,7 @@ func (s *session) refresh(ctx context.Context) error {
 func (s *session) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if s.gathers() {
-			_ = background.Pause(ctx, s.untilFetch()) // ctx has ended: so does the fetch
+			s.pauseForDesk(ctx, s.untilFetch())
 		}
 		s.viewed = false
 		_, err := s.reader.Fetch(ctx, s.fetchWait(), func(r kafka.Record) error { return s.record(ctx, r) })
