@@ -59,12 +59,12 @@ func (s *session) flush(ctx context.Context) error {
 
 // tryFlush leaves its desk to others when it is done, and when it must be repeated.
 func (s *session) tryFlush(ctx context.Context) error {
-	if err := s.takeDesk(ctx); err != nil {
+	if err := s.desk.Take(ctx, s.cfg.LeaseTTL/3, func() error { return s.keep(ctx) }); err != nil {
 		return err
 	}
-	defer s.leaveDesk()
+	defer s.desk.Leave()
 	began := s.cfg.Machine()
-	s.desk.rows.Gather(s.counter.Tally, s.view, s.keepFrom())
+	s.desk.Rows.Gather(s.counter.Tally, s.view, s.keepFrom())
 	alerts, err := s.write(ctx)
 	if err != nil {
 		return err
@@ -131,13 +131,13 @@ func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err err
 		}
 	}
 	books.Prepare(tx.Conn().TypeMap())
-	s.desk.pages.Begin()
-	if err := s.desk.pages.Usage(ctx, tx, s.view, &s.desk.rows, s.partition, s.flushes+1); err != nil {
+	s.desk.Pages.Begin()
+	if err := s.desk.Pages.Usage(ctx, tx, s.view, &s.desk.Rows, s.partition, s.flushes+1); err != nil {
 		return 0, fmt.Errorf("write usage: %w", err)
 	}
-	books.Besides(s.desk.pages.Batch(), s.view, s.counter.Tally)
-	s.queueCollectors(s.desk.pages.Batch())
-	s.queueMeter(s.desk.pages.Batch())
+	books.Besides(s.desk.Pages.Batch(), s.view, s.counter.Tally)
+	s.queueCollectors(s.desk.Pages.Batch())
+	s.queueMeter(s.desk.Pages.Batch())
 	crossings, err := s.writeCycles(ctx, tx)
 	if err != nil {
 		return 0, fmt.Errorf("write cycles and what is besides: %w", err)
@@ -179,16 +179,16 @@ type crossing struct {
 // writeCycles adds to the cycles' totals and finds the thresholds between before and after.
 func (s *session) writeCycles(ctx context.Context, tx pgx.Tx) (all []crossing, err error) {
 	s.judging = s.judging[:0]
-	cycles := &s.desk.rows.Cycles
+	cycles := &s.desk.Rows.Cycles
 	if len(s.waiting.Keys) > 0 {
 		cycles = books.Merge(cycles, &s.waiting)
 	}
-	if err := s.desk.pages.Cycles(ctx, tx, cycles, func(key books.CycleKey, added, now *count.Usage) {
+	if err := s.desk.Pages.Cycles(ctx, tx, cycles, func(key books.CycleKey, added, now *count.Usage) {
 		all = s.cross(all, key, added, now)
 	}); err != nil {
 		return nil, err
 	}
-	return all, s.desk.pages.Send(ctx, tx)
+	return all, s.desk.Pages.Send(ctx, tx)
 }
 
 // cross appends the thresholds that a cycle has been taken over. One that is closed has none: what comes now is late usage,
