@@ -29,7 +29,7 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-const patience = 160 * time.Second
+const patience = 60 * time.Second
 
 var epoch = time.Date(2026, 3, 1, 10, 59, 30, 0, time.UTC)
 
