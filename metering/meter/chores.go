@@ -2,11 +2,13 @@ package meter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/ezscale/platform/internal/consumer"
 	"github.com/ezscale/platform/metering/meter/books"
 )
 
@@ -78,7 +80,12 @@ func (s *session) stateDue() bool {
 // chores are what is due between two fetches.
 func (s *session) chores(ctx context.Context) error {
 	due := s.position > s.committed && (s.counter.Tally.Full() || s.elapsed(s.flushedAt) >= max(s.flushAfter(), s.rest()))
-	if err := s.flushIf(ctx, due); err != nil {
+	if due {
+		s.desk.Ask()
+	} else {
+		s.desk.Leave()
+	}
+	if err := s.flushIf(ctx, due && s.desk.Has()); err != nil {
 		return err
 	}
 	if err := s.lookForCorrections(ctx); err != nil {
@@ -95,6 +102,15 @@ func (s *session) chores(ctx context.Context) error {
 		return s.afterFailure(ctx, err)
 	}
 	return nil
+}
+
+// keep renews the lease while others are waited for.
+func (s *session) keep(ctx context.Context) error {
+	s.renewedAt = s.cfg.Machine()
+	if err := s.lease.Renew(ctx); errors.Is(err, consumer.ErrFenced) {
+		return err
+	}
+	return nil // without an answer the flush will be told
 }
 
 func (s *session) flushIf(ctx context.Context, due bool) error {
@@ -115,7 +131,7 @@ func (s *session) flushed(began time.Time, alerts int) {
 	if s.settles() {
 		s.settled = s.view.Version
 	}
-	s.pending = s.pending || len(s.rows.Pending.Keys) > 0 || s.uncovered
+	s.pending = s.pending || len(s.desk.Rows.Pending.Keys) > 0 || s.uncovered
 	s.corrected, s.uncovered = s.correcting, false
 	if s.stateDue() {
 		s.stateAt = now
@@ -126,8 +142,8 @@ func (s *session) flushed(began time.Time, alerts int) {
 	s.flushTook = now.Sub(began)
 	s.metrics.flushSeconds.Observe(s.flushTook.Seconds())
 	s.metrics.flushCells.Observe(float64(tally.Cells()))
-	s.metrics.lateHours.Add(float64(len(s.rows.Late.Keys)))
-	s.metrics.pending.Add(float64(len(s.rows.Pending.Keys)))
+	s.metrics.lateHours.Add(float64(len(s.desk.Rows.Late.Keys)))
+	s.metrics.pending.Add(float64(len(s.desk.Rows.Pending.Keys)))
 	s.metrics.alerts.Add(float64(alerts))
 	if alerts > 0 {
 		s.waker.Wake()
@@ -139,11 +155,11 @@ func (s *session) flushed(began time.Time, alerts int) {
 
 // touch remembers the minutes that the flush changed.
 func (s *session) touch() {
-	for _, k := range s.rows.Slots.Keys {
+	for _, k := range s.desk.Rows.Slots.Keys {
 		s.touched[books.ServiceTime{Service: k.Service, Time: k.Time / books.SlotsPerMinute}] = struct{}{}
 	}
-	if s.rows.Oldest > 0 && (s.unemittedFrom == 0 || s.rows.Oldest < s.unemittedFrom) {
-		s.unemittedFrom = s.rows.Oldest
+	if s.desk.Rows.Oldest > 0 && (s.unemittedFrom == 0 || s.desk.Rows.Oldest < s.unemittedFrom) {
+		s.unemittedFrom = s.desk.Rows.Oldest
 	}
 	if len(s.touched) > maxTouched {
 		clear(s.touched)
@@ -159,8 +175,8 @@ func (s *session) hasUnemitted() bool { return s.backlog || len(s.touched) > 0 }
 // oldestUnemitted is what a start after a crash right behind this flush must look at.
 func (s *session) oldestUnemitted() pgtype.Timestamptz {
 	oldest := s.unemittedFrom
-	if s.rows.Oldest > 0 && (oldest == 0 || s.rows.Oldest < oldest) {
-		oldest = s.rows.Oldest
+	if s.desk.Rows.Oldest > 0 && (oldest == 0 || s.desk.Rows.Oldest < oldest) {
+		oldest = s.desk.Rows.Oldest
 	}
 	if oldest == 0 {
 		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
@@ -190,6 +206,7 @@ func (s *session) finish(ctx context.Context) error {
 }
 
 func (s *session) close() {
+	s.desk.Leave()
 	if s.reader != nil {
 		_ = s.reader.Close() // only read from
 	}

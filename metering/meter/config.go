@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,6 +43,7 @@ type Config struct {
 	FullEmit      time.Duration // the longest between two emissions, for those of many windows; default 45 s
 	StateInterval time.Duration // between two snapshots of the trackers; default 10 s
 	PageRows      int           // usage rows that a flush sends to Postgres at a time; default 4,000
+	Desks         int           // flushes that are written at the same time; default the number of processors
 	SlotRetention time.Duration // of ten-second slots behind the slowest partition's watermark; default 26 h
 	StallAfter    time.Duration // without progress while there is work: unhealthy; default 30 s
 	RetryLease    time.Duration // pause before asking again for a lease that is held; default 2 s
@@ -69,6 +71,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.FullEmit, 45*time.Second)
 	setDefault(&c.StateInterval, 10*time.Second)
 	setDefault(&c.PageRows, 4_000)
+	setDefault(&c.Desks, runtime.GOMAXPROCS(0))
 	setDefault(&c.SlotRetention, 26*time.Hour)
 	setDefault(&c.StallAfter, 30*time.Second)
 	setDefault(&c.RetryLease, 2*time.Second)

@@ -1,9 +1,11 @@
 package meter
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -56,17 +58,22 @@ func (s *session) emit(ctx context.Context) error {
 	if s.backlog {
 		return s.emitBacklog(ctx)
 	}
-	page := make([]minute, 0, min(len(s.touched), emitPage))
+	all := make([]books.ServiceTime, 0, len(s.touched))
 	for k := range s.touched {
-		page = append(page, minute{s.view.Services[k.Service].ID, books.MinuteTime(k.Time)})
-		if len(page) == emitPage {
-			if err := s.emitPage(ctx, page); err != nil {
-				return err
-			}
-			page = page[:0]
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(a, b books.ServiceTime) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(s.view.Rank(a.Service), s.view.Rank(b.Service)))
+	})
+	for page := range slices.Chunk(all, emitPage) {
+		minutes := books.Array(page, func(k books.ServiceTime) minute {
+			return minute{s.view.Services[k.Service].ID, books.MinuteTime(k.Time)}
+		})
+		if err := s.emitPage(ctx, minutes); err != nil {
+			return err
 		}
 	}
-	return s.emitPage(ctx, page)
+	return nil
 }
 
 // emitBacklog finds the minutes in the table: after a start, or when there were too many to remember.
@@ -94,12 +101,23 @@ func (s *session) emitBacklog(ctx context.Context) error {
 	}
 }
 
+// emitPage writes windows that are in the order of their minutes: each minute is asked for by itself.
 func (s *session) emitPage(ctx context.Context, page []minute) error {
-	if len(page) == 0 {
-		return nil
+	for from := 0; from < len(page); {
+		to := from + 1
+		for to < len(page) && page[to].start.Equal(page[from].start) {
+			to++
+		}
+		if err := s.emitMinute(ctx, page[from].start, page[from:to]); err != nil {
+			return err
+		}
+		from = to
 	}
-	found, err := s.pool.Query(ctx, slotsSQL,
-		books.IDs(page, func(m minute) uuid.UUID { return m.service }), books.Array(page, func(m minute) time.Time { return m.start }))
+	return nil
+}
+
+func (s *session) emitMinute(ctx context.Context, start time.Time, page []minute) error {
+	found, err := s.pool.Query(ctx, slotsSQL, books.IDs(page, func(m minute) uuid.UUID { return m.service }), start)
 	if err != nil {
 		return fmt.Errorf("read slots: %w", err)
 	}

@@ -41,16 +41,10 @@ var errUnknown = errors.New("the outcome of a commit is not known")
 // flush writes everything counted so far, and repeats that until it has succeeded, the lease is lost, a commit's
 // outcome is unknown, or ctx ends. After an error nothing in memory may be used any more, but for ctx's.
 func (s *session) flush(ctx context.Context) error {
-	began := s.cfg.Machine()
-	s.rows.Gather(s.counter.Tally, s.view, s.keepFrom())
 	wait := firstRetryWait
 	for {
-		alerts, err := s.write(ctx)
-		if err == nil {
-			s.flushed(began, alerts)
-			return nil
-		}
-		if errors.Is(err, consumer.ErrFenced) || errors.Is(err, errUnknown) || ctx.Err() != nil {
+		err := s.tryFlush(ctx)
+		if err == nil || errors.Is(err, consumer.ErrFenced) || errors.Is(err, errUnknown) || ctx.Err() != nil {
 			return err
 		}
 		s.metrics.retries.Inc()
@@ -61,6 +55,22 @@ func (s *session) flush(ctx context.Context) error {
 		}
 		wait = min(2*wait, maxRetryWait)
 	}
+}
+
+// tryFlush leaves its desk to others when it is done, and when it must be repeated.
+func (s *session) tryFlush(ctx context.Context) error {
+	if err := s.desk.Take(ctx, s.cfg.LeaseTTL/3, func() error { return s.keep(ctx) }); err != nil {
+		return err
+	}
+	defer s.desk.Leave()
+	began := s.cfg.Machine()
+	s.desk.Rows.Gather(s.counter.Tally, s.view, s.keepFrom())
+	alerts, err := s.write(ctx)
+	if err != nil {
+		return err
+	}
+	s.flushed(began, alerts)
+	return nil
 }
 
 // keepFrom is the first slot that pruning cannot have reached: it never passes any meter's committed watermark
@@ -121,13 +131,13 @@ func (s *session) writeRows(ctx context.Context, tx pgx.Tx) (alerts int, err err
 		}
 	}
 	books.Prepare(tx.Conn().TypeMap())
-	s.pages.Begin()
-	if err := s.pages.Usage(ctx, tx, s.view, &s.rows, s.partition, s.flushes+1); err != nil {
+	s.desk.Pages.Begin()
+	if err := s.desk.Pages.Usage(ctx, tx, s.view, &s.desk.Rows, s.partition, s.flushes+1); err != nil {
 		return 0, fmt.Errorf("write usage: %w", err)
 	}
-	books.Besides(s.pages.Batch(), s.view, s.counter.Tally)
-	s.queueCollectors(s.pages.Batch())
-	s.queueMeter(s.pages.Batch())
+	books.Besides(s.desk.Pages.Batch(), s.view, s.counter.Tally)
+	s.queueCollectors(s.desk.Pages.Batch())
+	s.queueMeter(s.desk.Pages.Batch())
 	crossings, err := s.writeCycles(ctx, tx)
 	if err != nil {
 		return 0, fmt.Errorf("write cycles and what is besides: %w", err)
@@ -169,16 +179,16 @@ type crossing struct {
 // writeCycles adds to the cycles' totals and finds the thresholds between before and after.
 func (s *session) writeCycles(ctx context.Context, tx pgx.Tx) (all []crossing, err error) {
 	s.judging = s.judging[:0]
-	cycles := &s.rows.Cycles
+	cycles := &s.desk.Rows.Cycles
 	if len(s.waiting.Keys) > 0 {
 		cycles = books.Merge(cycles, &s.waiting)
 	}
-	if err := s.pages.Cycles(ctx, tx, cycles, func(key books.CycleKey, added, now *count.Usage) {
+	if err := s.desk.Pages.Cycles(ctx, tx, cycles, func(key books.CycleKey, added, now *count.Usage) {
 		all = s.cross(all, key, added, now)
 	}); err != nil {
 		return nil, err
 	}
-	return all, s.pages.Send(ctx, tx)
+	return all, s.desk.Pages.Send(ctx, tx)
 }
 
 // cross appends the thresholds that a cycle has been taken over. One that is closed has none: what comes now is late usage,

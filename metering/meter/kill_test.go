@@ -138,6 +138,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	if _, err := bufio.NewReader(words).ReadString('\n'); err != nil {
 		t.Fatalf("the last meter did not start: %v", err)
 	}
+	w.send(w.report(epoch.Add(time.Duration(tr.made+1) * 100 * time.Millisecond))) // so that it is this one that counts the last
 	w.awaitCounted()
 	if err := last.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

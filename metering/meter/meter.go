@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ezscale/platform/internal/kafka"
+	"github.com/ezscale/platform/metering/meter/desk"
 	"github.com/ezscale/platform/metering/meter/owners"
 	"github.com/ezscale/platform/metering/meter/progress"
 	"github.com/ezscale/platform/metering/meter/prune"
@@ -61,6 +62,7 @@ type shared struct {
 	kafka       *kafka.Client
 	waker       Waker
 	attribution *owners.Attribution
+	desks       *desk.Desks
 	metrics     *metrics
 	log         *slog.Logger
 }
@@ -76,7 +78,7 @@ func New(cfg Config, pool *pgxpool.Pool, client *kafka.Client, waker Waker, log 
 	}
 	s := &shared{
 		cfg: cfg, pool: pool, kafka: client, waker: waker, log: log,
-		attribution: owners.New(pool, cfg.Now), metrics: newMetrics(reg),
+		attribution: owners.New(pool, cfg.Now), desks: desk.New(cfg.Desks, cfg.PageRows), metrics: newMetrics(reg),
 	}
 	m := &Meter{cfg: cfg, shared: s, pruner: prune.New(pool, cfg.SlotRetention, s.metrics.pruned, log)}
 	for _, p := range cfg.Partitions {

@@ -50,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		retries:       counter("flush_retries_total", "Flushes that had to be repeated."),
 		reloads:       counter("attribution_views_total", "Times a worker took a newer attribution into use."),
 		pruned:        counter("rows_pruned_total", "Old slots and minutes deleted."),
-		flushSeconds:  histogram("flush_seconds", "Duration of a flush, retries included.", prometheus.ExponentialBuckets(0.002, 2, 14)),
+		flushSeconds:  histogram("flush_seconds", "Duration of a flush that was committed, from when it had a desk.", prometheus.ExponentialBuckets(0.002, 2, 14)),
 		flushCells:    histogram("flush_cells", "Service slots written by a flush.", prometheus.ExponentialBuckets(1, 4, 10)),
 		emitSeconds:   histogram("emit_seconds", "Duration of an emission.", prometheus.ExponentialBuckets(0.002, 2, 14)),
 		stateBytes:    prometheus.NewGauge(options("state_bytes", "Size of the newest tracker snapshot.")),

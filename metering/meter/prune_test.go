@@ -50,3 +50,21 @@ func TestPruning(t *testing.T) {
 		t.Errorf("%d minutes of loss left after five weeks", n)
 	}
 }
+
+// One round takes more bites than one, from the oldest on, and leaves what is not emitted.
+func TestPruningTakesManyBites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 0)
+	m, stop := w.start(w.config())
+	stop()
+	w.exec("insert into meter (partition) select i from generate_series(0, 11) i on conflict do nothing")
+	w.exec("update meter set watermark = $1, flush = 2, emitted = 1", epoch.Add(27*time.Hour))
+	w.exec(`insert into usage_slot (service_id, slot, meter, flush) select gen_random_uuid(), $1::timestamptz - n % 60 * interval '10 s', 0, 1 + (n % 9000 = 0)::int
+		from generate_series(1, 45000) n`, epoch)
+	if err := m.PruneOnce(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if left, kept := one[int](w, "select count(*) from usage_slot"), one[int](w, "select count(*) from usage_slot where flush = 2"); left != 5 || kept != 5 {
+		t.Errorf("%d slots left, %d of them not emitted; want the 5 that are not", left, kept)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/meter/books"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/desk"
 	"github.com/ezscale/platform/metering/meter/owners"
 	"github.com/ezscale/platform/metering/meter/track"
 	"github.com/ezscale/platform/metering/sflow"
@@ -42,8 +43,7 @@ type session struct {
 	counted   bool // datagrams since the last flush, not only reports
 	reports   map[uuid.UUID]count.Outcome
 
-	rows    books.Rows
-	pages   books.Pages
+	desk    desk.Seat // for flushes
 	waiting books.Table[books.CycleKey]
 	judged  judged
 	judging []int  // places of the cycles that this flush judges
@@ -68,8 +68,7 @@ type session struct {
 func (w *worker) begin(ctx context.Context, lease *consumer.Lease) (*session, error) {
 	s := &session{
 		worker: w, lease: lease, position: lease.Next(), committed: lease.Next(),
-		pages:   books.Pages{Rows: w.cfg.PageRows},
-		reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{},
+		desk: w.desks.Seat(), reports: map[uuid.UUID]count.Outcome{}, touched: map[books.ServiceTime]struct{}{},
 	}
 	if _, err := w.pool.Exec(ctx, "insert into meter (partition) values ($1) on conflict do nothing", w.partition); err != nil {
 		return nil, fmt.Errorf("make the meter's row: %w", err)
@@ -186,7 +185,7 @@ func (s *session) refresh(ctx context.Context) error {
 func (s *session) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if s.gathers() {
-			_ = background.Pause(ctx, s.untilFetch()) // ctx has ended: so does the fetch
+			s.desk.Pause(ctx, s.untilFetch())
 		}
 		s.viewed = false
 		_, err := s.reader.Fetch(ctx, s.fetchWait(), func(r kafka.Record) error { return s.record(ctx, r) })

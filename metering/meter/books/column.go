@@ -3,6 +3,7 @@ package books
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ import (
 type Column struct{ wire []byte }
 
 const (
+	columnsFollow   = 8  // of the size of ids, which come first: two or three columns more and eight counts
 	arrayHeader     = 20 // dimensions, nulls, element type, length, lower bound; 4 bytes each
 	epochOfPostgres = 946_684_800_000_000
 )
@@ -106,6 +108,9 @@ func (columnPlan) Encode(value any, b []byte) ([]byte, error) {
 	c, ok := value.(Column)
 	if !ok {
 		return nil, errColumn
+	}
+	if cap(b)-len(b) < len(c.wire) { // at once for those that follow: pgx begins small, and each copy costs as much as the writing
+		b = slices.Grow(b, columnsFollow*len(c.wire))
 	}
 	return append(b, c.wire...), nil
 }

@@ -58,21 +58,17 @@ type Column struct {
 	Slot     int64 // slots of SlotLength since 1970
 }
 
-// Cell is the usage of one service in one column.
-type Cell struct {
-	key uint64 // service << 32 | column
-	Usage
-}
-
 const (
 	firstIndex = 1 << 10
 	golden64   = 0x9e3779b97f4a7c15 // 2^64 / golden ratio: Fibonacci hashing
 )
 
-// usageTable finds cells by service and column. Cells lie dense in the order of their making, the index holds
-// their numbers plus one and is at most half full.
+// usageTable finds cells, the usage of one service in one column, by both. Cells lie dense in the order of their making, the
+// index holds their numbers plus one and is at most half full. Keys lie beside the cells, which have 64 bytes: with many
+// services nearly every sample waits for memory, and so for one line of it and not for two.
 type usageTable struct {
-	cells   []Cell
+	cells   []Usage
+	keys    []uint64 // service << 32 | column
 	index   []uint32
 	shift   uint
 	columns []Column
@@ -114,27 +110,27 @@ func (t *usageTable) cell(service int32, column uint32) *Usage {
 		if n == 0 {
 			return t.add(key, i)
 		}
-		if c := &t.cells[n-1]; c.key == key {
-			return &c.Usage
+		if t.keys[n-1] == key {
+			return &t.cells[n-1]
 		}
 	}
 }
 
 func (t *usageTable) add(key, at uint64) *Usage {
-	t.cells = append(t.cells, Cell{key: key})
+	t.cells, t.keys = append(t.cells, Usage{}), append(t.keys, key)
 	t.index[at] = uint32(len(t.cells))
 	if 2*len(t.cells) > len(t.index) {
 		t.grow()
 	}
-	return &t.cells[len(t.cells)-1].Usage
+	return &t.cells[len(t.cells)-1]
 }
 
 func (t *usageTable) grow() {
 	t.index = make([]uint32, 2*len(t.index))
 	t.shift--
 	mask := uint64(len(t.index) - 1)
-	for n := range t.cells {
-		i := t.cells[n].key * golden64 >> t.shift
+	for n, key := range t.keys {
+		i := key * golden64 >> t.shift
 		for t.index[i] != 0 {
 			i = (i + 1) & mask
 		}
@@ -145,21 +141,20 @@ func (t *usageTable) grow() {
 func (t *usageTable) reset() {
 	clear(t.index)
 	clear(t.places)
-	t.cells, t.columns = t.cells[:0], t.columns[:0]
+	t.cells, t.keys, t.columns = t.cells[:0], t.keys[:0], t.columns[:0]
 }
 
 // Sorted calls f for every cell, in the order of the services' ranks, then of slots, then of exporters.
 func (t *usageTable) Sorted(rank func(service int32) int32, f func(service int32, column Column, u *Usage)) {
 	columns := t.columnRanks()
 	t.sorted = t.sorted[:0]
-	for i := range t.cells {
-		key := t.cells[i].key
+	for i, key := range t.keys {
 		t.sorted = append(t.sorted, place{uint64(uint32(rank(int32(key>>32))))<<32 | uint64(columns[uint32(key)]), uint32(i)})
 	}
 	slices.SortFunc(t.sorted, func(a, b place) int { return cmp.Compare(a.key, b.key) })
 	for _, p := range t.sorted {
-		c := &t.cells[p.cell]
-		f(int32(c.key>>32), t.columns[uint32(c.key)], &c.Usage)
+		key := t.keys[p.cell]
+		f(int32(key>>32), t.columns[uint32(key)], &t.cells[p.cell])
 	}
 }
 
@@ -185,7 +180,6 @@ func (t *usageTable) Cells() int { return len(t.cells) }
 // Each calls f for every cell, in no particular order.
 func (t *usageTable) Each(f func(service int32, column Column, u *Usage)) {
 	for i := range t.cells {
-		c := &t.cells[i]
-		f(int32(c.key>>32), t.columns[uint32(c.key)], &c.Usage)
+		f(int32(t.keys[i]>>32), t.columns[uint32(t.keys[i])], &t.cells[i])
 	}
 }

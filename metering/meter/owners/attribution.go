@@ -236,6 +236,7 @@ func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error 
 		return err
 	}
 	v.ofService = make([]cycles, len(v.Services))
+	v.terms = make([]Terms, 0, a.expect(len(v.Services)))
 	var t Terms
 	var owner uuid.UUID
 	var from, to time.Time
@@ -251,6 +252,16 @@ func (a *Attribution) loadCycles(ctx context.Context, tx pgx.Tx, v *View) error 
 		return nil
 	})
 	return err
+}
+
+// expect is how many cycles there will be, nearly: most services have one, and between two views few are added. A list that
+// grows by itself had been the largest garbage of a start.
+func (a *Attribution) expect(services int) int {
+	n := services
+	if a.current != nil {
+		n = len(a.current.terms)
+	}
+	return n + n/16
 }
 
 // add adds the next cycle of a service.

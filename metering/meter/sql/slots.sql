@@ -1,5 +1,5 @@
--- The slots of the minutes $2 of the services $1.
-select s.service_id, s.slot, s.version, s.bytes_in_l2, s.bytes_out_l2, s.bytes_in_l3, s.bytes_out_l3, s.packets_in, s.packets_out, s.samples_in, s.samples_out
-from unnest($1::uuid[], $2::timestamptz[]) as m (service_id, minute)
-join usage_slot s on s.service_id = m.service_id and s.slot >= m.minute and s.slot < m.minute + interval '1 minute'
-order by s.service_id, s.slot
+-- The slots of the minute $2 of the services $1. By one array, Postgres goes through the index once a slot.
+select service_id, slot, version, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3, packets_in, packets_out, samples_in, samples_out
+from usage_slot
+where service_id = any($1::uuid[]) and slot >= $2::timestamptz and slot < $2::timestamptz + interval '1 minute'
+order by service_id, slot
