@@ -22,7 +22,7 @@ export function createAccessApi(client: Client) {
     me: (signal?: Signal) => client.request<Me>('/me', { signal }),
     changeMe: (body: Pick<Me, 'name' | 'locale' | 'time_zone'>) => put<Me>('/me', body),
     changeEmail: (email: string) => post('/me/email', { email }),
-    setPassword: (password: string) => put('/me/password', { password }),
+    setPassword: (password: string, endOthers: boolean) => put('/me/password', { password, end_others: endOthers }),
     beginPasskey: () => post<Options>('/me/passkeys/options'),
     addPasskey: (name: string, response: unknown) => post<Passkey>('/me/passkeys', { name, response }),
     renamePasskey: (id: string, name: string) => put<Passkey>(`/me/passkeys/${id}`, { name }),
