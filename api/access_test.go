@@ -100,11 +100,11 @@ func (r route) body() string {
 type caller struct {
 	name        string
 	as          as
-	permissions string // that he has, each with a space around it
+	permissions string // that the caller has, each with a space around it
 	person      bool   // not a token
 	customer    bool
 	unknown     bool // counts as nobody
-	bad         bool // refused whatever he asks for
+	bad         bool // refused whatever it asks for
 }
 
 // callers are everybody who can ask. What each role gives is written down here once more, on purpose.

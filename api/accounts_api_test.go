@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Anybody leaves an account by himself, but the last owner; his session goes on, and looks at no account.
+// Anybody but the last owner can leave an account on their own; their session goes on, and looks at no account.
 func TestLeavingAnAccount(t *testing.T) {
 	t.Parallel()
 	e := company(t)

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// Whoever is told that his address is to change, and sets a new password as the mail advises, has ended the change.
+// Whoever is told that their address is to change, and sets a new password as the mail advises, has ended the change.
 func TestANewPasswordEndsAChangeOfAddress(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)

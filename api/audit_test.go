@@ -112,7 +112,7 @@ func TestTheAuditLogIsFilteredAndPaged(t *testing.T) {
 	}
 }
 
-// A customer sees what was done to what is his, and nothing of what stood in it, of who in the house did it, or of others.
+// A customer sees what was done to what is theirs, and nothing of what stood in it, of who in the house did it, or of others.
 func TestCustomersSeeTheirOwnActivity(t *testing.T) {
 	t.Parallel()
 	e := company(t)

@@ -167,7 +167,7 @@ func TestImpersonationEnds(t *testing.T) {
 	wide = e.look(wish(person, customer, `,"write":true`), other)
 	e.exec(`update role set permissions = '{impersonate}' where name = 'support'`)
 	if got := permissions(); strings.Contains(got, "write") {
-		t.Errorf("who may write no more has %s", got)
+		t.Errorf("who may no longer write has %s", got)
 	}
 	e.exec(`update role set permissions = '{customers.read}' where name = 'support'`)
 	if got := status(wide); got != 401 {
@@ -180,8 +180,8 @@ func TestImpersonationEnds(t *testing.T) {
 	}
 }
 
-// Nobody who looks at an account touches what its person proves himself with, pays with, or has given to programs;
-// neither does he go on to another account.
+// Nobody who looks at an account touches what its person signs in with, pays with, or has given to programs; nor goes on
+// to another account.
 func TestForbiddenToWhoeverLooks(t *testing.T) {
 	t.Parallel()
 	e := company(t)

@@ -21,7 +21,7 @@ func TestClientsGiveNobodyMore(t *testing.T) {
 	for _, r := range [][3]string{
 		{"POST", "", itself(`"customers.write"`)},
 		{"POST", "", strings.Replace(itself(`"services.read"`), `"admin"`, `"account","customer_id":"`+account+`"`, 1)},
-		{"PUT", "/" + robot.ID, strings.Replace(itself(`"audit.read"`), `"site":"admin",`, "", 1)}, // takes from what is beyond him
+		{"PUT", "/" + robot.ID, strings.Replace(itself(`"audit.read"`), `"site":"admin",`, "", 1)}, // takes from what is beyond the clerk
 		{"POST", "/" + robot.ID + "/secret", "{}"},
 	} {
 		if got := e.call(r[0], "/api/v1/clients"+r[1], r[2], clerk); got.status != 403 || !strings.Contains(got.body, "beyond_own_permissions") {
@@ -30,7 +30,7 @@ func TestClientsGiveNobodyMore(t *testing.T) {
 	}
 	own := decode[application](t, e.call("POST", "/api/v1/clients", itself(`"audit.read"`), clerk))
 	if got := e.call("POST", "/api/v1/clients/"+own.ID+"/secret", "{}", clerk); got.status != 200 {
-		t.Errorf("of what he may himself: %d %s", got.status, got.body)
+		t.Errorf("of what the clerk may, too: %d %s", got.status, got.body)
 	}
 	acting := `{"public":true,"name":"App","site":"admin",` + anything + `}`
 	if got := e.call("POST", "/api/v1/clients", acting, clerk); got.status != 201 {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Who manages clients does not get by one of them what he may not do himself: neither by making a client, nor by changing
+// Who manages clients gains by none of them what they may not do themselves: neither by making a client, nor by changing
 // one, nor by another secret of one that is there.
 func TestNobodyGivesAClientMoreThanHeHas(t *testing.T) {
 	t.Parallel()

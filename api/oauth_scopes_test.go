@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever a person may see of himself without any permission, an application sees as far as its scopes go.
+// Whatever people may see of themselves without any permission, an application sees as far as its scopes go.
 func TestApplicationsLearnWhatTheirScopesTell(t *testing.T) {
 	t.Parallel()
 	app, person, id := customerApp(t)

@@ -62,7 +62,7 @@ func (e *env) newcomer(email string) as {
 }
 
 // A stranger registers with somebody's address. Its reader follows the link, and opens nothing of which the stranger has
-// the password: only who knows it verifies it, and who does not sets one of his own.
+// the password: only who knows it verifies the address, and others set a password of their own.
 func TestALinkAloneOpensNoAccountOfAStranger(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
@@ -291,7 +291,7 @@ func TestInvitationsAreAccepted(t *testing.T) {
 	e.want(409, "sign_in_first", "POST", "/invitations/accept", accept, e.tokenOf("bob@example.com", "owner", "account.read"))
 	e.want(409, "other_person", "POST", "/invitations/accept", accept, eve)
 	e.want(200, "", "POST", "/invitations/accept", accept, bob)
-	e.signedIn("bob@example.com", passphrase) // what came with the acceptance is not his
+	e.signedIn("bob@example.com", passphrase) // what came with the acceptance is not Bob's
 	e.want(404, "link_not_valid", "POST", "/invitations/accept", accept, bob)
 
 	tok = invite("carol@example.com")

@@ -15,7 +15,7 @@ import (
 	"github.com/ezscale/platform/internal/secret"
 )
 
-// someone is a person at a browser, who keeps the cookie that he was last given.
+// someone is a person at a browser, who keeps the cookie that they were last given.
 type someone struct {
 	*env
 	id     uuid.UUID
@@ -133,7 +133,7 @@ func (s *someone) addTOTP() secret.Text {
 	return seed
 }
 
-// me is what the person is told of himself.
+// me is what the person is told about themselves.
 type me struct {
 	Name     string
 	Email    string

@@ -263,7 +263,7 @@ func TestOldSessionsDoNotGetPastTheSecondFactor(t *testing.T) {
 }
 
 // What passed the door before its session was ended does nothing after: a password is changed, and whoever was about to
-// set up a way in of his own is late.
+// set up a way in of their own is late.
 func TestWhatWasUnderWayWhenASessionEndedDoesNothing(t *testing.T) {
 	t.Parallel()
 	e := company(t)

@@ -38,7 +38,7 @@ func (s *someone) makeToken(scopes string, days int) apiToken {
 
 func (a apiToken) as(host string) as { return both(on(host), with("Authorization", "Bearer "+a.Token)) }
 
-// changes are a person's events about what he proves himself with, in their order.
+// changes are a person's events about what they prove their identity with, in order.
 func (e *env) changes(person uuid.UUID) []string {
 	e.Helper()
 	var got []string
@@ -286,7 +286,7 @@ func (e *env) booksHoldNoHashes(s *someone) {
 	e.must0(rows.Err())
 }
 
-// What somebody proves himself with is seen by nobody else, whatever a statement forgets: also by colleagues of one account.
+// What somebody proves their identity with is seen by nobody else, whatever a statement forgets: also by colleagues of one account.
 func TestTheWallBetweenPeople(t *testing.T) {
 	t.Parallel()
 	e := company(t)
@@ -317,7 +317,7 @@ func TestTheWallBetweenPeople(t *testing.T) {
 		ctx  context.Context
 		want string
 	}{
-		"himself":  {as(a.id, "a@example.com"), "1 1 1 true true true true 10"},
+		"oneself":  {as(a.id, "a@example.com"), "1 1 1 true true true true 10"},
 		"stranger": {as(stranger.id, "b@example.com"), "0 0 0 false false false false 0"},
 		"partner":  {as(partner.id, "a@example.com"), "0 0 0 false true false false 0"},
 		"nobody":   {context.Background(), "0 0 0 false false false false 0"},

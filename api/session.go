@@ -11,7 +11,7 @@ import (
 	"github.com/ezscale/platform/command/access"
 )
 
-// Session is who is signed in, and what he may do.
+// Session is who is signed in, and what they may do.
 type Session = session.Session
 
 type endedOutput struct {

@@ -25,7 +25,7 @@ func (e *edge) staffOperations(t route.Table) {
 	route.Serve(t, write(http.MethodPost, "/staff", "enrol-staff", "Take somebody in; an enrolment link is mailed", http.StatusCreated), d.Enrol)
 	route.Serve(t, write(http.MethodPut, "/staff/{id}/roles", "set-staff-roles", "Give somebody these roles and no others", 0), d.SetRoles)
 	route.Serve(t, write(http.MethodPut, "/staff/{id}/status", "set-staff-status", "Suspend somebody, whose sessions end, or let them in again", 0), d.SetStatus)
-	route.Serve(t, write(http.MethodPost, "/staff/{id}/enrolment", "renew-enrolment", "Mail another enrolment link; older ones work no more", 0), d.RenewEnrolment)
+	route.Serve(t, write(http.MethodPost, "/staff/{id}/enrolment", "renew-enrolment", "Mail another enrolment link; older ones no longer work", 0), d.RenewEnrolment)
 	route.Serve(t, get("/roles", "list-roles", "Roles of staff"), d.Roles)
 	route.Serve(t, get("/roles/permissions", "list-role-permissions", "What roles can give"), d.Permissions)
 	route.Serve(t, write(http.MethodPost, "/roles", "create-role", "Create a role, of permissions that you have yourself", http.StatusCreated), d.CreateRole)

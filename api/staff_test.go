@@ -97,11 +97,11 @@ func TestNobodyRisesByHimself(t *testing.T) {
 	root, self := e.staffPerson("admin"), e.staffPerson("personnel")
 	clerk := cookie(adminHost, e.open("admin", self, nil, guard.FactorPasskey))
 	roles := func(of uuid.UUID) string { return "/api/v1/staff/" + of.String() + "/roles" }
-	e.is("himself", e.call("PUT", roles(self), `{"roles":["admin"]}`, clerk), 403, "beyond_own_permissions")
+	e.is("oneself", e.call("PUT", roles(self), `{"roles":["admin"]}`, clerk), 403, "beyond_own_permissions")
 	e.is("another", e.call("POST", "/api/v1/staff", `{"email":"x@example.com","name":"X","roles":["support"]}`, clerk), 403, "beyond_own_permissions")
 	e.is("an administrator", e.call("PUT", roles(root), `{"roles":[]}`, clerk), 403, "beyond_own_permissions")
 	e.is("a role", e.call("PUT", "/api/v1/roles/personnel", `{"name":"personnel","permissions":["*"]}`, clerk), 403, "beyond_own_permissions")
-	e.is("what he has", e.call("POST", "/api/v1/staff", `{"email":"x@example.com","name":"X","roles":["personnel"]}`, clerk), 201, "")
+	e.is("what the clerk has", e.call("POST", "/api/v1/staff", `{"email":"x@example.com","name":"X","roles":["personnel"]}`, clerk), 201, "")
 	e.exec(`delete from person_role where person_id = $1`, root)
 	e.exec(`delete from person_role where person_id not in ($1, $2)`, root, self)
 	e.is("the last one", e.call("PUT", roles(self), `{"roles":[]}`, clerk), 409, "last_administrator")
@@ -136,7 +136,7 @@ func TestEnrolment(t *testing.T) {
 	if !strings.Contains(short.body, `"location":"body.password"`) {
 		t.Errorf("a short password is refused at no field: %s", short.body)
 	}
-	e.is("a password of his address", e.call("POST", path, enrolment(link, person.String()), on(adminHost)), 422, "password_guessable")
+	e.is("a password like the address", e.call("POST", path, enrolment(link, person.String()), on(adminHost)), 422, "password_guessable")
 	done := e.call("POST", path, enrolment(link, firstPassword), on(adminHost))
 	e.is("enrolled", done, 200, "")
 	session := decode[api.Session](t, done)

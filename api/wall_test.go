@@ -50,7 +50,7 @@ func (e *env) openToCustomers() []route {
 			continue
 		}
 		if _, flags, _ := strings.Cut(needs()[r.id], " "); strings.Contains(flags, "person") || strings.Contains(flags, "fresh") {
-			continue // of the person himself, no account's: TestTheWallBetweenPeople
+			continue // the person's own, no account's: TestTheWallBetweenPeople
 		}
 		if e.call(r.method, r.on("svc-c", "INV-C"), r.body(), login).status != 403 {
 			open = append(open, r)
@@ -62,7 +62,7 @@ func (e *env) openToCustomers() []route {
 	return open
 }
 
-// ofOneself tells the operations by which somebody signs in, and those about himself.
+// ofOneself tells the operations by which somebody signs in, and those about oneself.
 func ofOneself(path string) bool {
 	for _, of := range []string{"/login", "/me", "/session"} {
 		if rest, ok := strings.CutPrefix(path, "/api/v1"+of); ok && (rest == "" || rest[0] == '/') {

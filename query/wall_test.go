@@ -218,7 +218,7 @@ func TestQuestionsByIDStopAtTheWall(t *testing.T) {
 	ctx := query.WithScope(t.Context(), query.Customer(h.a).As(h.a))
 	for what, n := range found(ctx, h.a, "a") {
 		if n == 0 {
-			t.Errorf("%s: a customer sees nothing of his own", what)
+			t.Errorf("%s: a customer sees nothing of their own", what)
 		}
 	}
 	for what, n := range found(ctx, h.b, "b") {

@@ -36,7 +36,7 @@ const accessKey = "access"
 // Open is for everybody, signed in or not, as often as the class may be called.
 func Open(class Class) Access { return Access{kind: accessOpen, class: class} }
 
-// Self is for whoever is signed in, about himself.
+// Self is for whoever is signed in, about themselves.
 func Self() Access { return Access{kind: accessSelf} }
 
 // May is for those who have a permission: staff about everything, members about their account.

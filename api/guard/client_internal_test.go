@@ -31,7 +31,7 @@ func TestClientIP(t *testing.T) {
 		"an empty header":                      {peer: "10.0.0.1:4000", forwarded: []string{""}, cf: []string{spoofed}, want: "10.0.0.1"},
 		"ports":                                {peer: "10.0.0.1:4000", forwarded: []string{visitor + ":999"}, want: visitor},
 		"IPv6 with a port":                     {peer: "[2001:db8:f::2]:1", forwarded: []string{"[2001:db8::7]:999"}, want: "2001:db8::7"},
-		"a tunnel that sends no more":          {peer: "127.0.0.1:4000", cf: []string{visitor}, want: visitor},
+		"a tunnel that no longer sends":        {peer: "127.0.0.1:4000", cf: []string{visitor}, want: visitor},
 		"IPv4 in IPv6":                         {peer: "[::ffff:127.0.0.1]:4000", cf: []string{"::ffff:" + visitor}, want: visitor},
 		"two of Cloudflare's headers":          {peer: "127.0.0.1:4000", cf: []string{visitor, spoofed}, want: "127.0.0.1"},
 		"a zone":                               {peer: "127.0.0.1:4000", cf: []string{"fe80::1%eth0"}, want: "127.0.0.1"},

@@ -1,4 +1,4 @@
-// Package guard is what stands between a request and its handler: to which site it came, who asks, whether he may, what
+// Package guard is what stands between a request and its handler: to which site it came, who asks, whether they may, what
 // every answer carries, and what a stranger is told when something fails.
 //
 // Who asks is found by a session's cookie or a bearer token; both are random, and the database knows their hashes alone.

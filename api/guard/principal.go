@@ -13,7 +13,7 @@ import (
 	"github.com/ezscale/platform/query/access"
 )
 
-// What somebody has proved himself with.
+// What somebody has proved their identity with.
 const (
 	FactorPassword     = "password"
 	FactorPasskey      = "passkey" // with the device's own check of the person: two factors at once
@@ -76,7 +76,7 @@ func (p *Principal) MayKnow(scope string) bool {
 // TwoFactors tells whether the session was opened with more than a password.
 func (p *Principal) TwoFactors() bool { return twoFactors(p.Factors) }
 
-// IsFresh tells whether the person has proved a few minutes ago at most who he is, by the second factor too if he has one.
+// IsFresh tells whether the person proved who they are a few minutes ago at most, by the second factor too if they have one.
 func (p *Principal) IsFresh(now time.Time) bool {
 	return p.InPerson() && now.Sub(p.ProvedAt) <= freshFor && (!p.SecondFactor || p.TwoFactors())
 }
@@ -131,7 +131,7 @@ func twoFactors(factors []string) bool {
 	return slices.ContainsFunc(factors, func(f string) bool { return f != FactorPassword })
 }
 
-// ofToken is at most what its owner may do now. That staff need a second factor, its owner had to show when he made it.
+// ofToken is at most what its owner may do now. The second factor that staff need, its owner had to show when making it.
 func ofToken(site Site, t access.Token) *Principal {
 	p := ofPerson(site, t.Person)
 	p.Token, p.Permissions = t.ID, p.Permissions.And(permissions(t.Scopes))

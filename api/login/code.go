@@ -76,7 +76,7 @@ func (d Desk) useRecoveryCode(ctx context.Context, person access.Credentials, co
 	return used(ctx, d, credential.UseRecoveryCode{PersonID: person.PersonID, Hash: hash})
 }
 
-// used runs the command that uses a proof up; false: it counts no more.
+// used runs the command that uses a proof up; false: it no longer counts.
 func used(ctx context.Context, d Desk, c command.Command[credential.Used]) (bool, error) {
 	_, err := command.Run(ctx, d.Commands, d.Sessions.Meta(ctx, guard.ActorOf(ctx)), c)
 	if fault.Is(err, fault.Forbidden) {

@@ -12,7 +12,7 @@
 // Every open operation is counted by its guard.Class, per network and in all. What is guessed at is counted here as well:
 // guesses at a password per person, or per mail address that nobody has; guesses at a second factor per person, and five
 // for one password that was right. A success gives its own token back. Passkeys have nothing to guess, and no limit of a
-// person's stands before them: whoever uses up the guesses at somebody's password has not locked him out.
+// person's stands before them: whoever uses up the guesses at somebody's password has not locked them out.
 //
 // # Half-way
 //
@@ -142,7 +142,7 @@ func (d Desk) refuse(ctx context.Context, site guard.Site, person uuid.UUID, fac
 	return refused(ctx)
 }
 
-// giveBack returns a token after a success; a failure costs the person one guess, and is no reason to refuse him.
+// giveBack returns a token after a success; a failure costs the person one guess, and is no reason to refuse them.
 func (d Desk) giveBack(ctx context.Context, key limiter.Key) {
 	if err := d.Proofs.Limiter.Give(ctx, key); err != nil {
 		d.Log.WarnContext(ctx, "a guess was not given back", "request_id", problem.RequestID(ctx), "limit", key.Limit.Name, "error", err)

@@ -98,7 +98,7 @@ func (d Desk) wantSecondFactor(ctx context.Context, person access.Credentials, r
 	return &Output{SetCookie: []string{begun.String()}, Body: SignIn{Next: "second_factor", Methods: methods(person)}}, nil
 }
 
-// begun is a sign-in that is half-way, and the person as he is now.
+// begun is a sign-in that is half-way, and the person as of now.
 type begun struct {
 	pending
 	key    secret.Hash

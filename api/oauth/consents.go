@@ -83,7 +83,7 @@ func (s *Server) look(ctx context.Context, in *struct{ Body QueryBody }) (Questi
 	return Question{Client: QuestionClient{ID: a.client.ID, Name: a.client.Name}, Account: who.Account, Scopes: cmd.Described(string(who.Site), a.GetRequestedScopes()), RedirectHost: a.GetRedirectURI().Host}, nil
 }
 
-// decide takes the answer. The person is asked each time, also for what he has allowed before.
+// decide takes the answer. The person is asked each time, also for what they have allowed before.
 func (s *Server) decide(ctx context.Context, in *struct{ Body AnswerBody }) (Onward, error) {
 	a, who, err := s.asks(ctx, in.Body.Query)
 	if err != nil {

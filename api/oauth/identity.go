@@ -17,7 +17,7 @@ type identities struct {
 	now   func() time.Time
 }
 
-// claims are those of an ID token. Who somebody is beyond his id, userinfo tells.
+// claims are those of an ID token. Who somebody is beyond their id, userinfo tells.
 type claims struct {
 	Issuer     string `json:"iss"`
 	Subject    string `json:"sub"`

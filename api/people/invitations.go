@@ -122,7 +122,7 @@ func (d Desk) members(ctx context.Context, _ *struct{}) ([]identity.Member, erro
 	return identity.ListMembers(ctx, d.Postgres, guard.ScopeOf(ctx), guard.PrincipalOf(ctx).Customer)
 }
 
-// member finds one of the account's people: nobody is made a member without his doing.
+// member finds one of the account's people: nobody is made a member without their own doing.
 func (d Desk) member(ctx context.Context, person uuid.UUID) (identity.Member, error) {
 	all, err := d.members(ctx, nil)
 	if err != nil {

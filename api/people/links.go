@@ -63,7 +63,7 @@ func (d Desk) look(ctx context.Context, in *struct{ Body LinkBody }) (LinkDetail
 		AsksPassword: registration != nil}, err
 }
 
-// registration is whose address a link verifies for the first time, if he chose a password when he registered; else nil.
+// registration is whose address a link verifies for the first time, if they chose a password when they registered; else nil.
 func (d Desk) registration(ctx context.Context, l found) (*access.Credentials, error) {
 	if l.Purpose != identity.PurposeVerify || l.PersonID == nil {
 		return nil, nil
@@ -120,7 +120,7 @@ func (d Desk) sameWho(ctx context.Context, person access.Credentials, given secr
 	}
 	if !result.Match {
 		var fields fault.Fields
-		fields.Add("password", "is not the one that this account was opened with; whoever has forgotten it sets another by “Forgot the password?”")
+		fields.Add("password", "is not the one that this account was opened with; if it is forgotten, set another by “Forgot your password?”")
 		return fields.Err()
 	}
 	return d.Proofs.Limiter.Give(ctx, guesses)
@@ -146,7 +146,7 @@ func (d Desk) reset(ctx context.Context, in *struct{ Body PasswordReset }) (*str
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), order); err != nil {
 		return nil, err
 	}
-	// Guesses at the old password are no reason to keep the owner of the new one waiting; if that fails, he waits.
+	// Guesses at the old password are no reason to keep the owner of the new one waiting; if that fails, they wait.
 	_ = d.Proofs.Limiter.Reset(ctx, proofs.PasswordGuesses(guard.SiteOf(ctx), *l.PersonID, ""))
 	return &struct{}{}, nil
 }

@@ -1,4 +1,4 @@
-// Package proofs holds the tools by which somebody proves who he is, as one value: what counts attempts, what remembers
+// Package proofs holds the tools by which somebody proves who they are, as one value: what counts attempts, what remembers
 // what was begun, what hashes, what seals, and a relying party of passkeys for each site. The handlers of login and of
 // one's own security share them.
 package proofs

@@ -45,7 +45,7 @@ type TOTPState struct {
 	ConfirmedAt time.Time `json:"confirmed_at"`
 }
 
-// MeBody is what a person says of himself, whole.
+// MeBody is all that a person says about themselves.
 type MeBody struct {
 	Name     string `json:"name" maxLength:"200"`
 	Locale   string `json:"locale" maxLength:"35" example:"de-AT"`

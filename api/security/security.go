@@ -5,7 +5,7 @@
 // Hashing, drawing and sealing happen here, before the command, so that no command holds what works. What is shown once is
 // in the answer and nowhere else: no key repeats these answers.
 //
-// Whoever sets up his first second factor has the factor in that session from then on, which lets staff in, and the
+// Whoever sets up a first second factor has the factor in that session from then on, which lets staff in, and the
 // session another token. What was begun waits in proofs.Tools.Begun under the session's id: the browser needs no other
 // handle, and a second beginning takes the place of the first.
 package security

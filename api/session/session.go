@@ -21,7 +21,7 @@ import (
 	"github.com/ezscale/platform/internal/token"
 )
 
-// Session is who is signed in, and what he may do.
+// Session is who is signed in, and what they may do.
 type Session struct {
 	Role           string                  `json:"role" enum:"customer,staff"`
 	PersonID       *uuid.UUID              `json:"person_id,omitempty" format:"uuid" doc:"Absent: the operator's token, or an application without the scope openid"`
@@ -129,7 +129,7 @@ func (k Keeper) Open(ctx context.Context, o Opening) (*Output, error) {
 	return k.shown(ctx, o.Site, t)
 }
 
-// actor is a person as the audit log has him, before he is signed in.
+// actor is a person as the audit log has them, before they are signed in.
 func actor(site guard.Site, person uuid.UUID) string {
 	if site == guard.SiteAdmin {
 		return "staff:" + person.String()

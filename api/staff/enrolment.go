@@ -22,7 +22,7 @@ type Enrolment struct {
 	Password secret.Text `json:"password" maxLength:"1024"`
 }
 
-// UseEnrolment sets the password of whoever came by an enrolment link, and signs him in. A session of a password alone
+// UseEnrolment sets the password of whoever came by an enrolment link, and signs them in. A session of a password alone
 // may do nothing but set up a second factor: the guard holds that. The token of the new session is for its cookie.
 func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (token.Token, error) {
 	if _, err := guard.NeedSite(ctx, guard.SiteAdmin); err != nil {
@@ -52,7 +52,7 @@ func (d Desk) UseEnrolment(ctx context.Context, in *struct{ Body Enrolment }) (t
 	return opened, err
 }
 
-// metaOf is for an order of somebody who has only now proved who he is.
+// metaOf is for an order of somebody who has only now proved who they are.
 func (d Desk) metaOf(ctx context.Context, actor string) command.Meta {
 	meta := d.meta(ctx)
 	meta.Actor = actor

@@ -50,7 +50,7 @@ type pass struct {
 	Impersonate
 }
 
-// Impersonate gives one of the staff a way to the account site. Nothing begins before he comes there, which is when all
+// Impersonate gives one of the staff a way to the account site. Nothing begins before they come there, which is when all
 // that is asked here is asked again.
 func (d Desk) Impersonate(ctx context.Context, in *struct{ Body Impersonate }) (ImpersonationWay, error) {
 	p := guard.PrincipalOf(ctx)

@@ -87,7 +87,7 @@ func (d Desk) Enrol(ctx context.Context, in *struct{ Body NewStaff }) (identity.
 // link is one that is mailed.
 func (d Desk) link() staffcmd.Link { return staffcmd.Link{LinkID: uuid.New(), At: d.MachineNow()} }
 
-// RenewEnrolment mails another link. What somebody proves himself with stays: only whoever runs the machine resets it.
+// RenewEnrolment mails another link. What somebody proves their identity with stays: only whoever runs the machine resets it.
 func (d Desk) RenewEnrolment(ctx context.Context, in *PersonInput) (identity.Staff, error) {
 	if _, err := command.Run(ctx, d.Commands, d.meta(ctx), staffcmd.RenewEnrolment{PersonID: in.ID, Link: d.link(), By: by(ctx)}); err != nil {
 		return identity.Staff{}, err
@@ -106,7 +106,7 @@ func (d Desk) SetRoles(ctx context.Context, in *struct {
 	return d.one(ctx, in.ID)
 }
 
-// SetStatus suspends somebody, or lets him in again.
+// SetStatus suspends somebody, or lets them in again.
 func (d Desk) SetStatus(ctx context.Context, in *struct {
 	PersonInput
 	Body StaffStatus

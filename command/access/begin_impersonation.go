@@ -117,7 +117,7 @@ func (c BeginImpersonation) Handle(ctx context.Context, tx pgx.Tx, meta command.
 	return OpenedSession{SessionID: c.SessionID}, nil, nil // no SessionOpened: the person has not signed in
 }
 
-// allowed asks for both: who looks, and whom and what he looks at.
+// allowed asks for both: who looks, and whom and what they look at.
 func (c BeginImpersonation) allowed(ctx context.Context, tx pgx.Tx) error {
 	var has []string
 	err := tx.QueryRow(ctx, selectImpersonator, c.ImpersonatorID).Scan(&has)

@@ -48,7 +48,7 @@ type CreatedToken struct {
 // Name is the command's name.
 func (CreateToken) Name() string { return "access.CreateToken" }
 
-// Aggregates is the owner, who is locked while his tokens are counted.
+// Aggregates is the owner, who is locked while their tokens are counted.
 func (c CreateToken) Aggregates() []events.Aggregate {
 	return []events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// EndSessions signs a person out of all sessions, or of all but the one that he sits at; one of the staff also where he
-// looks at an account as somebody else.
+// EndSessions signs a person out of all sessions, or of all but the one in use; one of the staff also where they look at
+// an account as somebody else.
 type EndSessions struct {
 	PersonID uuid.UUID  `json:"person_id"`
 	But      *uuid.UUID `json:"but,omitempty"`

@@ -1,4 +1,4 @@
-// Package access decides who is signed in, as himself or, of the staff, as somebody else, and which tokens programs have.
+// Package access decides who is signed in, as themselves or, of the staff, as somebody else, and which tokens programs have.
 // What staff may do, package staff decides.
 //
 // A session and a token are random; who opens one draws it, and gives the command its hash: no command, log, queue or
@@ -32,7 +32,7 @@ const (
 	maxSessions = 50 // of a person, that work
 )
 
-// OpenSession signs a person in who has proved who he is. One more session than a person may have ends the one that was
+// OpenSession signs in a person who has proved who they are. One more session than a person may have ends the one that was
 // not seen for the longest time.
 type OpenSession struct {
 	SessionID  uuid.UUID     `json:"session_id"`
@@ -40,7 +40,7 @@ type OpenSession struct {
 	Site       string        `json:"site"`
 	PersonID   uuid.UUID     `json:"person_id"`
 	CustomerID *uuid.UUID    `json:"customer_id,omitempty"`            // the account to look at; nil: the first that the person is in
-	Factors    []string      `json:"factors"`                          // what he proved himself with
+	Factors    []string      `json:"factors"`                          // what the person proved their identity with
 	At         time.Time     `json:"at"`                               // by the machine's clock
 	Lifetime   time.Duration `json:"lifetime"`                         // nanoseconds
 	Idle       time.Duration `json:"idle"`                             // it ends after so long without a request

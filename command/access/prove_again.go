@@ -16,7 +16,7 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// ProveAgain notes that the person at a session has proved anew who he is, and by what. The session gets another token:
+// ProveAgain notes that the person at a session has proved anew who they are, and by what. The session gets another token:
 // what it may do has grown, and whoever had the old one shall not have that.
 type ProveAgain struct {
 	SessionID uuid.UUID   `json:"session_id"`

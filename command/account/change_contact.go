@@ -15,7 +15,7 @@ import (
 )
 
 // ChangeContact has an account's mails, its invoices among them, go to another address. Members choose among the verified
-// addresses of the account's people, so that nobody is mailed who never said that he reads there; staff may name any.
+// addresses of the account's people, so that nobody is mailed who never said that they read there; staff may name any.
 // Invoices that are finalised keep the address that they have.
 type ChangeContact struct {
 	CustomerID uuid.UUID `json:"customer_id"`

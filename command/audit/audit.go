@@ -33,7 +33,7 @@
 //	"ezscale audit head 1", n, hash(n), at
 //
 // Heads are worth most away from the database: whoever owns it can drop the triggers that guard the log, change a
-// row and hash all later ones anew, but he has neither the key nor the heads that were taken elsewhere.
+// row and hash all later ones anew, but has neither the key nor the heads that were taken elsewhere.
 package audit
 
 import (

@@ -28,7 +28,7 @@ const (
 type crime struct {
 	name    string
 	do      []string
-	reseal  bool // with a key of his own
+	reseal  bool // with a key of their own
 	kind    string
 	at      int64
 	without bool // no head from elsewhere and no key: what is found all the same

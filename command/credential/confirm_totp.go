@@ -14,7 +14,7 @@ import (
 )
 
 // ConfirmTOTP gives a person an authenticator that has shown a right code, in place of one there may have been. Until then
-// its seed was nobody's: whoever begins and does not end keeps what he had.
+// its seed was nobody's: whoever begins and does not finish keeps what they had.
 type ConfirmTOTP struct {
 	PersonID uuid.UUID `json:"person_id"`
 	Session  Sitting   `json:"session"`

@@ -31,7 +31,7 @@ func person(id uuid.UUID) []events.Aggregate {
 
 // spent is a fault: what was shown has been used before, or is not there any more.
 func spent() error {
-	return fault.New(fault.Forbidden, "proof_spent", "this was used before, or counts no more")
+	return fault.New(fault.Forbidden, "proof_spent", "this was used before, or no longer counts")
 }
 
 // use runs a statement that changes one row, or none where what was shown does not count.

@@ -15,8 +15,8 @@ import (
 	"github.com/ezscale/platform/internal/secret"
 )
 
-// Sitting is the session at which somebody changes what he proves himself with. It has to be open still when the person is
-// locked: what was begun before a password was changed does not end after it. Its token is exchanged where the change is
+// Sitting is the session at which somebody changes what they prove their identity with. It has to be open still when the person
+// is locked: what was begun before a password was changed does not end after it. Its token is exchanged where the change is
 // one of what the session may do, in the same transaction: who had read the old one has nothing.
 type Sitting struct {
 	SessionID  uuid.UUID   `json:"session_id"`
@@ -31,7 +31,7 @@ type Managed struct {
 	command.Change
 }
 
-// heldFields are what can change of what a person proves himself with, for the audit row. Password and TOTP stand for a
+// heldFields are what can change of what people prove their identity with, for the audit row. Password and TOTP stand for a
 // hash and a seed, which nobody is shown: empty where there is none, and another word where it is another one.
 type heldFields struct {
 	Password      string    `json:"password,omitempty" audit:"redact"`
@@ -99,7 +99,7 @@ func (s Sitting) strengthen(ctx context.Context, tx pgx.Tx, before held, factor 
 	return Managed{Rotated: true}, s.rotate(ctx, tx, before.person, factor)
 }
 
-// held is what a person can prove himself with. Passkeys that may have been copied do not count.
+// held is what a person can prove their identity with. Passkeys that may have been copied do not count.
 type held struct {
 	person        uuid.UUID
 	site          string

@@ -16,7 +16,7 @@ import (
 )
 
 // SetPassword gives a person a password, and ends all sessions but the one at which it is set: who had got in by the old
-// one is out. A mailed link that was asked for, to move the address or to set another password, works no more. With EndOthers,
+// one is out. A mailed link that was asked for, to move the address or to set another password, no longer works. With EndOthers,
 // tokens and applications end too: they are no use of the password, unless somebody had it. Whether the password is good
 // enough is asked before it is hashed.
 type SetPassword struct {

@@ -37,7 +37,7 @@ const usePasskey = `
 update passkey set sign_count = $3, backed_up = $4, last_used_at = $5
 where id = $1 and person_id = $2 and cloned_at is null and (sign_count < $3 or sign_count = 0 and $3 = 0)`
 
-// Handle notes it. Forbidden: an answer with this counter or a later one was there before, or the passkey counts no more.
+// Handle notes it. Forbidden: an answer with this counter or a later one was there before, or the passkey no longer counts.
 func (c UsePasskey) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Used, []events.Event, error) {
 	err := use(ctx, tx, "passkey", usePasskey, c.PasskeyID, c.PersonID, int64(c.SignCount), c.BackedUp, meta.Now)
 	return Used{PersonID: c.PersonID}, nil, err

@@ -15,7 +15,7 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// AcceptInvitation makes somebody who was invited a member. Who is here already comes as himself: that he reads the
+// AcceptInvitation makes somebody who was invited a member. Who is here already comes signed in: that they read the
 // address is not enough, since then a mailbox would do for a password. Who is new gets a name and a password, and the
 // link has verified the address.
 type AcceptInvitation struct {

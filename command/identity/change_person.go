@@ -19,7 +19,7 @@ import (
 
 const maxZone = 64 // bytes; the longest there is has 32
 
-// ChangePerson changes what a person says of himself. The mail address is no part of it: who reads it has to be proved.
+// ChangePerson changes what a person says about themselves. The mail address is no part of it: who reads it has to be proved.
 type ChangePerson struct {
 	PersonID   uuid.UUID `json:"person_id"`
 	PersonName string    `json:"name" audit:"redact"`

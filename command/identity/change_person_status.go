@@ -16,11 +16,11 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// ChangePersonStatus suspends or bans a person of a site, or lets him be active again. Who is not active is signed out at
-// once, and no mailed link works for him.
+// ChangePersonStatus suspends or bans a person of a site, or makes them active again. Who is not active is signed out at
+// once, and no mailed link works for them.
 type ChangePersonStatus struct {
 	PersonID uuid.UUID `json:"person_id"`
-	Site     string    `json:"site"` // the one that he has to be of
+	Site     string    `json:"site"` // the one that the person has to be of
 	Status   string    `json:"status"`
 	At       time.Time `json:"at"` // by the machine's clock, of the sessions' end
 }

@@ -22,7 +22,7 @@ where c.id = $1 and c.email = $3 and exists (select from membership m where m.cu
 	uniqueViolation = "23505"
 )
 
-// follow has the account whose contact was the person's old address, and which he owns, go on with the new one. Where that
+// follow has the account whose contact was the person's old address, and which they own, go on with the new one. Where that
 // cannot be, the account keeps the old one, and nothing else fails for it.
 func (c VerifyEmail) follow(ctx context.Context, tx pgx.Tx, old, email string, change *command.Change) ([]events.Event, error) {
 	if c.Contact == nil {

@@ -38,7 +38,7 @@ type Requested struct {
 	command.Change
 }
 
-// Proof is a link that somebody followed: what the door found of it, and the hash of the token that he brought. The
+// Proof is a link that somebody followed: what the door found of it, and the hash of the token that came with it. The
 // command asks for all of it again, so that of many uses at once one counts.
 type Proof struct {
 	LinkID uuid.UUID   `json:"link_id"`

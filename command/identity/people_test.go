@@ -113,7 +113,7 @@ func TestAnEndedSessionMovesNoAddress(t *testing.T) {
 	worldtest.CheckField(t, identity.RequestAddress{LinkID: h.NewID(), PersonID: ada, Email: "a@new.example", At: h.Now()}.Validate(), "session_id")
 }
 
-// An owner who was taken out does not come back by an invitation that he had sent to another address of his.
+// An owner who was taken out does not come back by an invitation that they had sent to another address of theirs.
 func TestAnInvitationIsWorthWhatItsSenderIs(t *testing.T) {
 	t.Parallel()
 	for name, fall := range map[string]func(h house, eve, customer uuid.UUID){

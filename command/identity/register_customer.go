@@ -1,5 +1,5 @@
 // Package identity decides who is a customer, and which people are whose: a customer is an account, a person signs in,
-// and is a member of as many accounts as have taken him in. Staff are people of another site. Personal data (name, mail address) is written to Postgres alone;
+// and is a member of as many accounts as have taken them in. Staff are people of another site. Personal data (name, mail address) is written to Postgres alone;
 // events say that something about a customer changed, never what, so that erasing a person is one command.
 package identity
 

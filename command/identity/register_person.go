@@ -14,7 +14,7 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// RegisterPerson takes in a person who can prove himself later: by a password, a passkey, or a mailed link.
+// RegisterPerson takes in a person who can prove who they are later: by a password, a passkey, or a mailed link.
 type RegisterPerson struct {
 	PersonID   uuid.UUID `json:"person_id"`
 	Site       string    `json:"site"` // account, admin

@@ -21,7 +21,7 @@ import (
 type RequestAddress struct {
 	LinkID    uuid.UUID `json:"link_id"`
 	PersonID  uuid.UUID `json:"person_id"`
-	SessionID uuid.UUID `json:"session_id"` // at which he asks, which has to be open still
+	SessionID uuid.UUID `json:"session_id"` // at which they ask, which has to be open still
 	Email     string    `json:"email" audit:"redact"`
 	At        time.Time `json:"at"` // by the machine's clock
 }
@@ -62,7 +62,7 @@ func (c RequestAddress) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 	if err != nil {
 		return Requested{}, nil, fmt.Errorf("find person %s: %w", c.PersonID, err)
 	}
-	if !open { // a password was set since the request came in: what a thief had begun ends with his session
+	if !open { // a password was set since the request came in: what a thief had begun ends with the session
 		return Requested{}, nil, fault.New(fault.Forbidden, "session_over", "this session is over: sign in again")
 	}
 	if owner != nil && *owner == c.PersonID {

@@ -43,7 +43,7 @@ func (c RequestReset) Validate() error {
 }
 
 // On the account site the link of a reset verifies the address too, so it is for those as well whose first link is lost.
-// Staff come in by an enrolment: who has no password yet, or lost it with all else that he proved himself with, would
+// Staff come in by an enrolment: who has no password yet, or lost it with all else that proved who they are, would
 // have a mailbox do for two factors.
 const findResettable = `
 select id from person where site = $1 and email = lower($2) and status = 'active'

@@ -14,7 +14,7 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// ResetPassword sets the password of somebody who reads his mail, and ends all that whoever knew the old one or read the
+// ResetPassword sets the password of somebody who reads their mail, and ends all that whoever knew the old one or read the
 // mailbox may have: sessions, API tokens, applications, other links. A second factor stays: a mailbox is one factor, and must
 // not do for two. On the account site the link verifies the address too, and so ends a
 // registration whose own link was lost, or that a stranger began, whose password is gone with it.
@@ -49,7 +49,7 @@ func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	if err != nil {
 		return Verified{}, nil, err
 	}
-	if link.email != person.email { // it was mailed to an address that he has no longer
+	if link.email != person.email { // it was mailed to an address that is no longer theirs
 		return Verified{}, nil, InvalidLink()
 	}
 	was, is := provedFields{Verified: person.verified}, provedFields{Verified: true, Password: "new"}

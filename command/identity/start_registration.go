@@ -14,9 +14,9 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// StartRegistration is somebody who says who he is, and whom a mailed link is to prove it. Whatever is known of the
+// StartRegistration is somebody who says who they are, which a mailed link is to prove. Whatever is known of the
 // address, the answer is the same: an unknown one makes a person who is nobody until the link is followed; one that is
-// not verified yet takes the new name and password, and a new link; the owner of a verified one is told that he is here
+// not verified yet takes the new name and password, and a new link; the owner of a verified one is told that they are here
 // already.
 type StartRegistration struct {
 	PersonID     uuid.UUID `json:"person_id"` // of somebody new

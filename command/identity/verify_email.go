@@ -19,7 +19,7 @@ import (
 
 // VerifyEmail is a link that was followed: who has it reads the address. Of a registration it makes the person's
 // account. Of a change of address it puts the new one in place of the old, and ends the other sessions; that an address
-// is verified belongs to the address, so that nobody moves a verified person to one that he cannot read.
+// is verified belongs to the address, so that nobody moves a verified person to one that they cannot read.
 type VerifyEmail struct {
 	Proof
 	Joining
@@ -28,7 +28,7 @@ type VerifyEmail struct {
 	Contact  *uuid.UUID `json:"contact,omitempty"` // the account of which the old address is the contact, and the person an owner
 }
 
-// Joining is what a verified person may need: the ids of an account of his own, and of an invitation.
+// Joining is what a verified person may need: the ids of an account of their own, and of an invitation.
 type Joining struct {
 	CustomerID   uuid.UUID `json:"customer_id"`
 	InvitationID uuid.UUID `json:"invitation_id"`
@@ -49,7 +49,7 @@ type provedFields struct {
 	Company  string `json:"company,omitempty" audit:"redact"`
 	Verified bool   `json:"verified"`
 	Password string `json:"password,omitempty" audit:"redact"`
-	Contact  string `json:"contact,omitempty" audit:"redact"` // of his account
+	Contact  string `json:"contact,omitempty" audit:"redact"` // of the person's account
 	ending.Ended
 }
 
@@ -203,14 +203,14 @@ from (select) one left join customer c on c.email = $1`
 	insertOwner = `insert into membership (person_id, customer_id, rights, since) values ($1, $2, 'owner', $3)`
 )
 
-// admit verifies the address of somebody who registered, and gives him an account.
+// admit verifies the address of somebody who registered, and gives them an account.
 //
 // Is there an account with the address already, made by staff or an import? Of one that has people, the address alone
 // makes nobody a member: they may have changed who reads it. Of one that has none, the address is all there is to tell
 // whose it is; but this link alone is not enough. Whoever registered chose the password, and whoever reads the mailbox
 // followed the link, and nobody knows that they are one: a stranger may register an address, and its reader click. For a
 // new account that is empty and harmless; for one with services and invoices it would not be. So the reader is mailed an
-// invitation as its owner, and to accept it he has to be signed in: both at once.
+// invitation as its owner, and to accept it they have to be signed in: both at once.
 func (j Joining) admit(ctx context.Context, tx pgx.Tx, meta command.Meta, at time.Time, person verifiable, change command.Change) (Verified, []events.Event, error) {
 	if _, err := tx.Exec(ctx, markVerified, person.id, meta.Now); err != nil {
 		return Verified{}, nil, fmt.Errorf("verify %s: %w", person.id, err)

@@ -21,12 +21,12 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// Change gives a person rights in an account, others than he had, or none any more.
+// Change gives a person rights in an account, others than they had, or none any more.
 type Change struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	PersonID   uuid.UUID `json:"person_id"`
 	Rights     string    `json:"rights"` // owner, billing, technical, read_only; empty: takes the person out
-	At         time.Time `json:"at"`     // by the machine's clock, of the end of what he has there
+	At         time.Time `json:"at"`     // by the machine's clock, of the end of what they have there
 }
 
 // Member is the answer.
@@ -45,7 +45,7 @@ type memberFields struct {
 func (Change) Name() string { return "membership.Change" }
 
 // Aggregates is the account: it is locked, so that two owners cannot take each other out at once. The person is, so that
-// nothing is begun for him that would come back with him.
+// nothing is begun for them that would come back with them.
 func (c Change) Aggregates() []events.Aggregate { return both(c.CustomerID, c.PersonID) }
 
 func both(customer, person uuid.UUID) []events.Aggregate {
@@ -105,7 +105,7 @@ func (c Change) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Membe
 	return member, []events.Event{events.MembershipChanged{CustomerID: c.CustomerID, PersonID: c.PersonID, Rights: c.Rights}}, nil
 }
 
-// remove takes a person out, and ends what he has in the account but the session that is named.
+// remove takes a person out, and ends what they have in the account but the session that is named.
 func remove(ctx context.Context, tx pgx.Tx, customer, person uuid.UUID, at time.Time, but *uuid.UUID) (ending.Ended, error) {
 	if _, err := tx.Exec(ctx, deleteMember, customer, person); err != nil {
 		return ending.Ended{}, fmt.Errorf("take %s out: %w", person, err)

@@ -16,8 +16,8 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// Leave takes a person out of an account by his own will, whatever his rights there. The session in which he says so goes
-// on, and looks at no account if it looked at this one; the account's owners are told. The last owner stays.
+// Leave takes a person out of an account by their own will, whatever their rights there. The session that says so goes on,
+// and looks at no account if it looked at this one; the account's owners are told. The last owner stays.
 type Leave struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	PersonID   uuid.UUID `json:"person_id"`

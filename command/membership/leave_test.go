@@ -23,7 +23,7 @@ func member(w *worldtest.World, account uuid.UUID, rights string) uuid.UUID {
 	return id
 }
 
-// Whoever leaves, or is taken out, leaves nothing behind that would work when he comes back; what he has elsewhere stays.
+// Whoever leaves, or is taken out, leaves nothing behind that would work when they come back; what they have elsewhere stays.
 func TestWhatEndsWithAMembership(t *testing.T) {
 	t.Parallel()
 	w := worldtest.New(t)
@@ -39,7 +39,7 @@ func TestWhatEndsWithAMembership(t *testing.T) {
 	worldtest.Must(w, leave)
 	worldtest.CheckChanged(w, "membership.Leave", `{"rights": "read_only", "tokens": 2, "applications": 2, "open_sessions": 1} {"rights": "", "tokens": 0, "applications": 0, "open_sessions": 0}`)
 	worldtest.Must(w, membership.Change{CustomerID: here, PersonID: removed, At: w.Now()})
-	for p, want := range map[uuid.UUID]string{leaving: "2 1 1", removed: "1 1 1", owner: "2 2 2"} { // the session in which he left goes on
+	for p, want := range map[uuid.UUID]string{leaving: "2 1 1", removed: "1 1 1", owner: "2 2 2"} { // the session in which they left goes on
 		if got := w.Held(p); got != want {
 			t.Errorf("sessions, tokens, grants: %s, want %s", got, want)
 		}
@@ -48,7 +48,7 @@ func TestWhatEndsWithAMembership(t *testing.T) {
 		t.Errorf("the session looks at %s", got)
 	}
 	if got := worldtest.One[string](w, `select string_agg(payload->>'left', ',') from outbox where type = 'identity.MembershipChanged' and not payload ? 'rights'`); got != "true" {
-		t.Errorf("told that he left: %q", got)
+		t.Errorf("told that they left: %q", got)
 	}
 	worldtest.Refused(w, leave, fault.NotFound, "account_not_found")
 	leave.PersonID = owner

@@ -60,7 +60,7 @@ func checkMessage(t *testing.T, name string, content any) {
 	person, isPerson := content.(notify.PersonNotice)
 	switch {
 	case isPerson:
-		template = strings.TrimSuffix(strings.TrimSuffix(name, "_left"), "_reset")
+		template = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_left"), "_reset"), "_cloned")
 		if person.LinkID != nil {
 			token = "ezl_TOKEN"
 		}

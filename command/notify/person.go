@@ -73,96 +73,115 @@ type words struct {
 // words of a template; of none: no Subject.
 func (n PersonNotice) words(template, brand string) words {
 	until := "The link works once, until " + minute(n.ExpiresAt) + "."
-	ignore := "If this was not you, do nothing: without the link nothing happens."
+	ignore := ", ignore this mail: nothing happens unless the link is used."
 	switch template {
 	case TemplateVerify:
-		return words{Subject: "Confirm your mail address", Action: "Confirm this address", Path: "/verify",
-			Lines: []string{"Somebody, hopefully you, has registered with " + brand + " with this mail address."},
-			After: []string{until, "If it was not you, do not follow the link: what was begun in your name is forgotten then."}}
+		return words{Subject: "Confirm your email address", Action: "Confirm this address", Path: "/verify",
+			Lines: []string{"Somebody, hopefully you, has registered with " + brand + " under this email address."},
+			After: []string{until, "If this was not you, do not use the link, and the registration will be deleted."}}
 	case TemplateChange:
-		return words{Subject: "Confirm your new mail address", Action: "Use this address from now on", Path: "/verify",
-			Lines: []string{"You have asked " + brand + " to use this mail address instead of the one before."}, After: []string{until, ignore}}
+		return words{Subject: "Confirm your new email address", Action: "Use this address from now on", Path: "/verify",
+			Lines: []string{"You asked " + brand + " to use this email address instead of your current one."}, After: []string{until, "If this was not you" + ignore}}
 	case TemplateReset:
 		return words{Subject: "Set a new password", Action: "Set a new password", Path: "/reset",
-			Lines: []string{"Somebody, hopefully you, has asked for a new password for this mail address."},
-			After: []string{until, "If this was not you, do nothing: the password stays as it is."}}
+			Lines: []string{"Somebody, hopefully you, has asked for a new password for this email address."},
+			After: []string{until, "If this was not you, ignore this mail: your password stays as it is."}}
 	case TemplateInvitation:
-		return words{Subject: "Invitation to " + short(n.Account), Action: "Look at the invitation", Path: "/invitation",
-			Lines: []string{by(n.By) + " invites you to the account " + short(n.Account) + " with " + brand + ", as " + rights(n.Rights) + "."}, After: []string{until, "If you know nothing of this, do nothing: without the link nothing happens."}}
+		return words{Subject: "Invitation to " + short(n.Account), Action: "See the invitation", Path: "/invitation",
+			Lines: []string{by(n.By) + " has invited you to the account " + short(n.Account) + " with " + brand + ", as " + rights(n.Rights) + "."}, After: []string{until, "If you did not expect this" + ignore}}
 	case TemplateEnrolment:
 		return words{Subject: "Your access to " + brand, Action: "Set your password", Path: "/enrol",
-			Lines: []string{"You are to work with " + brand + ". Set a password, then a second factor."}, After: []string{until}}
+			Lines: []string{"You have been given access to " + brand + " as a member of staff. Set a password first, then a second factor."},
+			After: []string{until, "If you did not expect this, do not use the link, and let us know."}}
 	}
 	return n.news(template, brand)
 }
 
 // news are the words of mails without a token.
 func (n PersonNotice) news(template, brand string) words {
-	alarm := "If this was not you, set a new password at once, and look through your sessions."
+	alarm := "If this was not you, set a new password at once and check your sessions."
 	switch template {
 	case TemplateKnown:
-		return words{Subject: "You are registered already", Action: "Sign in", Path: "/login",
-			Lines: []string{"Somebody, perhaps you, has tried to use your mail address with " + brand + " once more. It is yours already, and nothing has changed."},
-			After: []string{"If you have forgotten the password, the login page sends you a link to set another."}}
+		return words{Subject: "You are already registered", Action: "Sign in", Path: "/login",
+			Lines: []string{"Somebody, perhaps you, has tried to use your email address with " + brand + " again. You are already registered with it, and nothing has changed."},
+			After: []string{"If you have forgotten your password, the login page can send you a link to set a new one. If this was not you, there is nothing to do."}}
 	case TemplateChangeNotice:
-		return words{Subject: "Your mail address is to change", Action: "Look at your security page", Path: "/security",
-			Lines: []string{"Somebody who was signed in as you has asked to use " + n.Address + " instead of this address. It counts once the link in a mail to that address is followed."},
-			After: []string{alarm}}
+		return words{Subject: "Your email address is about to change", Action: "Go to your security page", Path: "/security",
+			Lines: []string{"Somebody signed in as you has asked to use " + n.Address + " instead of this address. The change takes effect when the link that we mailed to that address is used."},
+			After: []string{"If this was you, there is nothing to do here. If this was not you, set a new password at once, which stops the change, and check your sessions."}}
 	case TemplateCredential:
-		return words{Subject: credential(n.Kind, n.Change), Action: "Look at your security page", Path: "/security",
-			Lines: append([]string{credential(n.Kind, n.Change) + ", at " + minute(n.At) + "."}, n.after()...), After: []string{alarm}}
+		return n.credentialWords(alarm)
 	case TemplateSignIn:
-		return words{Subject: "Somebody signed in with a new device", Action: "Look at your sessions", Path: "/security",
-			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "Address: " + or(n.IP, "unknown"), "Browser: " + or(n.UserAgent, "unknown")},
-			After: []string{alarm}}
+		return words{Subject: "Sign-in with a new device", Action: "See your sessions", Path: "/security",
+			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "IP address: " + or(n.IP, "unknown"), "Browser: " + or(n.UserAgent, "unknown")},
+			After: []string{"If this was you, there is nothing to do. " + alarm}}
 	case TemplateApplication:
 		on := ""
 		if n.Account != "" {
 			on = " to the account " + short(n.Account)
 		}
-		return words{Subject: "An application has access" + on, Action: "Look at your applications", Path: "/security",
-			Lines: []string{"At " + minute(n.At) + " somebody who was signed in as you allowed the application “" + short(n.Application) + "” access" + on + ".", "It may use: " + strings.Join(n.Scopes, ", ") + "."},
-			After: []string{"Take it back on that page if you do not want it any more. " + alarm}}
+		return words{Subject: "An application now has access" + on, Action: "See your applications", Path: "/security",
+			Lines: []string{"At " + minute(n.At) + " somebody signed in as you gave the application “" + short(n.Application) + "” access" + on + ".", "It may use: " + strings.Join(n.Scopes, ", ") + "."},
+			After: []string{"You can take the access back on that page at any time. " + alarm}}
 	case TemplateLeft:
-		return words{Subject: "Somebody has left " + short(n.Account), Action: "Look at the account's people", Path: "/account/members",
-			Lines: []string{short(n.By) + " (" + n.Address + ") has left the account " + short(n.Account) + ", at " + minute(n.At) + ". What he had there has ended: sessions, API tokens, applications."}}
+		return words{Subject: "Somebody has left " + short(n.Account), Action: "See the account's people", Path: "/account/members",
+			Lines: []string{short(n.By) + " (" + n.Address + ") left the account " + short(n.Account) + " at " + minute(n.At) + ". Their sessions, API tokens and applications there have ended."}}
 	case TemplateMembership:
 		said := "You are now " + rights(n.Rights) + " in the account " + short(n.Account) + "."
 		if n.Rights == "" {
 			said = "You are no longer in the account " + short(n.Account) + "."
 		}
-		return words{Subject: "Your rights in " + short(n.Account), Action: "Go to your accounts", Path: "/account", Lines: []string{said}}
+		w := words{Subject: "Your rights in " + short(n.Account), Action: "Go to your accounts", Path: "/account", Lines: []string{said}}
+		if n.Rights != "owner" {
+			w.After = []string{"If you did not expect this, ask an owner of the account."}
+		}
+		return w
 	}
 	return words{}
+}
+
+// credentialWords are those of what was changed, and of what to do if somebody else did it.
+func (n PersonNotice) credentialWords(alarm string) words {
+	said := credential(n.Kind, n.Change)
+	w := words{Subject: said, Action: "Go to your security page", Path: "/security", Lines: append([]string{said + " at " + minute(n.At) + "."}, n.after()...), After: []string{alarm}}
+	switch {
+	case n.Change == "reset":
+		w.After = []string{"If this was not you, somebody else may be reading your mail: secure your mailbox first, then set a new password by “Forgot your password?”."}
+	case n.Change == "cloned":
+		w.Lines, w.After = []string{said + ". Since " + minute(n.At) + " it no longer works."}, []string{"Remove it on that page, set up a new one, and check your sessions."}
+	case n.Kind == "email":
+		w.After = []string{alarm + " If you can no longer sign in, contact us."}
+	}
+	return w
 }
 
 func rights(name string) string {
 	switch name {
 	case "owner":
-		return "owner"
+		return "an owner"
 	case "billing":
-		return "billing contact"
+		return "a billing contact"
 	case "technical":
-		return "technical contact"
+		return "a technical contact"
 	}
-	return "reader"
+	return "a reader"
 }
 
 // credential says what happened in a line. What it does not know it calls by its name, so that nobody goes untold.
 func credential(kind, change string) string {
-	what := map[string]string{"password": "Your password", "passkey": "A passkey of yours", "totp": "Your authenticator", "recovery_codes": "Your recovery codes",
-		"email": "Your mail address", "api_token": "An API token of yours"}[kind]
+	what := map[string]string{"password": "Your password", "passkey": "A passkey", "totp": "Your authenticator", "recovery_codes": "Your recovery codes",
+		"email": "Your email address", "api_token": "An API token"}[kind]
 	switch {
 	case kind == "recovery_codes" && change == "used":
 		return "One of your recovery codes was used to sign in"
 	case change == "reset":
-		return what + " was reset by a mailed link"
+		return what + " was reset by email"
 	case change == "cloned":
-		return "A passkey of yours seems to have been copied, and opens nothing any more"
+		return "One of your passkeys seems to have been copied"
 	case kind == "recovery_codes":
 		return what + " were " + change
 	}
-	return or(what, "What you prove yourself with ("+kind+")") + " was " + change
+	return or(what, "A way for you to sign in ("+kind+")") + " was " + change
 }
 
 func by(name string) string {

@@ -29,12 +29,14 @@ func notices() map[string]notify.PersonNotice {
 	used.Kind, used.Change = "recovery_codes", "used"
 	reset, allowed, gone := news, news, news
 	gone.Account, gone.By, gone.Address = "Engines", "Charles", "charles@example.com"
+	cloned := news
+	cloned.Kind, cloned.Change = "passkey", "cloned"
 	reset.Kind, reset.Change, reset.Ended = "password", "reset", notify.Ended{Sessions: 2, Tokens: 1}
 	reset.Remains = []notify.Remains{{Kind: "passkey", Named: "Laptop", Since: at.AddDate(-1, 0, 0)}, {Kind: "totp", Since: at.AddDate(0, -1, 0)}, {Kind: "recovery_codes", Since: at}}
 	allowed.Application, allowed.Account, allowed.Scopes = "Grapher", "Engines", []string{"openid", "services.read"}
 	return map[string]notify.PersonNotice{"verify_email": linked, "reset_password": named, "change_email": named, "invitation": invitation, "enrolment": enrolment,
 		"already_registered": news, "change_email_notice": notice, "sign_in": session, "membership": joined, "membership_left": left, "credential": used,
-		"credential_reset": reset, "application": allowed, "member_gone": gone}
+		"credential_reset": reset, "credential_cloned": cloned, "application": allowed, "member_gone": gone}
 }
 
 func TestMailsToPeople(t *testing.T) {

@@ -67,7 +67,7 @@ func (c QueueLink) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Qu
 	return queued, nil, err
 }
 
-// QueueNews tells a person by mail what happened to him. To whom it goes, and in which words, Template says.
+// QueueNews tells a person by mail what happened to them. To whom it goes, and in which words, Template says.
 type QueueNews struct {
 	EventID    uuid.UUID `json:"event_id"`
 	Template   string    `json:"template"`

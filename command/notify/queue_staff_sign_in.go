@@ -22,7 +22,7 @@ const TemplateStaffSignIn = "staff_sign_in"
 const refusedEvery = 10 * time.Minute
 
 // StaffSignIn is the content of TemplateStaffSignIn: somebody failed to sign in as one of the staff, or one of them came
-// with a browser that he never had.
+// with a new browser.
 type StaffSignIn struct {
 	PersonName string    `json:"person_name"`
 	Refused    bool      `json:"refused"`

@@ -17,8 +17,8 @@ type Ended struct {
 	Applications int `json:"applications,omitempty"`
 }
 
-// Remains is something that a person can prove himself with after a reset as before: if a stranger has set it up, nobody
-// but the person can tell.
+// Remains is something that a person can prove their identity with after a reset as before: if a stranger has set it up,
+// nobody but the person can tell.
 type Remains struct {
 	Kind  string    `json:"kind"`           // passkey, totp, recovery_codes
 	Named string    `json:"name,omitempty"` // of a passkey
@@ -51,14 +51,14 @@ func (n PersonNotice) after() []string {
 	var lines []string
 	switch ended := n.Ended.String(); {
 	case ended != "":
-		lines = append(lines, "What ended with it: "+ended+".")
+		lines = append(lines, "It also ended: "+ended+".")
 	case n.Change == "reset":
-		lines = append(lines, "Nothing else was open: no session, no API token, no application.")
+		lines = append(lines, "There were no sessions, API tokens or applications to end.")
 	}
 	if len(n.Remains) == 0 {
 		return lines
 	}
-	lines = append(lines, "What you can prove yourself with beside the password stays as it was. If there is something here that you did not set up, remove it on your security page:")
+	lines = append(lines, "Your other ways to sign in have not changed. If you did not set up one of these yourself, remove it on your security page:")
 	for _, r := range n.Remains {
 		lines = append(lines, "– "+r.String())
 	}

@@ -15,19 +15,19 @@ import (
 )
 
 // maxFamilies bounds the consents of one person to one client that stand at a time, and so the families of refresh tokens:
-// one for each of his machines, and room for those that he has forgotten.
+// one for each of their machines, and room for those that they have forgotten.
 const maxFamilies = 20
 
 // GrantConsent is a person's yes to a client. One more than there may be ends the one that was not used for the longest
-// time. The person is told by mail of what he had not allowed before.
+// time. The person is told by mail of what they had not allowed before.
 type GrantConsent struct {
 	GrantID    uuid.UUID  `json:"grant_id"`
 	ClientID   uuid.UUID  `json:"client_id"`
 	PersonID   uuid.UUID  `json:"person_id"`
-	SessionID  uuid.UUID  `json:"session_id"`            // at which he says it, which has to be open still
+	SessionID  uuid.UUID  `json:"session_id"`            // at which they say it, which has to be open still
 	CustomerID *uuid.UUID `json:"customer_id,omitempty"` // the account that it is about; nil on the admin site
 	Scopes     []string   `json:"scopes"`
-	ProvedAt   time.Time  `json:"proved_at"` // when the person last proved who he is
+	ProvedAt   time.Time  `json:"proved_at"` // when the person last proved who they are
 	At         time.Time  `json:"at"`        // by the machine's clock
 }
 
@@ -39,7 +39,7 @@ type Granted struct {
 // Name is the command's name.
 func (GrantConsent) Name() string { return "oauth.GrantConsent" }
 
-// Aggregates is the person, who is locked while his consents are counted, and against whoever ends them all.
+// Aggregates is the person, who is locked while their consents are counted, and against whoever ends them all.
 func (c GrantConsent) Aggregates() []events.Aggregate {
 	return []events.Aggregate{{Type: events.TypePerson, ID: c.PersonID}}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// RotateClientSecret gives a confidential client another secret. The old one works no more; tokens do.
+// RotateClientSecret gives a confidential client another secret. The old one no longer works; tokens do.
 type RotateClientSecret struct {
 	ClientID   uuid.UUID   `json:"client_id"`
 	By         *uuid.UUID  `json:"by,omitempty"` // which of the staff; see demand

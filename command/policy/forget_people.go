@@ -17,7 +17,7 @@ const (
 	keepLinks          = 90 * day
 	keepUnverified     = 7 * day // who registered, and never followed the link
 	keepSessions       = 90 * day
-	keepImpersonations = 400 * day // more than a year: whoever asks who looked at his account may be late
+	keepImpersonations = 400 * day // more than a year: whoever asks who looked at their account may be late
 	keepTokens         = 400 * day
 	keepMails          = 400 * day
 )

@@ -50,7 +50,7 @@ func rounds(forget func() (int64, error)) error {
 	return nil
 }
 
-// SweepDoors is the periodic job that removes what the doors have counted and begun, once it counts no more.
+// SweepDoors is the periodic job that removes what the doors have counted and begun, once it no longer counts.
 type SweepDoors struct{}
 
 // Kind is the job's name.

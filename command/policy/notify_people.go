@@ -11,8 +11,8 @@ import (
 )
 
 // peopleRules are: when LinkRequested then mail the link; when somebody registers once more, or what a person proves
-// himself with changes, or he signs in with a new device, or allows an application something, or his rights in an account
-// change, then mail him; when a member leaves, the owners too. A link's token is drawn by the job that sends the mail.
+// their identity with changes, or they sign in with a new device, or allow an application something, or their rights in an
+// account change, then mail them; when a member leaves, the owners too. A link's token is drawn by the job that sends the mail.
 func (c NotifyConfig) peopleRules() []Rule {
 	return []Rule{
 		{On: events.LinkRequested{}.Type(), Name: "mail_link", Do: c.link},

@@ -118,7 +118,7 @@ func TestMailsOfAPersonsLife(t *testing.T) {
 	register := identity.StartRegistration{PersonID: o.NewID(), LinkID: o.NewID(), Email: "ada@life.example", PersonName: "Win: https://evil.example/", PasswordHash: "x", At: o.Now()}
 	worldtest.Must(o.World, register)
 	o.tell()
-	first := o.find(o.mails(1), "ada@life.example Confirm your mail address")
+	first := o.find(o.mails(1), "ada@life.example Confirm your email address")
 	if strings.Contains(first.Text+first.HTML, "evil") {
 		t.Error("a stranger's words are mailed in our name")
 	}
@@ -133,17 +133,17 @@ func TestMailsOfAPersonsLife(t *testing.T) {
 	worldtest.Must(o.World, move)
 	o.tell()
 	mails := o.mails(5)
-	o.find(mails, "ada@life.example You are registered already")
-	if m := o.find(mails, "ada@life.example Your mail address is to change"); !strings.Contains(m.Text, "ada@new.example") {
+	o.find(mails, "ada@life.example You are already registered")
+	if m := o.find(mails, "ada@life.example Your email address is about to change"); !strings.Contains(m.Text, "ada@new.example") {
 		t.Errorf("got %s", m.Text)
 	}
-	moved := identity.VerifyEmail{Proof: o.proof(o.find(mails, "ada@new.example Confirm your new mail address"), "account"), Joining: identity.Joining{CustomerID: o.NewID(), InvitationID: o.NewID()}, PersonID: verify.PersonID}
+	moved := identity.VerifyEmail{Proof: o.proof(o.find(mails, "ada@new.example Confirm your new email address"), "account"), Joining: identity.Joining{CustomerID: o.NewID(), InvitationID: o.NewID()}, PersonID: verify.PersonID}
 	worldtest.Must(o.World, moved)
 	invite := identity.Invite{LinkID: o.NewID(), CustomerID: verify.CustomerID, Email: "bob@life.example", Rights: "technical", At: o.Now()}
 	worldtest.Must(o.World, invite)
 	o.tell()
 	mails = o.mails(7)
-	o.find(mails, "ada@life.example Your mail address was changed") // to whom it was taken from
+	o.find(mails, "ada@life.example Your email address was changed") // to whom it was taken from
 	o.proof(o.find(mails, "bob@life.example Invitation to (unnamed)"), "account")
 	o.sealed(mails)
 }
@@ -172,7 +172,7 @@ func TestALinkIsArmedWhenItsMailIsSent(t *testing.T) {
 	register := identity.StartRegistration{PersonID: o.NewID(), LinkID: o.NewID(), Email: "ada@life.example", PersonName: "Ada", PasswordHash: "x", At: o.Now()}
 	worldtest.Must(o.World, register)
 	o.tell()
-	m := o.find(o.mails(1), "ada@life.example Confirm your mail address")
+	m := o.find(o.mails(1), "ada@life.example Confirm your email address")
 	before := o.proof(m, "account")
 	o.Exec(`update notification set status = 'queued', sent_at = null`)
 	o.Exec(`update river_job set state = 'available', finalized_at = null, attempt = 0, scheduled_at = now() where kind = 'notify.deliver'`)
@@ -202,7 +202,7 @@ func TestNewDevicesAreTold(t *testing.T) {
 	}
 	o.happen(events.SessionOpened{SessionID: worldtest.One[uuid.UUID](o.World, `select id from session order by opened_at desc limit 1`), PersonID: person, Site: "admin", NewDevice: true}, o.NewID())
 	o.tell() // to the person the first session is no news, and the second was opened with a browser that is known; the staff's channel hears of the first, too
-	if m := o.find(o.mails(3), "staff@life.example Somebody signed in with a new device"); !strings.Contains(m.Text, "https://staff.example/security") {
+	if m := o.find(o.mails(3), "staff@life.example Sign-in with a new device"); !strings.Contains(m.Text, "https://staff.example/security") {
 		t.Errorf("got %s", m.Text)
 	}
 }
@@ -239,16 +239,16 @@ func TestMailsOfWhatEndsAndWhatIsAllowed(t *testing.T) {
 	o.tell()
 	mails := o.mails(4)
 	for subject, holds := range map[string]string{
-		"bob@ends.example An application has access to the account (unnamed)": "“App”",
-		"bob@ends.example Your password was reset by a mailed link":           "2 sessions, one application",
-		"bob@ends.example Your rights in (unnamed)":                           "no longer in the account",
-		"ada@ends.example Somebody has left (unnamed)":                        "bob@ends.example",
+		"bob@ends.example An application now has access to the account (unnamed)": "“App”",
+		"bob@ends.example Your password was reset by email":                       "2 sessions, one application",
+		"bob@ends.example Your rights in (unnamed)":                               "no longer in the account",
+		"ada@ends.example Somebody has left (unnamed)":                            "bob@ends.example",
 	} {
 		if m := o.find(mails, subject); !strings.Contains(m.Text, holds) {
 			t.Errorf("%s: %s", subject, m.Text)
 		}
 	}
-	if m := o.find(mails, "bob@ends.example Your password was reset by a mailed link"); !strings.Contains(m.Text, "recovery codes, since 2026") {
+	if m := o.find(mails, "bob@ends.example Your password was reset by email"); !strings.Contains(m.Text, "recovery codes, since 2026") {
 		t.Errorf("what remains: %s", m.Text)
 	}
 }

@@ -167,7 +167,7 @@ func TestPortsThatAreOffReachTheStaff(t *testing.T) {
 		got = append(got, m.Channel+" "+m.Subject)
 	}
 	slices.Sort(got)
-	want := []string{"discord leaf-0: 2 ports and their samples tell of the same traffic again", "discord leaf-0: 2 ports count other traffic than their samples tell of"}
+	want := []string{"discord leaf-0: 2 ports and their samples agree again", "discord leaf-0: 2 ports count different traffic than their samples show"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

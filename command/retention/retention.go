@@ -47,7 +47,7 @@ with gone as materialized (
 ), roles as (delete from person_role r using gone where r.person_id = gone.id)
 delete from person p using gone where p.id = gone.id`
 
-	// The last one that a person had stays: it says when he was last here, and with which browser. Whoever looked at an
+	// The last one that a person had stays: it says when they were last here, and with which browser. Whoever looked at an
 	// account as somebody else is told of for longer.
 	deleteSessions = `
 with gone as (

@@ -14,7 +14,7 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// EnrolStaff takes somebody in among the staff, with roles, and lets him come by a link.
+// EnrolStaff takes somebody in among the staff, with roles, and lets them come by a link.
 type EnrolStaff struct {
 	PersonID   uuid.UUID  `json:"person_id"`
 	Email      string     `json:"email" audit:"redact"`

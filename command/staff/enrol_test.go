@@ -165,7 +165,7 @@ func TestAMailboxDoesNotDoForLostFactors(t *testing.T) {
 	}
 }
 
-// What somebody had asked for at a session of one of the staff ends with the session, when he enrols once more.
+// What somebody had asked for at a session of one of the staff ends with the session, when they enrol once more.
 func TestEnrolmentEndsAChangeOfAddress(t *testing.T) {
 	t.Parallel()
 	w := worldtest.New(t)
@@ -223,7 +223,7 @@ func TestImpersonation(t *testing.T) {
 		"to write without that":        {wide, "not_allowed"},
 		"by a customer":                {impersonation(w, stranger, person, customer), "not_allowed"},
 		"staff":                        {impersonation(w, support, clerk, customer), "not_impersonable"},
-		"himself":                      {impersonation(w, support, support, customer), "not_impersonable"},
+		"oneself":                      {impersonation(w, support, support, customer), "not_impersonable"},
 		"in somebody else's account":   {impersonation(w, support, person, other), "not_impersonable"},
 		"of an account that is not":    {impersonation(w, support, person, w.NewID()), "not_impersonable"},
 		"somebody who is not":          {impersonation(w, support, w.NewID(), customer), "not_impersonable"},

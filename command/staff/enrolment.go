@@ -21,10 +21,10 @@ const EnrolmentLife = 24 * time.Hour
 
 const purposeEnrolment = "enrolment"
 
-// Link is a link by which one of the staff sets his first password, or another one.
+// Link is a link by which one of the staff sets their first password, or another one.
 type Link struct {
 	LinkID uuid.UUID `json:"link_id"`
-	// TokenHash is of a token that whoever orders the link hands over himself, as the command line does. Without it the
+	// TokenHash is of a token that whoever orders the link hands over themselves, as the command line does. Without it the
 	// link is mailed, with a token that is drawn then.
 	TokenHash *secret.Hash `json:"token_hash,omitempty" audit:"redact"`
 	At        time.Time    `json:"at"` // by the machine's clock
@@ -38,7 +38,7 @@ type Enrolled struct {
 	command.Change
 }
 
-// factors are how much of what somebody can prove himself with there is, for the audit row.
+// factors are how much of what somebody can prove their identity with there is, for the audit row.
 type factors struct {
 	Passwords     int64 `json:"passwords"`
 	Passkeys      int64 `json:"passkeys"`
@@ -87,7 +87,7 @@ func (l Link) answer(personID uuid.UUID) Enrolled {
 	return Enrolled{PersonID: personID, LinkID: l.LinkID, ExpiresAt: l.At.Add(EnrolmentLife)}
 }
 
-// resetFactors takes all that a person can prove himself with, and ends what came of it. It tells what was there.
+// resetFactors takes all that a person can prove their identity with, and ends what came of it. It tells what was there.
 func resetFactors(ctx context.Context, tx pgx.Tx, personID uuid.UUID, at time.Time) (was factors, evs []events.Event, err error) {
 	for _, f := range []struct {
 		kind, sql string

@@ -14,9 +14,9 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// RenewEnrolment gives one of the staff a new link; older ones work no more. With ResetFactors he loses all that he
-// could prove himself with, the password too, for who knows a password alone could set up the second factor anew; and he
-// is signed out; nor does a link work that would set a password, or move his address.
+// RenewEnrolment gives one of the staff a new link; older ones no longer work. With ResetFactors they lose all that
+// proves who they are, the password too, for who knows a password alone could set up the second factor anew; and they
+// are signed out; nor does a link work that would set a password, or move their address.
 type RenewEnrolment struct {
 	PersonID     uuid.UUID  `json:"person_id"`
 	Link         Link       `json:"link"`

@@ -16,8 +16,8 @@ import (
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// SetStaffStatus suspends one of the staff, or lets him in again. Who is suspended is signed out everywhere, also where
-// he looks at an account as somebody else, and his tokens and applications end: who comes back makes new ones.
+// SetStaffStatus suspends one of the staff, or lets them in again. Who is suspended is signed out everywhere, also where
+// they look at an account as somebody else, and their tokens and applications end: who comes back makes new ones.
 type SetStaffStatus struct {
 	PersonID uuid.UUID  `json:"person_id"`
 	Status   string     `json:"status"` // active, suspended, banned

@@ -1,7 +1,7 @@
 // Package staff decides who works here, and what each may do: roles, and who has them; how somebody comes in, and is shut
 // out. How they prove who they are, and their sessions, are package access's.
 //
-// Two rules hold whatever is ordered. Nobody gives, takes or changes what he has not himself: who may write staff does not
+// Two rules hold whatever is ordered. Nobody gives, takes or changes what they do not have: who may write staff does not
 // become an administrator by it, nor lock one out. And while there is somebody who can give roles, the last such person
 // stays. Both are about many rows at once, so every order waits for one lock.
 package staff
@@ -34,7 +34,7 @@ where p.site = 'admin' and p.status = 'active' and r.permissions && array[$1, $2
 	statusOf = `select status from person where id = $1 and site = 'admin'`
 )
 
-// reach is what somebody may give to others: what he has.
+// reach is what somebody may give to others: what they have.
 type reach struct {
 	everything bool // of later versions, too
 	set        permission.Set

@@ -19,7 +19,7 @@ import (
 	"github.com/ezscale/platform/internal/token"
 )
 
-// enrol takes somebody in with roles, and gives his link's token's hash.
+// enrol takes somebody in with roles, and gives the hash of their link's token.
 func enrol(w *worldtest.World, email string, roles ...string) (person uuid.UUID, link uuid.UUID, hash secret.Hash) {
 	w.Helper()
 	hash = token.New(token.Session).Hash()
@@ -83,7 +83,7 @@ func TestRoles(t *testing.T) {
 	worldtest.CheckField(t, staffcmd.CreateRole{RoleID: uuid.New(), RoleName: "x", Permissions: []string{"*", "*"}}.Validate(), "permissions")
 }
 
-// Who may write staff and is no administrator can give what he has, and touch nobody who has more.
+// Who may write staff and is no administrator can give what they have, and touch nobody who has more.
 func TestNobodyGivesWhatHeHasNot(t *testing.T) {
 	t.Parallel()
 	w := worldtest.New(t)
@@ -94,7 +94,7 @@ func TestNobodyGivesWhatHeHasNot(t *testing.T) {
 	by := &clerk
 	link := func() staffcmd.Link { return staffcmd.Link{LinkID: w.NewID(), At: w.Now()} }
 	for name, err := range map[string]error{
-		"himself an administrator":        run(w, staffcmd.SetRoles{PersonID: clerk, Roles: []string{"admin"}, By: by}),
+		"oneself an administrator":        run(w, staffcmd.SetRoles{PersonID: clerk, Roles: []string{"admin"}, By: by}),
 		"another an administrator":        run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"admin"}, By: by}),
 		"another a role beyond":           run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"reader", "support"}, By: by}),
 		"a new one a role beyond":         run(w, staffcmd.EnrolStaff{PersonID: w.NewID(), Email: "x@example.com", PersonName: "X", Roles: []string{"network"}, Link: link(), By: by}),
@@ -103,9 +103,9 @@ func TestNobodyGivesWhatHeHasNot(t *testing.T) {
 		"an administrator another link":   run(w, staffcmd.RenewEnrolment{PersonID: root, Link: link(), By: by}),
 		"a role of everything":            run(w, staffcmd.CreateRole{RoleID: uuid.New(), RoleName: "all", Permissions: []string{"*"}, By: by}),
 		"a role of more":                  run(w, staffcmd.CreateRole{RoleID: uuid.New(), RoleName: "more", Permissions: []string{"services.read", "audit.read"}, By: by}),
-		"his own role more":               run(w, staffcmd.ChangeRole{RoleID: roleID(w, "personnel"), RoleName: "personnel", Permissions: []string{"staff.write", "audit.read"}, By: by}),
-		"a role beyond him less":          run(w, staffcmd.ChangeRole{RoleID: support, RoleName: "support", Permissions: []string{"services.read"}, By: by}),
-		"a role beyond him taken away":    run(w, staffcmd.DeleteRole{RoleID: support, By: by}),
+		"one's own role more":             run(w, staffcmd.ChangeRole{RoleID: roleID(w, "personnel"), RoleName: "personnel", Permissions: []string{"staff.write", "audit.read"}, By: by}),
+		"a role beyond reach less":        run(w, staffcmd.ChangeRole{RoleID: support, RoleName: "support", Permissions: []string{"services.read"}, By: by}),
+		"a role beyond reach taken away":  run(w, staffcmd.DeleteRole{RoleID: support, By: by}),
 		"a role everything, by its owner": run(w, staffcmd.ChangeRole{RoleID: reader, RoleName: "reader", Permissions: []string{"*"}, By: by}),
 	} {
 		if !fault.Is(err, fault.Forbidden) || code(err) != "beyond_own_permissions" {
@@ -113,12 +113,12 @@ func TestNobodyGivesWhatHeHasNot(t *testing.T) {
 		}
 	}
 	for name, err := range map[string]error{
-		"a role of his":      run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"reader", "personnel"}, By: by}),
-		"less":               run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"reader"}, By: by}),
-		"a new one":          run(w, staffcmd.EnrolStaff{PersonID: w.NewID(), Email: "y@example.com", PersonName: "Y", Roles: []string{"reader"}, Link: link(), By: by}),
-		"a narrower role":    run(w, staffcmd.CreateRole{RoleID: uuid.New(), RoleName: "less", Permissions: []string{"staff.read"}, By: by}),
-		"one of his reach":   run(w, staffcmd.SetStaffStatus{PersonID: other, Status: "suspended", At: w.Now(), By: by}),
-		"an administrator's": run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"admin"}, By: &root}),
+		"a role of one's own": run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"reader", "personnel"}, By: by}),
+		"less":                run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"reader"}, By: by}),
+		"a new one":           run(w, staffcmd.EnrolStaff{PersonID: w.NewID(), Email: "y@example.com", PersonName: "Y", Roles: []string{"reader"}, Link: link(), By: by}),
+		"a narrower role":     run(w, staffcmd.CreateRole{RoleID: uuid.New(), RoleName: "less", Permissions: []string{"staff.read"}, By: by}),
+		"one within reach":    run(w, staffcmd.SetStaffStatus{PersonID: other, Status: "suspended", At: w.Now(), By: by}),
+		"an administrator's":  run(w, staffcmd.SetRoles{PersonID: other, Roles: []string{"admin"}, By: &root}),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

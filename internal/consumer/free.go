@@ -9,7 +9,7 @@ import (
 
 // FreeLeases ends every lease of every consumer. It is for a start that knows itself alone on the database, as a
 // platform with its own servers does: leases of a predecessor that was killed need not be waited out. Were
-// somebody alive after all, the next owner's fence would stop him.
+// somebody alive after all, the next owner's fence would stop them.
 func FreeLeases(ctx context.Context, pool *pgxpool.Pool) error {
 	for _, sql := range []string{
 		`update consumer_offset set expires_at = '-infinity', owner = null where owner is not null`,

@@ -3,7 +3,7 @@
 //
 //   - No Writer: it batches behind the caller's back and goes on to the next batch when one has failed. Produce
 //     sends one request to one explicit partition with acks from all replicas and says what became of it.
-//     An error means unknown: the same batch is sent again by the caller, who numbers what he sends.
+//     An error means unknown: the same batch is sent again by the caller, which numbers what it sends.
 //   - No consumer groups: offsets and leases live in Postgres (internal/consumer), beside the effects.
 //   - Own produce path: kafka-go copies a request twice on its way and hands it through three goroutines. Here the
 //     caller's goroutine writes one list of pieces, large values from where they lie.

@@ -116,7 +116,7 @@ func OfRights(rights string) Set {
 	return Set{}
 }
 
-// OverAccounts is what staff need to do to any account what a member with this permission does to his own.
+// OverAccounts is what staff need to do to any account what a member with this permission does to their own.
 func OverAccounts(of Permission) Permission {
 	switch of {
 	case AccountRead, MembersRead:

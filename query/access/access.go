@@ -1,4 +1,4 @@
-// Package access answers what the door asks: who a session or a token belongs to, what somebody proves himself with, and
+// Package access answers what the door asks: who a session or a token belongs to, what somebody proves who they are by, and
 // which sessions are over. It is the one reader of hashes and sealed seeds, on a pool with a database role of its own
 // (ezscale_door): the read side shows people, and cannot read these.
 //
@@ -18,7 +18,7 @@ import (
 	"github.com/ezscale/platform/query"
 )
 
-// Person is who stands behind a session or a token, and what he may draw on.
+// Person is who stands behind a session or a token, and what they may draw on.
 type Person struct {
 	PersonID     uuid.UUID
 	Name         string
@@ -26,7 +26,7 @@ type Person struct {
 	CustomerID   *uuid.UUID // the account that is looked at; nil: none
 	CustomerName string
 	Rights       string   // of the person in that account; empty: none any more
-	Granted      []string // permissions of his roles
+	Granted      []string // permissions of their roles
 	TOTP         bool     // has an authenticator set up
 	Passkeys     int
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/ezscale/platform/query"
 )
 
-// Credentials are what a person can prove himself with.
+// Credentials are what a person can prove their identity with.
 type Credentials struct {
 	PersonID        uuid.UUID
 	Site            string

@@ -23,7 +23,7 @@ type Link struct {
 	Rights       string
 	Account      string
 	PersonName   string
-	ContactOf    *uuid.UUID // the account of which the person's address is the contact, and he an owner
+	ContactOf    *uuid.UUID // the account of which the person's address is the contact, and the person an owner
 	PersonExists bool       // somebody of the site has verified the address
 }
 

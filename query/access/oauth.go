@@ -56,7 +56,7 @@ type OAuthToken struct {
 	IssuedAt     time.Time
 	ExpiresAt    time.Time
 	UsedAt       *time.Time
-	ProvedAt     time.Time // when the person last proved who he is, before he consented
+	ProvedAt     time.Time // when the person last proved who they are, before they consented
 	Alive        bool      // the grant stands, its person could sign in and is in the account
 }
 

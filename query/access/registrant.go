@@ -9,7 +9,7 @@ import (
 	"github.com/ezscale/platform/query"
 )
 
-// Registrant is who sets a passkey up: as authenticators show him, and which passkeys he has.
+// Registrant is who sets a passkey up: as authenticators show them, and which passkeys they have.
 type Registrant struct {
 	Name          string
 	Email         string

@@ -1,5 +1,5 @@
-// Package audit answers what was ordered, by whom and from where: the whole log to staff, to everybody else what he
-// did himself and what was done to what is his. The latter says of others' orders only whether staff or the platform
+// Package audit answers what was ordered, by whom and from where: the whole log to staff, to everybody else what they
+// did themselves and what was done to what is theirs. The latter says of others' orders only whether staff or the platform
 // gave them, and never what stood in them. Of staff who looked at an account as one of its people it says who: their
 // name is the caller's to find, for whoever asks for a customer may not read who works here.
 package audit
@@ -148,7 +148,7 @@ func (f Filter) where(args []any) (string, []any, error) {
 	return where.String(), args, nil
 }
 
-// Own lists what an actor did, and what was done to a customer (nil: none) and his services, newest first.
+// Own lists what an actor did, and what was done to a customer (nil: none) and their services, newest first.
 func Own(ctx context.Context, db query.Postgres, actor string, customer *uuid.UUID, page query.Page) (query.List[Activity], error) {
 	at, id, err := after(page)
 	if err != nil {

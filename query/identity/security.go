@@ -11,7 +11,7 @@ import (
 	"github.com/ezscale/platform/query"
 )
 
-// Profile is a person as he sees himself, and which proofs he has set up.
+// Profile is a person as they see themselves, and which proofs they have set up.
 type Profile struct {
 	PersonID        uuid.UUID
 	Site            string
@@ -34,7 +34,7 @@ type Passkey struct {
 	BackedUp   bool       `json:"backed_up" doc:"It is synced to other devices"`
 	AAGUID     []byte     `json:"-"`
 	Provider   string     `json:"provider" db:"-" doc:"What keeps it, as it says itself; empty if it does not"`
-	Cloned     bool       `json:"cloned" doc:"It may have been copied, and opens nothing any more"`
+	Cloned     bool       `json:"cloned" doc:"It may have been copied, and no longer works"`
 }
 
 // OwnSession is a session that is open, as its owner sees it.

@@ -13,12 +13,12 @@ type PersonChanged struct {
 	PersonID uuid.UUID `json:"person_id"`
 }
 
-// MembershipChanged gives a person rights in an account, or takes them. When he left, the account's owners are told.
+// MembershipChanged gives a person rights in an account, or takes them. When they left, the account's owners are told.
 type MembershipChanged struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	PersonID   uuid.UUID `json:"person_id"`
 	Rights     string    `json:"rights,omitempty"` // owner, billing, technical, read_only; empty: none any more
-	Left       bool      `json:"left,omitempty"`   // by his own will
+	Left       bool      `json:"left,omitempty"`   // by their own will
 }
 
 // LinkRequested asks for a link to be mailed. To whom, and with which token, is in no event.
@@ -34,7 +34,7 @@ type RegistrationRepeated struct {
 	PersonID  uuid.UUID `json:"person_id"`
 }
 
-// CredentialChanged says that what a person proves himself with changed, or was used up, and how much that worked ended
+// CredentialChanged says that what people prove their identity with changed, or was used up, and how much that worked ended
 // with it. The person is told by mail.
 type CredentialChanged struct {
 	PersonID uuid.UUID `json:"person_id"`
@@ -54,7 +54,7 @@ type SessionOpened struct {
 	NewDevice bool      `json:"new_device"` // the person never signed in with this browser before
 }
 
-// ApplicationAllowed says that a person allowed a program what he had not allowed it before. He is told by mail.
+// ApplicationAllowed says that a person allowed a program what they had not allowed it before. They are told by mail.
 type ApplicationAllowed struct {
 	PersonID uuid.UUID `json:"person_id"`
 	GrantID  uuid.UUID `json:"grant_id"`

@@ -67,7 +67,7 @@ func (d Desk) Register(t route.Table) {
 	route.Serve(t, route.Operation{Method: http.MethodPost, Path: "/clients", ID: "create-client", Tag: tag, Summary: "Register an OAuth client; its secret is shown once", Access: sees.Fresh(), Status: http.StatusCreated}, d.createClient)
 	route.Serve(t, route.Operation{Method: http.MethodPut, Path: at, ID: "change-client", Tag: tag, Summary: "Change an OAuth client's settings, whole", Access: sees.Fresh()}, d.changeClient)
 	route.ServeRaw(t, route.Operation{Method: http.MethodDelete, Path: at, ID: "delete-client", Tag: tag, Summary: "Delete an OAuth client; its tokens end", Access: sees.Fresh(), Status: http.StatusNoContent}, d.deleteClient)
-	route.Serve(t, route.Operation{Method: http.MethodPost, Path: at + "/secret", ID: "rotate-client-secret", Tag: tag, Summary: "Give an OAuth client another secret; the old one works no more", Access: sees.Fresh()}, d.rotateSecret)
+	route.Serve(t, route.Operation{Method: http.MethodPost, Path: at + "/secret", ID: "rotate-client-secret", Tag: tag, Summary: "Give an OAuth client another secret; the old one no longer works", Access: sees.Fresh()}, d.rotateSecret)
 }
 
 func (d Desk) listClients(ctx context.Context, in *struct {

@@ -1,5 +1,5 @@
 // Package admin is what whoever runs the machine does about staff on the command line: let the first one in, and one who
-// has lost what he proved himself with; see who there is, and shut somebody out. It works on Postgres itself: where
+// has lost what they prove their identity with; see who there is, and shut somebody out. It works on Postgres itself: where
 // nobody can sign in, no API helps. Every order is in the audit log, as staff:command-line.
 package admin
 
@@ -51,7 +51,7 @@ A link that is printed works once, for 24 hours: hand it over where nobody else 
 	operator.AddDataFlag(cmd)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misuse(cmd, "%v", err) })
 	cmd.AddCommand(newCreateCommand(), newListCommand(), newEnrolCommand(),
-		newStatusCommand("suspend", "suspended", "Sign somebody out everywhere, and let them in no more"), newStatusCommand("activate", "active", "Let somebody in again who was suspended"))
+		newStatusCommand("suspend", "suspended", "Sign somebody out everywhere, and no longer let them in"), newStatusCommand("activate", "active", "Let somebody in again who was suspended"))
 	return cmd
 }
 
@@ -103,7 +103,7 @@ func newEnrolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enrol EMAIL",
 		Short: "Print another enrolment link, for who has lost the link, the password or the second factor",
-		Long: `Older links of the person work no more. The link sets another password, and ends all sessions when it is used; a second factor stays
+		Long: `The person's older links no longer work. The link sets another password, and ends all sessions when it is used; a second factor stays
 and is asked for next. With --reset-factors the person loses password, passkeys, authenticator and recovery codes at once,
 is signed out, and sets up a second factor anew. Make sure first who is asking: it is how accounts are stolen.`,
 		Example: "  ezscale admin enrol ada@example.com\n  ezscale admin enrol ada@example.com --reset-factors",

@@ -1,5 +1,5 @@
 // Package auditlog is what people do with the audit log on the command line: list it, by way of the API; export its
-// signed heads and verify it whole, on Postgres itself, for who verifies should trust as little as he can. It also
+// signed heads and verify it whole, on Postgres itself, for who verifies should trust as little as possible. It also
 // keeps the key that signs.
 package auditlog
 

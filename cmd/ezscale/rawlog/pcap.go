@@ -47,7 +47,7 @@ had received them. The same file counts once, however often it is replayed, also
 what it has. What a collector has heard as well does not count again.
 
 With --at now the file is played into the present, anew each time: see "ezscale flows tail". Datagrams that the meter
-remembers, the last 4,096 of a sub-agent, are repeats then too and count no more.
+remembers, the last 4,096 of a sub-agent, are then repeats too, and do not count again.
 
 Addresses of source decide whose a datagram is, as for collectors; --exporter takes all for one. Datagrams of others are
 listed and left out.`,

@@ -75,7 +75,7 @@ func replaceLost(ctx context.Context, out io.Writer, d *desk, apply bool) error 
 		return fmt.Errorf("the ring opens by %s: nothing is lost", opened.By)
 	}
 	if errors.Is(err, keyring.ErrKMS) {
-		return fmt.Errorf("who does not answer has not lost the key; where it is gone for good, let EZSCALE_SECRET_KEY and EZSCALE_SECRET_KEY_OLD name it no more: %w", err)
+		return fmt.Errorf("who does not answer has not lost the key; where it is gone for good, take it out of EZSCALE_SECRET_KEY and EZSCALE_SECRET_KEY_OLD: %w", err)
 	}
 	fmt.Fprintf(out, "the ring does not open: %v\n", err)
 	lost, err := d.values(ctx)

@@ -1,5 +1,5 @@
-// Package ending takes from a person what lets anybody act as him without proving who he is: sessions, API tokens, and
-// what he allowed to applications. Several contexts do so, each in its own transaction and for its own reasons; what there
+// Package ending takes from a person what lets anybody act as them without proving who they are: sessions, API tokens,
+// and what they allowed to applications. Several contexts do so, each in its own transaction and for its own reasons; what there
 // is to end is written here once, so that none of them forgets a kind.
 //
 // Of an application it is the grant that ends: every token of it is refused from the next request on.

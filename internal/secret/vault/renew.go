@@ -23,7 +23,7 @@ type Renewal struct {
 
 	Total   int64 // values by older keys when it began
 	Renewed int64
-	Changed int64 // written by somebody else meanwhile, with the primary key unless he was late
+	Changed int64 // written by somebody else meanwhile, with the primary key unless they were late
 	Failed  int64 // do not open: altered, or moved from another row
 }
 

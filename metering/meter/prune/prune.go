@@ -1,4 +1,4 @@
-// Package prune deletes what the meter needs no more: ten-second slots and minutes of loss that lie far enough behind. One
+// Package prune deletes what the meter no longer needs: ten-second slots and minutes of loss that lie far enough behind. One
 // process at a time does it, in bites, so that no lock is held for long.
 package prune
 

@@ -52,7 +52,7 @@ const (
 	other
 )
 
-// What a capture brings of an outage that the window has left behind counts, once, and is lost no more.
+// What a capture brings of an outage that the window has left behind counts, once, and is no longer lost.
 func TestOutageIsFilledLater(t *testing.T) {
 	t.Parallel()
 	h := &heard{SubAgent: subAgent()}

@@ -354,7 +354,7 @@ func TestElasticsearchRestarted(t *testing.T) {
 	}
 }
 
-// A process that another one has taken over from writes no more.
+// A process that another one has taken over from no longer writes.
 func TestFenced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
