@@ -4,7 +4,7 @@ import { brand } from '@/lib/brand'
 import { site } from '@/lib/site'
 import { missing, routes } from '@/routes'
 
-// Where somebody begins: the first page that he may see.
+// Where somebody begins: the first page that they may see.
 const STARTS = {
   account: [['services.read', '/services'], ['account.read', '/account']],
   admin: [['network.read', '/exporters'], ['customers.read', '/customers'], ['services.read', '/services'], ['invoices.read', '/invoices'], ['reports.read', '/reports/top-services'], ['staff.read', '/staff'], ['audit.read', '/audit']],

@@ -52,7 +52,7 @@ export function codeOf(secret, steps = 0) {
 
 export async function logIn(page, email, password = PASSWORD) {
   await page.goto('/login')
-  await page.getByLabel('E-mail address').fill(email)
+  await page.getByLabel('Email address').fill(email)
   await page.getByLabel('Password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Log in', exact: true }).click()
 }
