@@ -73,11 +73,14 @@ func TestStaffSeeInvitationsAndWherePeopleAre(t *testing.T) {
 		t.Fatalf("open are %+v", open)
 	}
 	e.want(403, "not_allowed", "DELETE", "/customers/a@example.com/invitations/"+open[0].ID, "", network)
+	e.want(403, "not_for_tokens", "POST", "/customers/a@example.com/invitations", `{"email":"eve@example.com","rights":"owner"}`, operator)
 	e.want(404, "invitation_not_found", "DELETE", "/customers/b@example.com/invitations/"+open[0].ID, "", support)
 	e.want(204, "", "DELETE", "/customers/a@example.com/invitations/"+open[0].ID, "", support)
 	if got := e.want(200, "", "GET", "/customers/a@example.com/invitations", "", support); got.body != none {
 		t.Errorf("open are %s", got.body)
 	}
+	e.machine.Advance(t.Context(), 11*time.Minute)
+	e.want(403, "proof_required", "POST", "/customers/a@example.com/invitations", `{"email":"eve@example.com","rights":"owner"}`, support)
 	person, customer := e.join("a@example.com", "technical")
 	found := decode[struct {
 		Items []struct {
