@@ -68,16 +68,19 @@ func TestStaffSeeInvitationsAndWherePeopleAre(t *testing.T) {
 	e := company(t)
 	support, network := e.worker("support"), e.worker("network")
 	e.want(201, "", "POST", "/customers/a@example.com/invitations", `{"email":"bob@example.com","rights":"billing"}`, support)
-	open := decode[[]struct{ ID, Email, Rights string }](t, e.want(200, "", "GET", "/customers/a@example.com/invitations", "", network))
+	open := items[struct{ ID, Email, Rights string }](t, e.want(200, "", "GET", "/customers/a@example.com/invitations", "", network))
 	if len(open) != 1 || open[0].Email != "bob@example.com" || open[0].Rights != "billing" {
 		t.Fatalf("open are %+v", open)
 	}
 	e.want(403, "not_allowed", "DELETE", "/customers/a@example.com/invitations/"+open[0].ID, "", network)
+	e.want(403, "not_for_tokens", "POST", "/customers/a@example.com/invitations", `{"email":"eve@example.com","rights":"owner"}`, operator)
 	e.want(404, "invitation_not_found", "DELETE", "/customers/b@example.com/invitations/"+open[0].ID, "", support)
 	e.want(204, "", "DELETE", "/customers/a@example.com/invitations/"+open[0].ID, "", support)
-	if got := e.want(200, "", "GET", "/customers/a@example.com/invitations", "", support); got.body != "[]\n" {
+	if got := e.want(200, "", "GET", "/customers/a@example.com/invitations", "", support); got.body != none {
 		t.Errorf("open are %s", got.body)
 	}
+	e.machine.Advance(t.Context(), 11*time.Minute)
+	e.want(403, "proof_required", "POST", "/customers/a@example.com/invitations", `{"email":"eve@example.com","rights":"owner"}`, support)
 	person, customer := e.join("a@example.com", "technical")
 	found := decode[struct {
 		Items []struct {

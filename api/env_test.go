@@ -193,6 +193,14 @@ func decode[T any](t testing.TB, a answer) T {
 	return v
 }
 
+// none is a list without a row.
+const none = `{"items":[]}` + "\n"
+
+func items[T any](t testing.TB, a answer) []T {
+	t.Helper()
+	return decode[query.List[T]](t, a).Items
+}
+
 // company is two customers with a service each, metered by one exporter.
 func company(t *testing.T, change ...func(*api.Config, *api.Dependencies)) *env {
 	t.Helper()

@@ -85,11 +85,31 @@ func (a *application) authorize(query string, who ...as) answer {
 	return a.raw(r)
 }
 
+// reply looks at the question, as the page does, and answers it.
+func (a *application) reply(person as, query string, allow bool) answer {
+	a.Helper()
+	body, _ := json.Marshal(map[string]any{"query": query})
+	shown := decode[struct {
+		Account *uuid.UUID `json:"customer_id"`
+	}](a.TB, a.call("POST", "/api/v1/consents/look", string(body), person))
+	return a.replyFor(person, query, allow, shown.Account)
+}
+
+// replyFor answers the question of an account.
+func (a *application) replyFor(person as, query string, allow bool, account *uuid.UUID) answer {
+	a.Helper()
+	said := map[string]any{"query": query, "allow": allow}
+	if account != nil {
+		said["customer_id"] = account
+	}
+	body, _ := json.Marshal(said)
+	return a.call("POST", "/api/v1/consents", string(body), person)
+}
+
 // onward answers the consent and gives where the browser goes.
 func (a *application) onward(person as, query string, allow bool) url.Values {
 	a.Helper()
-	body, _ := json.Marshal(map[string]any{"query": query, "allow": allow})
-	got := a.call("POST", "/api/v1/consents", string(body), person)
+	got := a.reply(person, query, allow)
 	if got.status != 200 {
 		a.Fatalf("consent: %d %s", got.status, got.body)
 	}

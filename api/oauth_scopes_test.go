@@ -1,9 +1,10 @@
 package api_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // Whatever people may see of themselves without any permission, an application sees as far as its scopes go.
@@ -69,8 +70,7 @@ func TestLastingAccessWantsAFreshProof(t *testing.T) {
 	t.Parallel()
 	app, person, id := customerApp(t)
 	answer := func(scopes string, allow bool) answer {
-		body, _ := json.Marshal(map[string]any{"query": app.query("scope", scopes), "allow": allow})
-		return app.call("POST", "/api/v1/consents", string(body), person)
+		return app.reply(person, app.query("scope", scopes), allow)
 	}
 	app.exec(`update session set proved_at = proved_at - interval '11 minutes' where person_id = $1`, id)
 	for _, c := range []struct {
@@ -89,5 +89,43 @@ func TestLastingAccessWantsAFreshProof(t *testing.T) {
 	app.withTOTP(&human{id: id})
 	if got := answer("openid offline_access", true); !strings.Contains(got.body, "proof_required") {
 		t.Errorf("by the password alone, where there is a second factor: %d %s", got.status, got.body)
+	}
+}
+
+// Who looks at another account in another tab meanwhile has allowed nothing there.
+func TestConsentIsForTheAccountThatWasShown(t *testing.T) {
+	t.Parallel()
+	app, person, id := customerApp(t)
+	first, second := app.account("a@example.com"), app.accountOf(&human{id: id}, "Second")
+	query := app.query("scope", "openid services.read")
+	refused := func(name string, account *uuid.UUID) {
+		if got := app.replyFor(person, query, true, account); got.status != 409 || !strings.Contains(got.body, `"account_changed"`) {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	refused("no account", nil)
+	refused("another one", &second)
+	app.exec(`update session set customer_id = $2 where person_id = $1`, id, second)
+	refused("the one before", &first)
+	if n := app.scalar(`select (select count(*) from oauth_grant) + (select count(*) from oauth_code)`); n != 0 {
+		t.Errorf("refused answers wrote %d rows", n)
+	}
+	for _, account := range []*uuid.UUID{nil, &first} {
+		if got := app.replyFor(person, query, false, account); got.status != 200 || !strings.Contains(got.body, "access_denied") {
+			t.Errorf("a no: %d %s", got.status, got.body)
+		}
+	}
+	if got := app.reply(person, query, true); got.status != 200 {
+		t.Errorf("looked at again: %d %s", got.status, got.body)
+	}
+	if n := app.scalar(`select count(*) from oauth_grant where customer_id = $1`, second); n != 1 {
+		t.Errorf("%d grants in the account that was shown", n)
+	}
+	staff, worker := app.application(adminHost, "Staff's", anything), app.worker("admin")
+	if got := staff.replyFor(worker, staff.query("scope", "openid services.read"), true, &first); got.status != 409 {
+		t.Errorf("staff look at no account: %d %s", got.status, got.body)
+	}
+	if got := staff.reply(worker, staff.query("scope", "openid services.read"), true); got.status != 200 {
+		t.Errorf("staff: %d %s", got.status, got.body)
 	}
 }

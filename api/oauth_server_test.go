@@ -299,10 +299,6 @@ func TestConsentIsAPersons(t *testing.T) {
 	t.Parallel()
 	app, person, id := customerApp(t)
 	staff := app.application(adminHost, "Staff's", anything)
-	body := func(of *application, more ...string) string {
-		text, _ := json.Marshal(map[string]any{"query": of.query(more...), "allow": true})
-		return string(text)
-	}
 	for name, c := range map[string]struct {
 		who  as
 		of   *application
@@ -317,14 +313,14 @@ func TestConsentIsAPersons(t *testing.T) {
 		"staff on the other site":       {app.worker("admin"), app, "authorization_request_invalid"},
 		"the operator":                  {both(on(adminHost), operator), staff, "not_for_tokens"},
 	} {
-		if got := app.call("POST", "/api/v1/consents", body(c.of), c.who); got.status < 400 || !strings.Contains(got.body, c.want) {
+		if got := c.of.reply(c.who, c.of.query(), true); got.status < 400 || !strings.Contains(got.body, c.want) {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
 	}
 	app.exec(`update session set proved_at = proved_at - interval '20 minutes' where person_id = $1`, id)
 	for more, want := range map[string]string{"prompt login": "proof_required", "max_age 600": "proof_required", "max_age 3600": "redirect_to", "prompt consent": "redirect_to", "max_age x": "authorization_request_invalid", "max_age -1": "authorization_request_invalid"} {
 		name, value, _ := strings.Cut(more, " ")
-		if got := app.call("POST", "/api/v1/consents", body(app, name, value, "scope", "openid services.read"), person); !strings.Contains(got.body, want) {
+		if got := app.reply(person, app.query(name, value, "scope", "openid services.read"), true); !strings.Contains(got.body, want) {
 			t.Errorf("%s: %d %s", more, got.status, got.body)
 		}
 	}

@@ -89,10 +89,11 @@ func TestConsentSaysWhatIsAsked(t *testing.T) {
 	got := decode[struct {
 		Client  struct{ ID, Name string }
 		Account string
+		Of      *uuid.UUID `json:"customer_id"`
 		Scopes  []struct{ Scope, Says string }
 		Host    string `json:"redirect_host"`
 	}](t, app.call("POST", "/api/v1/consents/look", string(body), person))
-	if got.Client.ID != app.ID || got.Client.Name != "App" || got.Account != "A" || len(got.Scopes) != 3 || got.Scopes[2].Says == "" || got.Host != "app.example.com" {
+	if got.Client.ID != app.ID || got.Client.Name != "App" || got.Account != "A" || got.Of == nil || *got.Of != app.account("a@example.com") || len(got.Scopes) != 3 || got.Scopes[2].Says == "" || got.Host != "app.example.com" {
 		t.Errorf("question %+v", got)
 	}
 	if n := app.scalar(`select (select count(*) from oauth_grant) + (select count(*) from oauth_code)`); n != 0 {

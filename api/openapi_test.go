@@ -1,11 +1,14 @@
 package api
 
 import (
+	"encoding/json"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +40,9 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, bare := range bareArrays(t, answer.Body.Bytes()) {
+		t.Errorf("%s answers a bare array, which can never have a cursor beside it: use query.List", bare)
+	}
 	committed, err := os.ReadFile("openapi.json")
 	if err != nil {
 		t.Fatal(err)
@@ -44,4 +50,40 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 	if diff := cmp.Diff(string(committed), served); diff != "" {
 		t.Errorf("api/openapi.json is not what is served; go test ./api -run OpenAPI -update (-committed +served):\n%s", diff)
 	}
+}
+
+// bareArrays are the operations whose answer is an array.
+func bareArrays(t *testing.T, document []byte) (found []string) {
+	t.Helper()
+	type schema struct {
+		Ref  string `json:"$ref"`
+		Type any    `json:"type"` // a name, or several
+	}
+	var d struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]struct {
+				Content map[string]struct{ Schema schema }
+			}
+		}
+		Components struct{ Schemas map[string]schema }
+	}
+	if err := json.Unmarshal(document, &d); err != nil {
+		t.Fatal(err)
+	}
+	for path, operations := range d.Paths {
+		for method, operation := range operations {
+			for status, response := range operation.Responses {
+				for _, content := range response.Content {
+					s := content.Schema
+					if s.Ref != "" {
+						s = d.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
+					}
+					if strings.Contains(fmt.Sprint(s.Type), "array") {
+						found = append(found, method+" "+path+" "+status)
+					}
+				}
+			}
+		}
+	}
+	return found
 }

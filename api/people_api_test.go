@@ -301,7 +301,7 @@ func TestInvitationsAreAccepted(t *testing.T) {
 	e.want(200, "", "POST", "/invitations/accept", `{"token":"`+tok+`","name":"Carol","password":"`+passphrase+` 4"}`, on(accountHost))
 	carol := e.signedIn("carol@example.com", passphrase+" 4")
 	e.want(403, "not_allowed", "GET", "/account/members", "", carol)
-	members := decode[[]struct {
+	members := items[struct {
 		PersonID uuid.UUID `json:"person_id"`
 		Email    string
 		Rights   string
@@ -319,7 +319,7 @@ func TestInvitationsAreAccepted(t *testing.T) {
 	e.want(404, "member_not_found", "DELETE", "/account/members/"+other, "", owner)
 
 	tok = invite("dan@example.com")
-	open := decode[[]struct{ ID uuid.UUID }](t, e.want(200, "", "GET", "/account/invitations", "", owner))
+	open := items[struct{ ID uuid.UUID }](t, e.want(200, "", "GET", "/account/invitations", "", owner))
 	if len(open) != 1 {
 		t.Fatalf("invitations %v", open)
 	}
@@ -426,7 +426,7 @@ func TestTheWallHoldsForAccounts(t *testing.T) {
 	}
 	customer = e.account("bob@example.com")
 	for path, mark := range paths {
-		if a := e.call("GET", "/api/v1"+path, "", ada); a.status == http.StatusOK && a.body != "[]\n" && a.body != "[]" || strings.Contains(a.body, mark) {
+		if a := e.call("GET", "/api/v1"+path, "", ada); a.status == http.StatusOK && a.body != none || strings.Contains(a.body, mark) {
 			t.Errorf("%s shows what the wall should hide: %d %s", path, a.status, a.body)
 		}
 	}

@@ -162,7 +162,7 @@ func TestChoosingAnAccount(t *testing.T) {
 	e.exec(`update customer set status = 'banned' where id = $1`, banned)
 	other := e.human(guard.SiteAccount)
 	b.want(b.password(h), 200, `"account":"Account"`)
-	list := decode[[]struct{ Name, Rights string }](t, b.want(b.send("GET", "/me/accounts", ""), 200, ""))
+	list := items[struct{ Name, Rights string }](t, b.want(b.send("GET", "/me/accounts", ""), 200, ""))
 	if fmt.Sprint(list) != "[{Account owner} {Second owner}]" {
 		t.Errorf("accounts %v", list)
 	}
@@ -183,5 +183,5 @@ func TestChoosingAnAccount(t *testing.T) {
 	s, staff := e.browser(guard.SiteAdmin), e.withPasskey(e.human(guard.SiteAdmin))
 	s.want(s.passkey(staff, "/login/passkey"), 200, "session")
 	s.want(s.post("/session/account", "customer_id", second), 404, "account_not_found")
-	s.want(s.send("GET", "/me/accounts", ""), 200, "[]")
+	s.want(s.send("GET", "/me/accounts", ""), 200, `{"items":[]}`)
 }

@@ -145,8 +145,9 @@ func (e *edge) getUsage(ctx context.Context, in *usageInput) (bandwidth.Series, 
 	return bandwidth.UsageSeries(ctx, bandwidth.Sources{Postgres: e.Postgres, ClickHouse: e.ClickHouse}, request, e.Clock.Now())
 }
 
-func (e *edge) getTotals(ctx context.Context, in *totalsInput) ([]bandwidth.UsageTotal, error) {
-	return bandwidth.UsageTotals(ctx, e.Postgres, guard.ScopeOf(ctx), in.Service, orNil(in.From), orNil(in.To))
+func (e *edge) getTotals(ctx context.Context, in *totalsInput) (query.List[bandwidth.UsageTotal], error) {
+	totals, err := bandwidth.UsageTotals(ctx, e.Postgres, guard.ScopeOf(ctx), in.Service, orNil(in.From), orNil(in.To))
+	return query.List[bandwidth.UsageTotal]{Items: totals}, err
 }
 
 func orNil(t time.Time) *time.Time {

@@ -180,7 +180,7 @@ func TestSessionsOfOneself(t *testing.T) {
 	for _, s := range []*someone{e.tenant("a@example.com", "owner"), e.colleague("admin")} {
 		other, third := s.also(guard.FactorPasskey), s.also(guard.FactorPassword)
 		stranger := e.tenant("b@example.com", "owner")
-		all := decode[[]listed](t, other.do("200", "GET", "/me/sessions", ""))
+		all := items[listed](t, other.do("200", "GET", "/me/sessions", ""))
 		if len(all) != 3 {
 			t.Fatalf("sessions %+v", all)
 		}
@@ -188,7 +188,7 @@ func TestSessionsOfOneself(t *testing.T) {
 		if len(current) != 1 || !slices.Equal(current[0].Factors, []string{"passkey"}) {
 			t.Errorf("current %+v", current)
 		}
-		theirs := decode[[]listed](t, stranger.do("200", "GET", "/me/sessions", ""))
+		theirs := items[listed](t, stranger.do("200", "GET", "/me/sessions", ""))
 		s.do("404 session_not_found", "DELETE", "/me/sessions/"+theirs[0].ID, "")
 		s.do("404 session_not_found", "DELETE", "/me/sessions/"+s.id.String(), "")
 		stranger.do("200", "GET", "/me", "")
@@ -200,7 +200,7 @@ func TestSessionsOfOneself(t *testing.T) {
 		s.do("200", "GET", "/me", "")
 		e.stale()
 		e.stale()
-		if n := len(decode[[]listed](t, s.do("200", "GET", "/me/sessions", ""))); n != 1 {
+		if n := len(items[listed](t, s.do("200", "GET", "/me/sessions", ""))); n != 1 {
 			t.Errorf("%d sessions are left", n)
 		}
 		e.machine.ahead.Store(0)

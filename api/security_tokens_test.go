@@ -87,7 +87,7 @@ func TestTokensEnd(t *testing.T) {
 	e := company(t)
 	s, stranger := e.tenant("a@example.com", "owner"), e.tenant("b@example.com", "owner")
 	made, short := s.makeToken(`"services.read"`, 2), s.makeToken(`"services.read"`, 1)
-	listed := decode[[]apiToken](t, s.do("200", "GET", "/me/tokens", ""))
+	listed := items[apiToken](t, s.do("200", "GET", "/me/tokens", ""))
 	if len(listed) != 2 || listed[0].Token != "" || strings.Contains(s.do("200", "GET", "/me/tokens", "").body, made.Token) {
 		t.Errorf("listed %+v", listed)
 	}
@@ -111,7 +111,7 @@ func TestTokensEnd(t *testing.T) {
 	if got := e.call("GET", "/api/v1/services", "", short.as(accountHost)); got.status != 401 {
 		t.Errorf("after its last day: %d", got.status)
 	}
-	if n := len(decode[[]apiToken](t, s.also(guard.FactorPassword).do("200", "GET", "/me/tokens", ""))); n != 1 {
+	if n := len(items[apiToken](t, s.also(guard.FactorPassword).do("200", "GET", "/me/tokens", ""))); n != 1 {
 		t.Errorf("%d tokens are listed", n)
 	}
 }
@@ -123,7 +123,7 @@ func TestScopesAreBounded(t *testing.T) {
 	support.addPasskey(&passkeytest.Authenticator{})
 	granted := func(s *someone) []string {
 		var names []string
-		for _, m := range decode[[]struct{ Permission, Says string }](t, s.do("200", "GET", "/permissions", "")) {
+		for _, m := range items[struct{ Permission, Says string }](t, s.do("200", "GET", "/permissions", "")) {
 			if m.Says == "" {
 				t.Errorf("%s says nothing", m.Permission)
 			}
@@ -155,7 +155,7 @@ func TestScopesAreBounded(t *testing.T) {
 		}
 	}
 	made := support.makeToken(`"customers.read"`, 1)
-	if n := len(decode[[]apiToken](t, support.do("200", "GET", "/me/tokens", ""))); n != 2 {
+	if n := len(items[apiToken](t, support.do("200", "GET", "/me/tokens", ""))); n != 2 {
 		t.Errorf("staff see %d tokens, want their own", n)
 	}
 	restricted.do("404 token_not_found", "DELETE", "/me/tokens/"+made.ID.String(), "")
@@ -177,7 +177,7 @@ func TestFiftyTokensAtMost(t *testing.T) {
 		t.Errorf("statuses %v", got)
 	}
 	s.do("409 too_many_tokens", "POST", "/me/tokens", body)
-	first := decode[[]apiToken](t, s.do("200", "GET", "/me/tokens", ""))[0]
+	first := items[apiToken](t, s.do("200", "GET", "/me/tokens", ""))[0]
 	s.do("204", "DELETE", "/me/tokens/"+first.ID.String(), "")
 	s.do("201", "POST", "/me/tokens", body)
 }

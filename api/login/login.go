@@ -121,7 +121,7 @@ func (d Desk) enter(ctx context.Context, person access.Credentials, remember boo
 
 // refused is the one thing that is told to somebody who is not let in.
 func refused(ctx context.Context) error {
-	return problem.New(ctx, http.StatusUnauthorized, "sign_in_refused", "that does not fit: check the mail address and what you sign in with")
+	return problem.New(ctx, http.StatusUnauthorized, "sign_in_refused", "that does not fit: check the email address and what you sign in with")
 }
 
 // over is of something that was begun and is not there any more.

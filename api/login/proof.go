@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/api/proofs"
 	"github.com/ezscale/platform/api/session"
 	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/access"
 )
 
@@ -98,6 +99,7 @@ func (d Desk) chooseAccount(ctx context.Context, in *struct {
 	return d.Sessions.Choose(ctx, in.Body.CustomerID)
 }
 
-func (d Desk) listAccounts(ctx context.Context, _ *struct{}) ([]access.OwnAccount, error) {
-	return access.ListAccounts(ctx, d.Door, guard.PrincipalOf(ctx).Person)
+func (d Desk) listAccounts(ctx context.Context, _ *struct{}) (query.List[access.OwnAccount], error) {
+	all, err := access.ListAccounts(ctx, d.Door, guard.PrincipalOf(ctx).Person)
+	return query.List[access.OwnAccount]{Items: all}, err
 }

@@ -24,7 +24,8 @@ import (
 // Question is what a person is asked.
 type Question struct {
 	Client       QuestionClient `json:"client"`
-	Account      string         `json:"account,omitempty" doc:"The account that it is about, on the account site"`
+	CustomerID   *uuid.UUID     `json:"customer_id,omitempty" format:"uuid" doc:"The account that it is about, on the account site"`
+	Account      string         `json:"account,omitempty" doc:"Its name"`
 	Scopes       []cmd.Scope    `json:"scopes" nullable:"false"`
 	RedirectHost string         `json:"redirect_host" doc:"Where the answer goes"`
 }
@@ -43,7 +44,8 @@ type QueryBody struct {
 // AnswerBody is a person's answer.
 type AnswerBody struct {
 	QueryBody
-	Allow bool `json:"allow"`
+	Allow      bool       `json:"allow"`
+	CustomerID *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"The question's: who allows allows it for the account that was shown"`
 }
 
 // Onward is where the browser goes with the answer.
@@ -80,7 +82,22 @@ func (s *Server) look(ctx context.Context, in *struct{ Body QueryBody }) (Questi
 	if err != nil {
 		return Question{}, err
 	}
-	return Question{Client: QuestionClient{ID: a.client.ID, Name: a.client.Name}, Account: who.Account, Scopes: cmd.Described(string(who.Site), a.GetRequestedScopes()), RedirectHost: a.GetRedirectURI().Host}, nil
+	return Question{Client: QuestionClient{ID: a.client.ID, Name: a.client.Name}, CustomerID: accountOf(who), Account: who.Account, Scopes: cmd.Described(string(who.Site), a.GetRequestedScopes()), RedirectHost: a.GetRedirectURI().Host}, nil
+}
+
+// accountOf is the account that somebody looks at; nil for staff.
+func accountOf(who *guard.Principal) *uuid.UUID {
+	if who.Customer == uuid.Nil {
+		return nil
+	}
+	return &who.Customer
+}
+
+// shows tells whether the answer is about the account that is looked at: in another tab it may have become another one since
+// the question was shown.
+func (b AnswerBody) shows(who *guard.Principal) bool {
+	account := accountOf(who)
+	return account == b.CustomerID || account != nil && b.CustomerID != nil && *account == *b.CustomerID
 }
 
 // decide takes the answer. The person is asked each time, also for what they have allowed before.
@@ -92,14 +109,14 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body AnswerBody }) (Onw
 	if !in.Body.Allow {
 		return Onward{RedirectTo: s.refusal(ctx, a.GetRedirectURI(), a.GetState(), fosite.ErrAccessDenied)}, nil
 	}
+	if !in.Body.shows(who) {
+		return Onward{}, problem.New(ctx, http.StatusConflict, "account_changed", "you look at another account now: look at the question again")
+	}
 	now := s.MachineNow()
 	if a.wantsProof(who, now) {
 		return Onward{}, problem.New(ctx, http.StatusForbidden, "proof_required", "prove again who you are, then repeat this")
 	}
-	grant := cmd.GrantConsent{GrantID: uuid.New(), ClientID: a.client.ID, PersonID: who.Person, SessionID: who.Session, Scopes: a.GetRequestedScopes(), ProvedAt: who.ProvedAt, At: now}
-	if who.Customer != uuid.Nil {
-		grant.CustomerID = &who.Customer
-	}
+	grant := cmd.GrantConsent{GrantID: uuid.New(), ClientID: a.client.ID, PersonID: who.Person, CustomerID: accountOf(who), SessionID: who.Session, Scopes: a.GetRequestedScopes(), ProvedAt: who.ProvedAt, At: now}
 	if _, err := command.Run(ctx, s.Commands, s.meta(ctx), grant); err != nil {
 		return Onward{}, err
 	}

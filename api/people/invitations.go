@@ -13,6 +13,7 @@ import (
 	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/secret"
+	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/identity"
 )
 
@@ -71,8 +72,13 @@ type InvitationBody struct {
 	Rights string `json:"rights" enum:"owner,billing,technical,read_only"`
 }
 
-func (d Desk) invitations(ctx context.Context, _ *struct{}) ([]identity.Invitation, error) {
-	return identity.ListInvitations(ctx, d.Postgres, guard.ScopeOf(ctx), guard.PrincipalOf(ctx).Customer, d.MachineNow())
+func (d Desk) invitations(ctx context.Context, _ *struct{}) (query.List[identity.Invitation], error) {
+	return d.invitationsInto(ctx, guard.PrincipalOf(ctx).Customer)
+}
+
+func (d Desk) invitationsInto(ctx context.Context, customer uuid.UUID) (query.List[identity.Invitation], error) {
+	open, err := identity.ListInvitations(ctx, d.Postgres, guard.ScopeOf(ctx), customer, d.MachineNow())
+	return query.List[identity.Invitation]{Items: open}, err
 }
 
 func (d Desk) invite(ctx context.Context, in *struct{ Body InvitationBody }) (Made, error) {
@@ -118,8 +124,13 @@ type RightsBody struct {
 	Rights string `json:"rights" enum:"owner,billing,technical,read_only"`
 }
 
-func (d Desk) members(ctx context.Context, _ *struct{}) ([]identity.Member, error) {
-	return identity.ListMembers(ctx, d.Postgres, guard.ScopeOf(ctx), guard.PrincipalOf(ctx).Customer)
+func (d Desk) members(ctx context.Context, _ *struct{}) (query.List[identity.Member], error) {
+	return d.membersOf(ctx, guard.PrincipalOf(ctx).Customer)
+}
+
+func (d Desk) membersOf(ctx context.Context, customer uuid.UUID) (query.List[identity.Member], error) {
+	all, err := identity.ListMembers(ctx, d.Postgres, guard.ScopeOf(ctx), customer)
+	return query.List[identity.Member]{Items: all}, err
 }
 
 // member finds one of the account's people: nobody is made a member without their own doing.
@@ -128,7 +139,7 @@ func (d Desk) member(ctx context.Context, person uuid.UUID) (identity.Member, er
 	if err != nil {
 		return identity.Member{}, err
 	}
-	for _, m := range all {
+	for _, m := range all.Items {
 		if m.PersonID == person {
 			return m, nil
 		}

@@ -90,7 +90,7 @@ func (d Desk) registerStaff(t route.Table) {
 	route.Serve(t, op("GET", "/customers/{id}/members", "list-customer-members", "People of a customer", read, 0), d.customerMembers)
 	route.Serve(t, op("GET", "/customers/{id}/invitations", "list-customer-invitations", "Invitations into a customer's account that are open", read, 0), d.customerInvitations)
 	route.ServeRaw(t, op("DELETE", "/customers/{id}/invitations/{invitation_id}", "revoke-customer-invitation", "Take an invitation into a customer's account back", write, http.StatusNoContent), d.revokeFor)
-	route.Serve(t, op("POST", "/customers/{id}/invitations", "invite-customer-member", "Invite somebody into a customer's account", write, http.StatusCreated), d.inviteFor)
+	route.Serve(t, op("POST", "/customers/{id}/invitations", "invite-customer-member", "Invite somebody into a customer's account", write.Fresh(), http.StatusCreated), d.inviteFor)
 	route.Serve(t, op("GET", "/people", "list-people", "People of the account site by mail address", read, 0), d.people)
 	route.Serve(t, op("PUT", "/people/{id}/status", "change-person-status", "Suspend or ban a person, who is signed out, or activate them again", write, 0), d.changePersonStatus)
 }

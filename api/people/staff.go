@@ -131,12 +131,12 @@ func (d Desk) writeNote(ctx context.Context, in *struct {
 	return Made{ID: done.NoteID}, err
 }
 
-func (d Desk) customerMembers(ctx context.Context, in *CustomerInput) ([]identity.Member, error) {
+func (d Desk) customerMembers(ctx context.Context, in *CustomerInput) (query.List[identity.Member], error) {
 	id, err := d.id(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return query.List[identity.Member]{}, err
 	}
-	return identity.ListMembers(ctx, d.Postgres, guard.ScopeOf(ctx), id)
+	return d.membersOf(ctx, id)
 }
 
 func (d Desk) inviteFor(ctx context.Context, in *struct {
@@ -150,12 +150,12 @@ func (d Desk) inviteFor(ctx context.Context, in *struct {
 	return d.inviteInto(ctx, id, in.Body)
 }
 
-func (d Desk) customerInvitations(ctx context.Context, in *CustomerInput) ([]identity.Invitation, error) {
+func (d Desk) customerInvitations(ctx context.Context, in *CustomerInput) (query.List[identity.Invitation], error) {
 	id, err := d.id(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return query.List[identity.Invitation]{}, err
 	}
-	return identity.ListInvitations(ctx, d.Postgres, guard.ScopeOf(ctx), id, d.MachineNow())
+	return d.invitationsInto(ctx, id)
 }
 
 func (d Desk) revokeFor(ctx context.Context, in *struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/ezscale/platform/api/route"
 	"github.com/ezscale/platform/command"
 	accesscmd "github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/identity"
 )
 
@@ -19,13 +20,13 @@ func (d Desk) sessionOperations(t route.Table) {
 	route.ServeRaw(t, operation(http.MethodDelete, "/me/sessions", "end-other-sessions", "Sign out everywhere but here", inPerson()), d.endOtherSessions)
 }
 
-func (d Desk) sessions(ctx context.Context, _ *struct{}) ([]identity.OwnSession, error) {
+func (d Desk) sessions(ctx context.Context, _ *struct{}) (query.List[identity.OwnSession], error) {
 	p := guard.PrincipalOf(ctx)
 	all, err := identity.ListSessions(ctx, d.Postgres, p.Person, d.MachineNow())
 	for i := range all {
 		all[i].Current = all[i].ID == p.Session
 	}
-	return all, err
+	return query.List[identity.OwnSession]{Items: all}, err
 }
 
 func (d Desk) endSession(ctx context.Context, in *struct {

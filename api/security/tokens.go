@@ -14,6 +14,7 @@ import (
 	accesscmd "github.com/ezscale/platform/command/access"
 	"github.com/ezscale/platform/internal/permission"
 	"github.com/ezscale/platform/internal/token"
+	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/identity"
 )
 
@@ -40,8 +41,9 @@ func (d Desk) tokenOperations(t route.Table) {
 	route.Serve(t, operation(http.MethodGet, "/permissions", "list-grantable", "What one can give to a token", inPerson()), d.permissions)
 }
 
-func (d Desk) tokens(ctx context.Context, _ *struct{}) ([]identity.OwnToken, error) {
-	return identity.ListTokens(ctx, d.Postgres, guard.PrincipalOf(ctx).Person)
+func (d Desk) tokens(ctx context.Context, _ *struct{}) (query.List[identity.OwnToken], error) {
+	all, err := identity.ListTokens(ctx, d.Postgres, guard.PrincipalOf(ctx).Person)
+	return query.List[identity.OwnToken]{Items: all}, err
 }
 
 // grantable is what the person may do now, at this session, and a token of the site can do.
@@ -49,8 +51,8 @@ func grantable(p *guard.Principal) []permission.Meaning {
 	return slices.DeleteFunc(permission.OfTokens(p.IsStaff()), func(m permission.Meaning) bool { return !p.Permissions.Has(m.Permission) })
 }
 
-func (d Desk) permissions(ctx context.Context, _ *struct{}) ([]permission.Meaning, error) {
-	return grantable(guard.PrincipalOf(ctx)), nil
+func (d Desk) permissions(ctx context.Context, _ *struct{}) (query.List[permission.Meaning], error) {
+	return query.List[permission.Meaning]{Items: grantable(guard.PrincipalOf(ctx))}, nil
 }
 
 func (d Desk) createToken(ctx context.Context, in *struct{ Body APITokenBody }) (NewAPIToken, error) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ezscale/platform/cmd/ezscale/runfile"
 	"github.com/ezscale/platform/cmd/ezscale/servers"
+	"github.com/ezscale/platform/internal/client"
 	"github.com/ezscale/platform/internal/devmail"
 	"github.com/ezscale/platform/metering/simulate"
 )
@@ -119,9 +120,9 @@ func (in *installation) apply(t *testing.T, scenario string) {
 
 func (in *installation) usage(t *testing.T) ([]usageLine, error) {
 	t.Helper()
-	var lines []usageLine
+	var lines client.List[usageLine]
 	err := in.api.get("/api/v1/usage?all=true", &lines)
-	return lines, err
+	return lines.Items, err
 }
 
 // play runs the simulated switch to its end and gives its truth.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,7 +16,8 @@ import (
 )
 
 // EndSessions signs a person out of all sessions, or of all but the one in use; one of the staff also where they look at
-// an account as somebody else.
+// an account as somebody else. A change of address that waits for its link ends too: whoever is signed out may have asked
+// for it.
 type EndSessions struct {
 	PersonID uuid.UUID  `json:"person_id"`
 	But      *uuid.UUID `json:"but,omitempty"`
@@ -38,8 +40,16 @@ func (c EndSessions) Validate() error {
 	return fields.Err()
 }
 
+// A link to the address that the person has verifies it, and moves nothing.
+const revokeMoves = `
+update link l set revoked_at = $2 from person p
+where p.id = $1 and l.person_id = p.id and l.purpose = 'verify_email' and l.email <> p.email and l.used_at is null and l.revoked_at is null`
+
 // Handle ends the sessions.
 func (c EndSessions) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {
+	if _, err := tx.Exec(ctx, revokeMoves, c.PersonID, c.At); err != nil {
+		return Ended{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
+	}
 	n, err := ending.Sessions(ctx, tx, c.PersonID, c.At, c.But)
 	if err != nil {
 		return Ended{}, nil, err

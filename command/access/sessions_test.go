@@ -115,6 +115,43 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// Who is signed out by the person at another session does not move the address after that.
+func TestSigningOutElsewhereEndsAChangeOfAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	thief, own := w.order(token.New(token.Session)), w.order(token.New(token.Session))
+	worldtest.Must(w.World, thief)
+	worldtest.Must(w.World, own)
+	other := worldtest.Must(w.World, identity.RegisterPerson{PersonID: w.NewID(), Site: "account", Email: "o@example.com", PersonName: "O", Verified: true}).PersonID
+	theirs := w.order(token.New(token.Session))
+	theirs.PersonID = other
+	worldtest.Must(w.World, theirs)
+	ask := func(o access.OpenSession, email string) uuid.UUID {
+		link := w.NewID()
+		worldtest.Must(w.World, identity.RequestAddress{LinkID: link, PersonID: o.PersonID, SessionID: o.SessionID, Email: email, At: w.at})
+		return link
+	}
+	moved, kept := ask(thief, "thief@example.com"), ask(theirs, "new@example.com")
+	works := func(link uuid.UUID) bool {
+		return worldtest.One[bool](w.World, `select revoked_at is null from link where id = $1`, link)
+	}
+	if !works(moved) || !works(kept) {
+		t.Fatal("the links do not work to begin with")
+	}
+	worldtest.Must(w.World, identity.RequestReset{LinkID: w.NewID(), Site: "account", Email: "p@example.com", At: w.at})
+	worldtest.Must(w.World, access.EndSessions{PersonID: w.person, But: &own.SessionID, At: w.at})
+	if works(moved) || !works(kept) {
+		t.Errorf("the thief's link works: %v, somebody else's: %v", works(moved), works(kept))
+	}
+	if n := worldtest.One[int](w.World, `select count(*) from link where person_id = $1 and revoked_at is null`, w.person); n != 1 {
+		t.Errorf("%d links are left: the one to another password goes to the person's own address, and stays", n)
+	}
+	worldtest.Refused(w.World, identity.RequestAddress{LinkID: w.NewID(), PersonID: w.person, SessionID: thief.SessionID, Email: "thief@example.com", At: w.at}, fault.Forbidden, "session_over")
+	if !works(ask(own, "mine@example.com")) {
+		t.Error("the session that goes on asks for nothing any more")
+	}
+}
+
 // Somebody who signs in for ever has fifty sessions, also when all of it happens at once.
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()

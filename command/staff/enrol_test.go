@@ -96,6 +96,9 @@ func TestLinksThatDoNotWork(t *testing.T) {
 	worldtest.Refused(w, use(w, person, link, hash), fault.NotFound, "link_not_valid")
 	worldtest.Refused(w, staffcmd.RenewEnrolment{PersonID: person, Link: staffcmd.Link{LinkID: w.NewID(), At: w.Now()}}, fault.Conflict, "person_not_active")
 	worldtest.Must(w, staffcmd.SetStaffStatus{PersonID: person, Status: "active", At: w.Now()})
+	worldtest.Refused(w, use(w, person, link, hash), fault.NotFound, "link_not_valid") // nor does it come back with him
+	hash = token.New(token.Session).Hash()
+	link = worldtest.Must(w, staffcmd.RenewEnrolment{PersonID: person, Link: staffcmd.Link{LinkID: w.NewID(), TokenHash: &hash, At: w.Now()}}).LinkID
 	w.Exec(`update person set email = 'other@example.com' where id = $1`, person)
 	worldtest.Refused(w, use(w, person, link, hash), fault.NotFound, "link_not_valid")
 	w.Exec(`update person set email = 'ada@example.com' where id = $1`, person)

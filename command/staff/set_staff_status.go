@@ -17,7 +17,8 @@ import (
 )
 
 // SetStaffStatus suspends one of the staff, or lets them in again. Who is suspended is signed out everywhere, also where
-// they look at an account as somebody else, and their tokens and applications end: who comes back makes new ones.
+// they look at an account as somebody else, and their tokens, applications and links end: who comes back makes new ones,
+// and one who had not enrolled yet is sent another link.
 type SetStaffStatus struct {
 	PersonID uuid.UUID  `json:"person_id"`
 	Status   string     `json:"status"` // active, suspended, banned
@@ -60,6 +61,9 @@ func (c SetStaffStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (
 		}
 		if c.Status == check.StatusActive {
 			return nil
+		}
+		if _, err := tx.Exec(ctx, revokeEveryLink, c.PersonID, c.At); err != nil {
+			return fmt.Errorf("revoke the links of %s: %w", c.PersonID, err)
 		}
 		_, err = ending.All(ctx, tx, c.PersonID, c.At, nil)
 		return err

@@ -178,15 +178,18 @@ func pause(attempt int) time.Duration {
 	return span/2 + time.Duration(part.Int64())
 }
 
+// List is a page of a list.
+type List[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next_cursor"`
+}
+
 // All reads every page of a list.
 func All[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 	var items []T
 	query := url.Values{"limit": {"500"}}
 	for {
-		var page struct {
-			Items []T    `json:"items"`
-			Next  string `json:"next_cursor"`
-		}
+		var page List[T]
 		if err := c.Get(ctx, path, query, &page); err != nil {
 			return nil, err
 		}

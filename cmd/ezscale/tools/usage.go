@@ -78,18 +78,20 @@ func usageOf(cmd *cobra.Command, flags clientFlags, names []string, query url.Va
 	if err != nil {
 		return nil, err
 	}
-	totals := []client.UsageTotal{}
+	var some client.List[client.UsageTotal]
 	if len(names) == 0 {
-		return totals, ByFlags(platform.Get(cmd.Context(), "/usage", query, &totals))
+		err := platform.Get(cmd.Context(), "/usage", query, &some)
+		return some.Items, ByFlags(err)
 	}
+	totals := []client.UsageTotal{}
 	for len(names) > 0 {
 		n := min(len(names), namesPerRequest)
 		query["service"], names = names[:n], names[n:]
-		var some []client.UsageTotal
+		some = client.List[client.UsageTotal]{}
 		if err := platform.Get(cmd.Context(), "/usage", query, &some); err != nil {
 			return nil, ByFlags(err)
 		}
-		totals = append(totals, some...)
+		totals = append(totals, some.Items...)
 	}
 	return totals, nil
 }

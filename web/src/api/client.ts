@@ -96,10 +96,7 @@ export const part = encodeURIComponent
 /** What a client is mostly asked for, in few words. */
 export function verbs(client: Client) {
   return {
-    all: async <T>(path: string, signal?: Signal) => {
-      const answer = await client.request<{ items: T[] } | T[]>(path, { signal })
-      return Array.isArray(answer) ? answer : answer.items
-    },
+    all: async <T>(path: string, signal?: Signal) => (await client.request<{ items: T[] }>(path, { signal })).items,
     post: <T = void>(path: string, body: unknown = {}) => client.request<T>(path, { method: 'POST', body }),
     put: <T = void>(path: string, body: unknown) => client.request<T>(path, { method: 'PUT', body }),
     remove: (path: string) => client.request<void>(path, { method: 'DELETE' }),
