@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,13 +40,14 @@ func (e *edge) liveOperation(t route.Table) {
 		if err != nil {
 			return nil, e.guard.Problem(ctx, "path.", err)
 		}
-		v, err := e.live.Join(ctx, service.ID)
+		who := guard.PrincipalOf(ctx)
+		v, err := e.live.Join(ctx, service.ID, cmp.Or(who.Person, who.Client))
 		if err != nil {
 			return nil, e.guard.Problem(ctx, "path.", err)
 		}
 		return &huma.StreamResponse{Body: func(hctx huma.Context) {
 			defer e.live.Leave(service.ID, v)
-			ended, leave := e.guard.Watch.For(guard.PrincipalOf(ctx), guard.AccessOf(hctx.Operation()))
+			ended, leave := e.guard.Watch.For(who, guard.AccessOf(hctx.Operation()))
 			defer leave()
 			newStream(hctx).run(hctx.Context(), e.live.Stopped(), ended, v)
 		}}, nil

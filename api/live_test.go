@@ -246,6 +246,29 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 }
 
+// Nobody takes all places: one who has fifty streams gets no more, others do.
+func TestStreamsOfOneAreBounded(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	one, other := e.customer("a@example.com"), e.customer("b@example.com")
+	for n := range 50 {
+		if _, status := e.watch("svc-a", one); status != 200 {
+			t.Fatalf("stream %d: %d", n+1, status)
+		}
+	}
+	if _, status := e.watch("svc-a", one); status != 503 {
+		t.Errorf("one more: %d", status)
+	}
+	for _, who := range []struct {
+		service string
+		as
+	}{{"svc-b", other}, {"svc-a", operator}} {
+		if _, status := e.watch(who.service, who.as); status != 200 {
+			t.Errorf("somebody else: %d", status)
+		}
+	}
+}
+
 // counting counts the questions for slots.
 type counting struct {
 	query.Postgres

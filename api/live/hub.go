@@ -32,6 +32,7 @@ const (
 	history       = 10 * time.Minute
 	changeable    = 2 * time.Minute // how far back a poll looks for slots that changed
 	viewerBacklog = 16              // updates; a viewer that is further behind is disconnected
+	ofOne         = 50              // viewers: nobody takes all places
 )
 
 // LiveUsage is what changed of a service: at first the last ten minutes, then each change.
@@ -60,6 +61,7 @@ type Hub struct {
 	mu      sync.Mutex
 	topics  map[uuid.UUID]*topic
 	viewers int
+	each    map[uuid.UUID]int // viewers by whose they are
 	running bool
 	closed  bool
 	failing bool
@@ -78,11 +80,12 @@ type topic struct {
 type Viewer struct {
 	Updates <-chan Update
 	updates chan Update
+	whose   uuid.UUID
 }
 
 // New makes a hub for at most limit viewers; gauge shows how many there are.
 func New(db query.Postgres, now func() time.Time, log *slog.Logger, limit int, gauge prometheus.Gauge) *Hub {
-	return &Hub{db: db, now: now, log: log, max: limit, gauge: gauge, stopped: make(chan struct{}), topics: map[uuid.UUID]*topic{}}
+	return &Hub{db: db, now: now, log: log, max: limit, gauge: gauge, stopped: make(chan struct{}), topics: map[uuid.UUID]*topic{}, each: map[uuid.UUID]int{}}
 }
 
 // Stop ends every stream. It may be called twice.
@@ -98,8 +101,9 @@ func (h *Hub) Stop() {
 // Stopped is closed by Stop.
 func (h *Hub) Stopped() <-chan struct{} { return h.stopped }
 
-// Join adds a viewer, whose first update is the service as it stands. Errors: Unavailable when there are too many.
-func (h *Hub) Join(ctx context.Context, service uuid.UUID) (*Viewer, error) {
+// Join adds a viewer, whose first update is the service as it stands; whose it is, a person or a program, bounds how many
+// there may be, unless it is the nil UUID. Errors: Unavailable when there are too many.
+func (h *Hub) Join(ctx context.Context, service, whose uuid.UUID) (*Viewer, error) {
 	_, err, _ := h.loading.Do(service.String(), func() (any, error) { return nil, h.load(ctx, service) })
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
@@ -111,7 +115,7 @@ func (h *Hub) Join(ctx context.Context, service uuid.UUID) (*Viewer, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || h.viewers >= h.max {
+	if h.closed || h.viewers >= h.max || whose != uuid.Nil && h.each[whose] >= ofOne {
 		h.drop(service)
 		return nil, fault.New(fault.Unavailable, "too_many_streams", "there are too many live streams; try again later")
 	}
@@ -120,10 +124,11 @@ func (h *Hub) Join(ctx context.Context, service uuid.UUID) (*Viewer, error) {
 		return nil, fault.New(fault.Unavailable, "stream_not_ready", "the live stream could not be opened; try again")
 	}
 	updates := make(chan Update, viewerBacklog)
-	v := &Viewer{Updates: updates, updates: updates}
+	v := &Viewer{Updates: updates, updates: updates, whose: whose}
 	v.updates <- Update{Event: "usage", Data: LiveUsage{At: h.now(), Slots: t.sorted(), Cycle: t.cycle}}
 	t.viewers[v] = true
 	h.viewers++
+	h.each[whose]++
 	h.gauge.Set(float64(h.viewers))
 	if !h.running {
 		h.running = true
@@ -147,6 +152,9 @@ func (h *Hub) remove(service uuid.UUID, v *Viewer) {
 	delete(t.viewers, v)
 	close(v.updates)
 	h.viewers--
+	if h.each[v.whose]--; h.each[v.whose] == 0 {
+		delete(h.each, v.whose)
+	}
 	h.gauge.Set(float64(h.viewers))
 	h.drop(service)
 }
