@@ -17,7 +17,7 @@ test('a customer logs in and finds the service', async () => {
   const { page, wrong, close } = await open(browser)
   await page.goto('/services')
   await page.waitForURL(/\/login/)
-  await page.getByLabel('Email address of a customer').fill(busy.customer)
+  await page.getByLabel('Customer to log in as').fill(busy.customer)
   await page.getByRole('button', { name: 'Log in as customer' }).click()
   await page.getByRole('link', { name: busy.service.name, exact: true }).click()
   await page.getByRole('heading', { level: 1, name: busy.service.name }).waitFor()
