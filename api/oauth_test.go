@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -243,25 +242,21 @@ func TestCodesOfMany(t *testing.T) {
 	t.Parallel()
 	app, person, _ := customerApp(t)
 	code := app.code(person)
-	var mu sync.Mutex
-	var won []issued
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			got, status := app.exchange(code)
-			mu.Lock()
-			defer mu.Unlock()
-			if status == 200 {
-				won = append(won, got)
-			} else if status != 400 || got.Error != "invalid_grant" {
-				t.Errorf("%d %s", status, got.Error)
-			}
-		})
+	if won := winners(t, func() (issued, int) { return app.exchange(code) }); won > 1 {
+		t.Errorf("%d got tokens for one code", won)
 	}
-	all.Wait()
-	if len(won) > 1 {
-		t.Errorf("%d got tokens for one code", len(won))
-	}
+}
+
+// winners counts who gets tokens, of eight who ask at once; the others have to hear invalid_grant.
+func winners(t *testing.T, ask func() (issued, int)) int {
+	t.Helper()
+	return together(8, func(int) int {
+		got, status := ask()
+		if status != 200 && (status != 400 || got.Error != "invalid_grant") {
+			t.Errorf("%d %s", status, got.Error)
+		}
+		return status
+	})[200]
 }
 
 func TestCodesNeedTheirProof(t *testing.T) {
@@ -350,24 +345,8 @@ func TestRefreshOfMany(t *testing.T) {
 	t.Parallel()
 	app, person, _ := customerApp(t)
 	a := app.tokens(person)
-	var mu sync.Mutex
-	var won []issued
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			got, status := app.refresh(a.Refresh)
-			mu.Lock()
-			defer mu.Unlock()
-			if status == 200 {
-				won = append(won, got)
-			} else if status != 400 || got.Error != "invalid_grant" {
-				t.Errorf("%d %s", status, got.Error)
-			}
-		})
-	}
-	all.Wait()
-	if len(won) > 1 {
-		t.Errorf("%d got tokens for one refresh token", len(won))
+	if won := winners(t, func() (issued, int) { return app.refresh(a.Refresh) }); won > 1 {
+		t.Errorf("%d got tokens for one refresh token", won)
 	}
 	if n := app.scalar(`select count(*) from oauth_token t join oauth_grant g on g.id = t.grant_id where t.kind = 'refresh' and t.used_at is null and g.revoked_at is null`); n > 1 {
 		t.Errorf("%d refresh tokens of one family live", n)

@@ -60,9 +60,6 @@ insert into password (person_id, hash, set_at) values ($1, $2, $3)
 on conflict (person_id) do update set hash = excluded.hash, set_at = excluded.set_at
 returning case when old.person_id is null then '' else 'old' end`
 
-	// Whoever had the person's session may have asked for it: to move the address, or to set another password.
-	revokeOthers = `update link set revoked_at = $2 where person_id = $1 and used_at is null and revoked_at is null`
-
 	verifyAddress = `update person set email_verified_at = coalesce(email_verified_at, $2) where id = $1 returning old.email_verified_at is not null`
 )
 
@@ -96,8 +93,8 @@ func (c Enrol) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Opened
 	if err := tx.QueryRow(ctx, verifyAddress, who, meta.Now).Scan(&was.Verified); err != nil {
 		return OpenedSession{}, nil, fmt.Errorf("verify the address of %s: %w", who, err)
 	}
-	if _, err := tx.Exec(ctx, revokeOthers, who, at); err != nil {
-		return OpenedSession{}, nil, fmt.Errorf("revoke links of %s: %w", who, err)
+	if err := ending.Links(ctx, tx, who, at); err != nil {
+		return OpenedSession{}, nil, err
 	}
 	if was.Ended, err = ending.All(ctx, tx, who, at, nil); err != nil {
 		return OpenedSession{}, nil, err

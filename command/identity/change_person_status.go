@@ -63,8 +63,8 @@ func (c ChangePersonStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Met
 		if _, err := ending.Sessions(ctx, tx, c.PersonID, c.At, nil); err != nil {
 			return Person{}, nil, err
 		}
-		if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil {
-			return Person{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
+		if err := ending.Links(ctx, tx, c.PersonID, c.At); err != nil {
+			return Person{}, nil, err
 		}
 	}
 	change := command.Change{Before: was, After: statusFields{Status: c.Status}}

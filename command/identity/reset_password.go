@@ -56,8 +56,8 @@ func (c ResetPassword) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta)
 	if err := tx.QueryRow(ctx, putPassword, c.PersonID, c.PasswordHash, meta.Now).Scan(&was.Password); err != nil {
 		return Verified{}, nil, fmt.Errorf("set the password of %s: %w", c.PersonID, err)
 	}
-	if _, err := tx.Exec(ctx, revokeAllLinks, c.PersonID, c.At); err != nil { // a change of address that a thief has asked for, too
-		return Verified{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
+	if err := ending.Links(ctx, tx, c.PersonID, c.At); err != nil {
+		return Verified{}, nil, err
 	}
 	if was.Ended, err = ending.All(ctx, tx, c.PersonID, c.At, nil); err != nil {
 		return Verified{}, nil, err

@@ -166,13 +166,9 @@ func (c VerifyEmail) move(ctx context.Context, tx pgx.Tx, meta command.Meta, per
 	return Verified{PersonID: c.PersonID, Change: change}, append(changed, followed...), err
 }
 
-const (
-	// Who registered an address that somebody else has now proved to read, was never there.
-	displaceUnverified = `
+// Who registered an address that somebody else has now proved to read, was never there.
+const displaceUnverified = `
 update person set email = id::text || '@displaced.invalid' where site = $1 and email = $2 and email_verified_at is null returning id`
-
-	revokeAllLinks = `update link set revoked_at = $2 where person_id = $1 and used_at is null and revoked_at is null`
-)
 
 // displace takes an address from whoever registered it and never verified it: it would keep its reader out.
 func displace(ctx context.Context, tx pgx.Tx, site, email string, now time.Time) error {
@@ -182,7 +178,7 @@ func displace(ctx context.Context, tx pgx.Tx, site, email string, now time.Time)
 		return nil
 	}
 	if err == nil {
-		_, err = tx.Exec(ctx, revokeAllLinks, id, now)
+		err = ending.Links(ctx, tx, id, now)
 	}
 	if err != nil {
 		return fmt.Errorf("take an address from an unverified person: %w", err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
@@ -38,8 +39,6 @@ func (c RenewEnrolment) Validate() error {
 	return fields.Err()
 }
 
-const revokeEveryLink = `update link set revoked_at = $2 where person_id = $1 and used_at is null and revoked_at is null`
-
 // Handle makes the link.
 func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Enrolled, []events.Event, error) {
 	var evs []events.Event
@@ -49,14 +48,13 @@ func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 		if err != nil {
 			return err
 		}
-		older := revokeEnrolments
-		if c.ResetFactors {
-			older = revokeEveryLink
-		}
-		if _, err := tx.Exec(ctx, older, c.PersonID, c.Link.At); err != nil {
-			return fmt.Errorf("revoke the links of %s: %w", c.PersonID, err)
+		if _, err := tx.Exec(ctx, revokeEnrolments, c.PersonID, c.Link.At); err != nil {
+			return fmt.Errorf("revoke the enrolments of %s: %w", c.PersonID, err)
 		}
 		if c.ResetFactors {
+			if err := ending.Links(ctx, tx, c.PersonID, c.Link.At); err != nil {
+				return err
+			}
 			if lost, evs, err = resetFactors(ctx, tx, c.PersonID, c.Link.At); err != nil {
 				return err
 			}

@@ -62,8 +62,8 @@ func (c SetStaffStatus) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (
 		if c.Status == check.StatusActive {
 			return nil
 		}
-		if _, err := tx.Exec(ctx, revokeEveryLink, c.PersonID, c.At); err != nil {
-			return fmt.Errorf("revoke the links of %s: %w", c.PersonID, err)
+		if err := ending.Links(ctx, tx, c.PersonID, c.At); err != nil {
+			return err
 		}
 		_, err = ending.All(ctx, tx, c.PersonID, c.At, nil)
 		return err

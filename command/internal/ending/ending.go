@@ -1,5 +1,5 @@
 // Package ending takes from a person what lets anybody act as them without proving who they are: sessions, API tokens,
-// and what they allowed to applications. Several contexts do so, each in its own transaction and for its own reasons; what there
+// what they allowed to applications, and mailed links. Several contexts do so, each in its own transaction and for its own reasons; what there
 // is to end is written here once, so that none of them forgets a kind.
 //
 // Of an application it is the grant that ends: every token of it is refused from the next request on.
@@ -51,7 +51,17 @@ func Sessions(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time, bu
 	return n, nil
 }
 
-// All ends whatever a person has, but one session where it is named.
+const revokeLinks = `update link set revoked_at = $2 where person_id = $1 and used_at is null and revoked_at is null`
+
+// Links revokes a person's mailed links that are open: whoever had their session, or the mailbox, may have asked for one.
+func Links(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time) error {
+	if _, err := tx.Exec(ctx, revokeLinks, person, at); err != nil {
+		return fmt.Errorf("revoke the links of %s: %w", person, err)
+	}
+	return nil
+}
+
+// All ends whatever works without a mail: sessions, API tokens and applications, but one session where it is named.
 func All(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time, but *uuid.UUID) (Ended, error) {
 	return end(ctx, tx, person, at, but, nil)
 }
