@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { busyCustomer, launch, open, PHONE, session, settled, shoot } from './browser.mjs'
+import { becomes, busyCustomer, launch, open, PHONE, session, settled, shoot } from './browser.mjs'
 
 let browser, staff, busy, customer
 before(async () => {
@@ -116,17 +116,17 @@ test('by keyboard alone', async () => {
   await page.goto('/services')
   await settled(page)
   await page.keyboard.press('Tab')
-  assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Skip to content')
+  await becomes(() => page.evaluate(() => document.activeElement?.textContent), 'Skip to content')
   await page.keyboard.press('Enter')
-  assert.equal(await page.evaluate(() => document.activeElement?.id), 'main')
+  await becomes(() => page.evaluate(() => document.activeElement?.id), 'main')
   for (let i = 0; i < 12 && await page.evaluate(() => !document.activeElement?.matches('td a')); i++) await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
   await page.waitForURL(/\/services\/./)
   await page.getByTestId('graph').waitFor()
-  assert.equal(await page.evaluate(() => document.activeElement?.id), 'main', 'a new page takes the focus')
+  await becomes(() => page.evaluate(() => document.activeElement?.id), 'main') // a new page takes the focus
   for (let i = 0; i < 12 && await page.evaluate(() => !document.activeElement?.matches('input[type=radio]')); i++) await page.keyboard.press('Tab')
   await page.keyboard.press('ArrowRight')
-  assert.equal(await page.getByRole('radio', { name: '6 h' }).isChecked(), true)
+  await becomes(() => page.getByRole('radio', { name: '6 h' }).isChecked(), true)
   await page.getByTestId('graph').waitFor()
   await page.getByTestId('graph').focus()
   await page.keyboard.press('ArrowLeft')

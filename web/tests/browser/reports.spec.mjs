@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { launch, open, session, settled } from './browser.mjs'
+import { becomes, launch, open, session, settled } from './browser.mjs'
 
 let browser, staff
 before(async () => {
@@ -22,17 +22,16 @@ test('the busiest services, and sorted otherwise', async () => {
   const { page, wrong, close } = await opened('/reports/top-services')
   await page.getByTestId('report-row').first().waitFor()
   const listed = (await staff.get('/reports/top-services')).items.map((s) => s.service)
-  assert.deepEqual((await names(page)).toSorted(), listed.toSorted())
+  await becomes(async () => (await names(page)).toSorted(), listed.toSorted())
   const head = page.getByRole('columnheader', { name: 'Service' })
   await head.getByRole('button').click()
   await page.waitForURL(/sort=service/)
-  await page.getByTestId('report-row').first().waitFor()
-  assert.equal(await head.getAttribute('aria-sort'), 'ascending')
-  assert.deepEqual(await names(page), listed.toSorted())
+  await becomes(() => head.getAttribute('aria-sort'), 'ascending')
+  await becomes(() => names(page), listed.toSorted())
   await head.getByRole('button').click()
   await page.waitForURL(/order=desc/)
   await page.getByRole('link', { name: listed.toSorted().at(-1), exact: true }).first().waitFor()
-  assert.equal(await head.getAttribute('aria-sort'), 'descending')
+  await becomes(() => head.getAttribute('aria-sort'), 'descending')
   assert.deepEqual(wrong, [])
   await close()
 })
@@ -63,9 +62,8 @@ test('a range and a search stand in the address, and survive a reload', async ()
   await page.waitForURL(/q=vault/)
   await page.reload()
   await settled(page)
-  assert.equal(await page.getByRole('radio', { name: '7 d' }).isChecked(), true)
-  await page.getByTestId('report-row').first().waitFor()
-  assert.deepEqual(await names(page), ['vault-1'])
+  await becomes(() => page.getByRole('radio', { name: '7 d' }).isChecked(), true)
+  await becomes(() => names(page), ['vault-1'])
   await page.getByRole('radio', { name: 'Custom' }).check({ force: true })
   await page.getByLabel('From, UTC').fill('2026-01-01T00:30')
   await page.getByRole('alert').getByText('whole hours').waitFor()
@@ -153,16 +151,16 @@ test('an exporter is registered, refused twice, and changed', async () => {
   await dialog.getByLabel('Highest rate believed').fill('4096')
   await dialog.getByRole('button', { name: 'Register' }).click()
   await dialog.getByTestId('wrong').waitFor()
-  assert.equal(await dialog.getByLabel('Sends from').getAttribute('aria-invalid'), 'true')
-  assert.ok(await dialog.getByLabel('Sends from').evaluate((e) => e === document.activeElement), 'the wrong field has the focus')
+  await becomes(() => dialog.getByLabel('Sends from').getAttribute('aria-invalid'), 'true')
+  await becomes(() => dialog.getByLabel('Sends from').evaluate((e) => e === document.activeElement), true) // the wrong field has the focus
   await dialog.getByLabel('Sends from').fill(source)
   await dialog.getByLabel('GRE').check()
   await dialog.getByRole('button', { name: 'Register' }).click()
   await dialog.waitFor({ state: 'hidden' })
   await page.getByRole('link', { name, exact: true }).click()
   await page.getByRole('button', { name: /^Change/ }).click()
-  assert.equal(await dialog.getByLabel('Highest rate believed').inputValue(), '4096')
-  assert.equal(await dialog.getByLabel('GRE').isChecked(), true)
+  await becomes(() => dialog.getByLabel('Highest rate believed').inputValue(), '4096')
+  await becomes(() => dialog.getByLabel('GRE').isChecked(), true)
   await dialog.getByLabel('Counted').selectOption('bound')
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'hidden' })
