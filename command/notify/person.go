@@ -27,6 +27,8 @@ const (
 	TemplateMembership   = "membership"
 	TemplateLeft         = "member_gone" // to owners
 	TemplateApplication  = "application"
+	TemplateContact      = "contact"        // to the address that an account's mails go to from now on
+	TemplateContactWas   = "contact_notice" // to the one that they went to
 )
 
 // PersonNotice is the content of all of them.
@@ -38,6 +40,7 @@ type PersonNotice struct {
 	Account     string     `json:"account,omitempty"`
 	Rights      string     `json:"rights,omitempty"` // empty: none any more
 	By          string     `json:"by,omitempty"`     // who invites; empty: staff
+	ByAddress   string     `json:"by_address,omitempty"`
 	Address     string     `json:"address,omitempty"`
 	Kind        string     `json:"kind,omitempty"` // of a credential, as the event has it
 	Change      string     `json:"change,omitempty"`
@@ -126,6 +129,18 @@ func (n PersonNotice) news(template, brand string) words {
 	case TemplateLeft:
 		return words{Subject: "Somebody has left " + short(n.Account), Action: "See the account's people", Path: "/account/members",
 			Lines: []string{short(n.By) + " (" + n.Address + ") left the account " + short(n.Account) + " at " + minute(n.At) + ". Their sessions, API tokens and applications there have ended."}}
+	case TemplateContactWas:
+		who := by(n.By)
+		if n.ByAddress != "" {
+			who += " (" + n.ByAddress + ")"
+		}
+		return words{Subject: "The contact address of " + short(n.Account) + " was changed", Action: "See the account", Path: "/account",
+			Lines: []string{who + " changed the contact address of the account " + short(n.Account) + " at " + minute(n.At) + ", from this one to " + n.Address + ". The account's invoices and notices go there from now on."},
+			After: []string{"If this was meant, there is nothing to do. If it was not, have an owner of the account change it back on that page, or contact us. If somebody did it in your name, set a new password at once and check your sessions."}}
+	case TemplateContact:
+		return words{Subject: "This is now the contact address of " + short(n.Account), Action: "See the account", Path: "/account",
+			Lines: []string{by(n.By) + " made this the contact address of the account " + short(n.Account) + " with " + brand + ". The account's invoices and notices come here from now on."},
+			After: []string{"If you did not expect this, ask an owner of the account, or contact us."}}
 	case TemplateMembership:
 		said := "You are now " + rights(n.Rights) + " in the account " + short(n.Account) + "."
 		if n.Rights == "" {
