@@ -129,6 +129,7 @@ test('who signs in at the browser meanwhile is asked anew', async () => {
   await page.getByRole('button', { name: 'Allow' }).click()
   await page.getByText('You are signed in as somebody else now').waitFor()
   await page.getByText('You are signed in as Robin Consent').waitFor()
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'alert', 'what went wrong has the focus')
   assert.deepEqual(application.back, [], 'nobody has allowed anything')
   await page.getByRole('button', { name: 'Allow' }).click()
   await page.getByText('The application has its answer.').waitFor()
