@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"sync"
 	"testing"
 	"time"
@@ -10,11 +11,13 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/command/credential"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
 	query "github.com/ezscale/platform/query/access"
 )
@@ -214,6 +217,33 @@ func TestNoChangeOfAddressOutlivesItsSession(t *testing.T) {
 		all.Wait()
 		if n := worldtest.One[int](w.World, `select count(*) from link where id = $1 and revoked_at is null`, link); n != 0 {
 			t.Fatal("a link that was asked for at the session works after its end")
+		}
+	}
+}
+
+// Of a person who had no password, too: a session that is opened while they are given one ends with it, or is none.
+func TestNoSessionOutlivesAFirstPassword(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 20 {
+		w.Exec(`delete from password`)
+		o := w.order(token.New(token.Session))
+		o.Factors, o.Password = []string{"passkey"}, sha256.Sum256(nil)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := command.Run(context.Background(), w.DB, w.Meta(), o); err != nil && !fault.Is(err, fault.Forbidden) {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			set := credential.SetPassword{PersonID: w.person, Hash: secret.New("hash"), At: w.at}
+			if _, err := command.Run(context.Background(), w.DB, w.Meta(), set); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		if n := worldtest.One[int](w.World, `select count(*) from session where ended_at is null`); n != 0 {
+			t.Fatal("a session from before the password works")
 		}
 	}
 }
