@@ -116,7 +116,7 @@ func (n PersonNotice) news(template, brand string) words {
 		return n.credentialWords(alarm)
 	case TemplateSignIn:
 		return words{Subject: "Sign-in with a new device", Action: "See your sessions", Path: "/security",
-			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "IP address: " + or(n.IP, "unknown"), "Browser: " + or(n.UserAgent, "unknown")},
+			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "IP address: " + or(n.IP, "unknown"), "Browser: " + or(Unlinked(n.UserAgent), "unknown")},
 			After: []string{"If this was you, there is nothing to do. " + alarm}}
 	case TemplateApplication:
 		on := ""
@@ -206,7 +206,7 @@ func by(name string) string {
 	return short(name)
 }
 
-// short cuts what customers have chosen and strangers are shown. What holds a slash or an at sign could be somebody's
+// short cuts what customers have chosen and strangers are shown, and makes it no link. What holds a slash or an at sign could be somebody's
 // advertisement, and is not said at all.
 func short(name string) string {
 	const most = 60 // characters
@@ -216,7 +216,7 @@ func short(name string) string {
 	if utf8.RuneCountInString(name) > most {
 		name = string([]rune(name)[:most]) + "…"
 	}
-	return or(name, "(unnamed)")
+	return or(Unlinked(name), "(unnamed)")
 }
 
 func or(text, otherwise string) string {
