@@ -37,6 +37,21 @@ func TestLeavingAnAccount(t *testing.T) {
 	other.do("403 proof_required", "DELETE", "/me/accounts/"+e.account("b@example.com").String(), "")
 }
 
+// An account whose only owner staff had to suspend gets another by their invitation, who can do all that an owner can.
+func TestStaffMendAnAccountWithoutAnActiveOwner(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	owner, support := e.tenant("a@example.com", "owner"), e.worker("support")
+	e.want(200, "", "PUT", "/people/"+owner.id.String()+"/status", `{"status":"suspended"}`, support)
+	e.want(201, "", "POST", "/customers/a@example.com/invitations", `{"email":"next@example.com","rights":"owner"}`, support)
+	accept := `{"token":"` + e.mailed("invitation", "next@example.com") + `","name":"Next","password":"` + passphrase + `"}`
+	e.want(200, "", "POST", "/invitations/accept", accept, on(accountHost))
+	next := e.signedIn("next@example.com", passphrase)
+	id := value[uuid.UUID](e, `select id from person where email = 'next@example.com'`)
+	e.want(409, "last_owner", "DELETE", "/account/members/"+id.String(), "", next)
+	e.want(204, "", "DELETE", "/account/members/"+owner.id.String(), "", next)
+}
+
 // The address that invoices go to is one of the account's people's, or what staff say; it follows its owner.
 func TestContactOfAnAccount(t *testing.T) {
 	t.Parallel()

@@ -217,20 +217,60 @@ func TestAPasswordThatChangesWhileSomebodySignsIn(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `update password set hash = 'x' where person_id = $1`, h.id); err != nil {
 		t.Fatal(err)
 	}
-	answers := make(chan answer, 1)
-	go func() { answers <- e.browser(guard.SiteAccount).password(h) }()
-	waits := func() int {
-		return e.count(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
-	}
-	for waits() == 0 && len(answers) == 0 {
-		time.Sleep(5 * time.Millisecond) // it has verified the old password and stands before the new one
-	}
-	e.must0(tx.Commit(t.Context()))
-	if a := <-answers; a.status != 401 || !strings.Contains(a.body, "sign_in_refused") {
+	a := e.held(func() answer { return e.browser(guard.SiteAccount).password(h) }, func() { e.must0(tx.Commit(t.Context())) })
+	if a.status != 401 || !strings.Contains(a.body, "sign_in_refused") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	if e.count(`select count(*) from session where person_id = $1`, h.id) > 0 {
 		t.Error("a session was opened by a password that is gone")
+	}
+}
+
+// held calls, and lets go once the call stands before a lock; or has its answer.
+func (e *env) held(call func() answer, letGo func()) answer {
+	answers := make(chan answer, 1)
+	go func() { answers <- call() }()
+	waits := func() int {
+		return e.count(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+	}
+	for waits() == 0 && len(answers) == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	letGo()
+	return <-answers
+}
+
+// Nor does a passkey that was verified before a password was set: whoever sets one, or has it reset, ends what there was.
+func TestAPasswordThatChangesWhileSomebodyShowsAPasskey(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for name, before := range map[string]struct{ lock, given string }{
+		"when its use is noted": {`select from passkey where person_id = $1 for update`, "horse"},
+		"when it gets in":       {`select from person where id = $1 for update`, "horse"},
+		"the first one":         {`select from passkey where person_id = $1 for update`, ""},
+	} {
+		h, b := e.withPasskey(e.human(guard.SiteAccount)), e.browser(guard.SiteAccount)
+		if before.given == "" {
+			e.exec(`delete from password where person_id = $1`, h.id)
+		}
+		tx, err := e.owner.Begin(t.Context())
+		e.must0(err)
+		if _, err := tx.Exec(t.Context(), before.lock, h.id); err != nil {
+			t.Fatal(err)
+		}
+		a := e.held(func() answer { return b.passkey(h, "/login/passkey") }, func() {
+			if _, err := tx.Exec(t.Context(), `insert into password (person_id, hash, set_at) values ($1, 'x', now()) on conflict (person_id) do update set hash = 'x'`, h.id); err != nil {
+				t.Error(err)
+			}
+			e.must0(tx.Commit(t.Context()))
+		})
+		if a.status != 401 || !strings.Contains(a.body, "sign_in_refused") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		if e.count(`select count(*) from session where person_id = $1`, h.id) > 0 {
+			t.Errorf("%s: a session was opened by what was shown before", name)
+		}
+		b.want(b.passkey(h, "/login/passkey"), 200, `"session"`) // shown after it, the passkey counts: it is named in the mail
 	}
 }
 

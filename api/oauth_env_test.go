@@ -89,18 +89,21 @@ func (a *application) authorize(query string, who ...as) answer {
 func (a *application) reply(person as, query string, allow bool) answer {
 	a.Helper()
 	body, _ := json.Marshal(map[string]any{"query": query})
-	shown := decode[struct {
-		Account *uuid.UUID `json:"customer_id"`
-	}](a.TB, a.call("POST", "/api/v1/consents/look", string(body), person))
-	return a.replyFor(person, query, allow, shown.Account)
+	return a.replyTo(person, query, allow, decode[question](a.TB, a.call("POST", "/api/v1/consents/look", string(body), person)))
 }
 
-// replyFor answers the question of an account.
-func (a *application) replyFor(person as, query string, allow bool, account *uuid.UUID) answer {
+// question is whom it was put to, and the account that it is about.
+type question struct {
+	Person  uuid.UUID  `json:"person_id"`
+	Account *uuid.UUID `json:"customer_id"`
+}
+
+// replyTo answers a question.
+func (a *application) replyTo(person as, query string, allow bool, q question) answer {
 	a.Helper()
-	said := map[string]any{"query": query, "allow": allow}
-	if account != nil {
-		said["customer_id"] = account
+	said := map[string]any{"query": query, "allow": allow, "person_id": q.Person}
+	if q.Account != nil {
+		said["customer_id"] = q.Account
 	}
 	body, _ := json.Marshal(said)
 	return a.call("POST", "/api/v1/consents", string(body), person)

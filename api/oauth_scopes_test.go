@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -99,7 +100,7 @@ func TestConsentIsForTheAccountThatWasShown(t *testing.T) {
 	first, second := app.account("a@example.com"), app.accountOf(&human{id: id}, "Second")
 	query := app.query("scope", "openid services.read")
 	refused := func(name string, account *uuid.UUID) {
-		if got := app.replyFor(person, query, true, account); got.status != 409 || !strings.Contains(got.body, `"account_changed"`) {
+		if got := app.replyTo(person, query, true, question{id, account}); got.status != 409 || !strings.Contains(got.body, `"account_changed"`) {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
 	}
@@ -111,7 +112,7 @@ func TestConsentIsForTheAccountThatWasShown(t *testing.T) {
 		t.Errorf("refused answers wrote %d rows", n)
 	}
 	for _, account := range []*uuid.UUID{nil, &first} {
-		if got := app.replyFor(person, query, false, account); got.status != 200 || !strings.Contains(got.body, "access_denied") {
+		if got := app.replyTo(person, query, false, question{id, account}); got.status != 200 || !strings.Contains(got.body, "access_denied") {
 			t.Errorf("a no: %d %s", got.status, got.body)
 		}
 	}
@@ -122,10 +123,42 @@ func TestConsentIsForTheAccountThatWasShown(t *testing.T) {
 		t.Errorf("%d grants in the account that was shown", n)
 	}
 	staff, worker := app.application(adminHost, "Staff's", anything), app.worker("admin")
-	if got := staff.replyFor(worker, staff.query("scope", "openid services.read"), true, &first); got.status != 409 {
+	body, _ := json.Marshal(map[string]any{"query": staff.query("scope", "openid services.read")})
+	asked := decode[question](t, staff.call("POST", "/api/v1/consents/look", string(body), worker))
+	asked.Account = &first
+	if got := staff.replyTo(worker, staff.query("scope", "openid services.read"), true, asked); got.status != 409 || !strings.Contains(got.body, `"account_changed"`) {
 		t.Errorf("staff look at no account: %d %s", got.status, got.body)
 	}
 	if got := staff.reply(worker, staff.query("scope", "openid services.read"), true); got.status != 200 {
 		t.Errorf("staff: %d %s", got.status, got.body)
+	}
+}
+
+// An account has several people: whoever signs in at the same browser meanwhile has not been asked, and has allowed nothing.
+func TestConsentIsThePersonsWhoWasAsked(t *testing.T) {
+	t.Parallel()
+	app, person, id := customerApp(t)
+	account := app.account("a@example.com")
+	colleague, _ := app.join("a@example.com", "owner")
+	query := app.query("scope", "openid services.read")
+	asked := question{id, &account}
+	app.exec(`update session set person_id = $2 where person_id = $1`, id, colleague) // the same cookie
+	if got := app.replyTo(person, query, true, asked); got.status != 409 || !strings.Contains(got.body, `"person_changed"`) {
+		t.Errorf("another's answer: %d %s", got.status, got.body)
+	}
+	if got := app.replyTo(person, query, true, question{Account: &account}); got.status != 409 {
+		t.Errorf("nobody's answer: %d %s", got.status, got.body)
+	}
+	if n := app.scalar(`select (select count(*) from oauth_grant) + (select count(*) from oauth_code)`); n != 0 {
+		t.Errorf("refused answers wrote %d rows", n)
+	}
+	if got := app.replyTo(person, query, false, asked); got.status != 200 || !strings.Contains(got.body, "access_denied") {
+		t.Errorf("a no: %d %s", got.status, got.body)
+	}
+	if got := app.reply(person, query, true); got.status != 200 {
+		t.Errorf("looked at again: %d %s", got.status, got.body)
+	}
+	if n := app.scalar(`select count(*) from oauth_grant where person_id = $1`, colleague); n != 1 {
+		t.Errorf("%d grants of who was asked then", n)
 	}
 }

@@ -83,16 +83,18 @@ func TestOAuthWithARealClient(t *testing.T) {
 
 func TestConsentSaysWhatIsAsked(t *testing.T) {
 	t.Parallel()
-	app, person, _ := customerApp(t)
+	app, person, id := customerApp(t)
 	body, _ := json.Marshal(map[string]string{"query": app.query()})
 	got := decode[struct {
 		Client  struct{ ID, Name string }
+		Person  string
+		Asked   uuid.UUID `json:"person_id"`
 		Account string
 		Of      *uuid.UUID `json:"customer_id"`
 		Scopes  []struct{ Scope, Says string }
 		Host    string `json:"redirect_host"`
 	}](t, app.call("POST", "/api/v1/consents/look", string(body), person))
-	if got.Client.ID != app.ID || got.Client.Name != "App" || got.Account != "A" || got.Of == nil || *got.Of != app.account("a@example.com") || len(got.Scopes) != 3 || got.Scopes[2].Says == "" || got.Host != "app.example.com" {
+	if got.Client.ID != app.ID || got.Client.Name != "App" || got.Person != "Person" || got.Asked != id || got.Account != "A" || got.Of == nil || *got.Of != app.account("a@example.com") || len(got.Scopes) != 3 || got.Scopes[2].Says == "" || got.Host != "app.example.com" {
 		t.Errorf("question %+v", got)
 	}
 	if n := app.scalar(`select (select count(*) from oauth_grant) + (select count(*) from oauth_code)`); n != 0 {

@@ -168,6 +168,36 @@ func TestRotationHasOneWinner(t *testing.T) {
 	}
 }
 
+// What a session has asked for ends when its person ends it from another one, and stays when they log out.
+func TestAChangeOfAddressAndTheEndOfItsSession(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	s := e.tenant("a@example.com", "owner")
+	open := func() int {
+		return value[int](e, `select count(*) from link where person_id = $1 and revoked_at is null`, s.id)
+	}
+	ask := func() (*someone, string) {
+		other := s.also(guard.FactorPassword)
+		other.do("202", "POST", "/me/email", `{"email":"new@example.com"}`)
+		return other, value[string](e, `select id::text from session where person_id = $1 and ended_at is null order by opened_at desc, ctid desc limit 1`, s.id)
+	}
+	for _, how := range []struct {
+		of   func(other *someone, id string)
+		left int
+	}{
+		{func(other *someone, _ string) { other.do("204", "DELETE", "/session", "") }, 1},
+		{func(other *someone, id string) { other.do("204", "DELETE", "/me/sessions/"+id, "") }, 1},
+		{func(_ *someone, id string) { s.do("204", "DELETE", "/me/sessions/"+id, "") }, 0},
+	} {
+		other, id := ask()
+		how.of(other, id)
+		other.do("401", "GET", "/me", "")
+		if n := open(); n != how.left {
+			t.Errorf("%d links are open, want %d", n, how.left)
+		}
+	}
+}
+
 func TestSessionsOfOneself(t *testing.T) {
 	t.Parallel()
 	e := company(t)

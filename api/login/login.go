@@ -96,17 +96,15 @@ func (d Desk) Register(t route.Table) {
 	route.Serve(t, route.Operation{Method: http.MethodGet, Path: "/me/accounts", ID: "list-own-accounts", Tag: tag, Summary: "Accounts that one is in", Access: self}, d.listAccounts)
 }
 
-// enter opens the session of somebody who has shown all that is wanted, and takes the cookie of what was begun.
+// enter opens the session of somebody who has shown all that is wanted, and takes the cookie of what was begun. The person's
+// password is the one that there was when they showed it.
 func (d Desk) enter(ctx context.Context, person access.Credentials, remember bool, factors ...string) (*Output, error) {
 	if person.EmailVerifiedAt == nil {
 		return nil, problem.New(ctx, http.StatusForbidden, "email_not_verified", "this mail address was not verified yet: follow the link that was mailed to it")
 	}
 	site := guard.Site(person.Site)
 	lifetime, idle := session.Lifetimes(site, remember)
-	opening := session.Opening{Site: site, Person: person.PersonID, Factors: factors, Lifetime: lifetime, Idle: idle}
-	if slices.Contains(factors, guard.FactorPassword) {
-		opening.Password = sha256.Sum256([]byte(person.PasswordHash))
-	}
+	opening := session.Opening{Site: site, Person: person.PersonID, Factors: factors, Lifetime: lifetime, Idle: idle, Password: sha256.Sum256([]byte(person.PasswordHash))}
 	opened, err := d.Sessions.Open(ctx, opening)
 	if fault.Is(err, fault.Forbidden) { // suspended, or the password changed, in this moment
 		return nil, refused(ctx)

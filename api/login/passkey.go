@@ -132,6 +132,7 @@ func (d Desk) signInPasskey(ctx context.Context, in *passkeyInput) (*Output, err
 	if err != nil {
 		return nil, err
 	}
+	person.PasswordHash = found.PasswordHash // a reset since the proof ends what came of it
 	return d.enter(ctx, person, in.Body.Remember, guard.FactorPasskey)
 }
 

@@ -24,6 +24,8 @@ import (
 // Question is what a person is asked.
 type Question struct {
 	Client       QuestionClient `json:"client"`
+	PersonID     uuid.UUID      `json:"person_id" format:"uuid" doc:"Who is asked"`
+	Person       string         `json:"person" doc:"Their name"`
 	CustomerID   *uuid.UUID     `json:"customer_id,omitempty" format:"uuid" doc:"The account that it is about, on the account site"`
 	Account      string         `json:"account,omitempty" doc:"Its name"`
 	Scopes       []cmd.Scope    `json:"scopes" nullable:"false"`
@@ -45,6 +47,7 @@ type QueryBody struct {
 type AnswerBody struct {
 	QueryBody
 	Allow      bool       `json:"allow"`
+	PersonID   uuid.UUID  `json:"person_id" format:"uuid" doc:"The question's: who was asked allows it, and nobody else"`
 	CustomerID *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"The question's: who allows allows it for the account that was shown"`
 }
 
@@ -82,7 +85,7 @@ func (s *Server) look(ctx context.Context, in *struct{ Body QueryBody }) (Questi
 	if err != nil {
 		return Question{}, err
 	}
-	return Question{Client: QuestionClient{ID: a.client.ID, Name: a.client.Name}, CustomerID: accountOf(who), Account: who.Account, Scopes: cmd.Described(string(who.Site), a.GetRequestedScopes()), RedirectHost: a.GetRedirectURI().Host}, nil
+	return Question{Client: QuestionClient{ID: a.client.ID, Name: a.client.Name}, PersonID: who.Person, Person: who.Name, CustomerID: accountOf(who), Account: who.Account, Scopes: cmd.Described(string(who.Site), a.GetRequestedScopes()), RedirectHost: a.GetRedirectURI().Host}, nil
 }
 
 // accountOf is the account that somebody looks at; nil for staff.
@@ -93,11 +96,17 @@ func accountOf(who *guard.Principal) *uuid.UUID {
 	return &who.Customer
 }
 
-// shows tells whether the answer is about the account that is looked at: in another tab it may have become another one since
-// the question was shown.
-func (b AnswerBody) shows(who *guard.Principal) bool {
+// outdated refuses an answer to a question that was put to somebody else, or was about another account: in another tab the
+// browser may have become theirs since, and an account has several people.
+func (b AnswerBody) outdated(ctx context.Context, who *guard.Principal) error {
 	account := accountOf(who)
-	return account == b.CustomerID || account != nil && b.CustomerID != nil && *account == *b.CustomerID
+	switch {
+	case b.PersonID != who.Person:
+		return problem.New(ctx, http.StatusConflict, "person_changed", "you are signed in as somebody else now: look at the question again")
+	case account != b.CustomerID && (account == nil || b.CustomerID == nil || *account != *b.CustomerID):
+		return problem.New(ctx, http.StatusConflict, "account_changed", "you look at another account now: look at the question again")
+	}
+	return nil
 }
 
 // decide takes the answer. The person is asked each time, also for what they have allowed before.
@@ -109,8 +118,8 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body AnswerBody }) (Onw
 	if !in.Body.Allow {
 		return Onward{RedirectTo: s.refusal(ctx, a.GetRedirectURI(), a.GetState(), fosite.ErrAccessDenied)}, nil
 	}
-	if !in.Body.shows(who) {
-		return Onward{}, problem.New(ctx, http.StatusConflict, "account_changed", "you look at another account now: look at the question again")
+	if err := in.Body.outdated(ctx, who); err != nil {
+		return Onward{}, err
 	}
 	now := s.MachineNow()
 	if a.wantsProof(who, now) {

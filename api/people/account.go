@@ -119,6 +119,7 @@ func (d Desk) contact(ctx context.Context, w writes.Write, order cmd.ChangeConta
 	if version != nil {
 		meta.ExpectedVersion = version
 	}
+	order.ChangeID = meta.NewID()
 	if _, err := command.Run(ctx, d.Commands, meta, order); err != nil {
 		return AccountDetail{}, err
 	}

@@ -32,11 +32,11 @@ func (d Desk) sessions(ctx context.Context, _ *struct{}) (query.List[identity.Ow
 func (d Desk) endSession(ctx context.Context, in *struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }) (*done, error) {
-	person, now := guard.PrincipalOf(ctx).Person, d.MachineNow()
-	if _, err := identity.FindSession(ctx, d.Postgres, person, in.ID, now); err != nil {
+	p, now := guard.PrincipalOf(ctx), d.MachineNow()
+	if _, err := identity.FindSession(ctx, d.Postgres, p.Person, in.ID, now); err != nil {
 		return nil, err
 	}
-	_, err := command.Run(ctx, d.Commands, d.meta(ctx), accesscmd.EndSession{SessionID: in.ID, PersonID: person, At: now})
+	_, err := command.Run(ctx, d.Commands, d.meta(ctx), accesscmd.EndSession{SessionID: in.ID, PersonID: p.Person, Elsewhere: in.ID != p.Session, At: now})
 	return &done{}, err
 }
 

@@ -108,7 +108,7 @@ type Opening struct {
 	Customer       *uuid.UUID // the account to look at; nil: the first that the person is in
 	Factors        []string
 	Lifetime, Idle time.Duration
-	Password       secret.Hash // SHA-256 of the stored hash that was verified; zero: none was
+	Password       secret.Hash // SHA-256 of the stored hash that there was at the proof; zero: it does not matter
 	Actor          string      // who orders it; empty: the person
 }
 

@@ -10,14 +10,17 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/internal/check"
+	"github.com/ezscale/platform/command/internal/ending"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/schemas/events"
 )
 
-// EndSession signs a person out of one session. One that is over already is no fault.
+// EndSession signs a person out of one session. One that is over already is no fault. Said at another session, a change of
+// address that waits for its link ends too, as with EndSessions: whoever sat there may have asked for it.
 type EndSession struct {
 	SessionID uuid.UUID `json:"session_id"`
-	PersonID  uuid.UUID `json:"person_id"` // whose it has to be
+	PersonID  uuid.UUID `json:"person_id"`           // whose it has to be
+	Elsewhere bool      `json:"elsewhere,omitempty"` // it is not the session at which the person says so
 	At        time.Time `json:"at"`
 }
 
@@ -39,9 +42,13 @@ func ended(n int64) Ended {
 // Name is the command's name.
 func (EndSession) Name() string { return "access.EndSession" }
 
-// Aggregates is the session.
+// Aggregates is the session; and the person where links end, so that none comes to be that was begun at it.
 func (c EndSession) Aggregates() []events.Aggregate {
-	return []events.Aggregate{{Type: events.TypeSession, ID: c.SessionID}}
+	all := []events.Aggregate{{Type: events.TypeSession, ID: c.SessionID}}
+	if c.Elsewhere {
+		all = append(all, events.Aggregate{Type: events.TypePerson, ID: c.PersonID})
+	}
+	return all
 }
 
 // Validate checks the fields.
@@ -60,6 +67,11 @@ func (c EndSession) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ende
 	tag, err := tx.Exec(ctx, endOwnSession, c.SessionID, c.PersonID, c.At)
 	if err != nil {
 		return Ended{}, nil, fmt.Errorf("end session %s: %w", c.SessionID, err)
+	}
+	if c.Elsewhere && tag.RowsAffected() > 0 {
+		if err := ending.Moves(ctx, tx, c.PersonID, c.At); err != nil {
+			return Ended{}, nil, err
+		}
 	}
 	return ended(tag.RowsAffected()), nil, nil
 }

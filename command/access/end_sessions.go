@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,15 +39,10 @@ func (c EndSessions) Validate() error {
 	return fields.Err()
 }
 
-// A link to the address that the person has verifies it, and moves nothing.
-const revokeMoves = `
-update link l set revoked_at = $2 from person p
-where p.id = $1 and l.person_id = p.id and l.purpose = 'verify_email' and l.email <> p.email and l.used_at is null and l.revoked_at is null`
-
 // Handle ends the sessions.
 func (c EndSessions) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Ended, []events.Event, error) {
-	if _, err := tx.Exec(ctx, revokeMoves, c.PersonID, c.At); err != nil {
-		return Ended{}, nil, fmt.Errorf("revoke links of %s: %w", c.PersonID, err)
+	if err := ending.Moves(ctx, tx, c.PersonID, c.At); err != nil {
+		return Ended{}, nil, err
 	}
 	n, err := ending.Sessions(ctx, tx, c.PersonID, c.At, c.But)
 	if err != nil {

@@ -29,7 +29,7 @@ func (Enrol) Name() string { return "access.Enrol" }
 
 // Aggregates are the person and the new session.
 func (c Enrol) Aggregates() []events.Aggregate {
-	return append([]events.Aggregate{{Type: events.TypePerson, ID: c.Session.PersonID}}, c.Session.Aggregates()...)
+	return []events.Aggregate{{Type: events.TypePerson, ID: c.Session.PersonID}, {Type: events.TypeSession, ID: c.Session.SessionID}}
 }
 
 // Validate checks the fields.

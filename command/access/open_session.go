@@ -32,8 +32,9 @@ const (
 	maxSessions = 50 // of a person, that work
 )
 
-// OpenSession signs in a person who has proved who they are. One more session than a person may have ends the one that was
-// not seen for the longest time.
+// OpenSession signs in a person who has proved who they are. Whoever sets another password meanwhile, also of a person who came
+// by a passkey, ends the session with the others, or it is not opened: what was proved before a reset does not count after it.
+// One more session than a person may have ends the one that was not seen for the longest time.
 type OpenSession struct {
 	SessionID  uuid.UUID     `json:"session_id"`
 	Hash       secret.Hash   `json:"hash" audit:"redact"`
@@ -45,7 +46,7 @@ type OpenSession struct {
 	Lifetime   time.Duration `json:"lifetime"`                         // nanoseconds
 	Idle       time.Duration `json:"idle"`                             // it ends after so long without a request
 	Replaces   *uuid.UUID    `json:"replaces,omitempty"`               // the session that the browser had, which ends
-	Password   secret.Hash   `json:"password,omitzero" audit:"redact"` // SHA-256 of the stored hash that was verified; zero: none was
+	Password   secret.Hash   `json:"password,omitzero" audit:"redact"` // SHA-256 of the stored hash that there was at the proof, of nothing where there was none; zero: it does not matter
 }
 
 // OpenedSession is the answer.
@@ -58,9 +59,9 @@ type OpenedSession struct {
 // Name is the command's name.
 func (OpenSession) Name() string { return "access.OpenSession" }
 
-// Aggregates is the new session.
+// Aggregates are the new session, and the person, against whoever gives them a first password.
 func (c OpenSession) Aggregates() []events.Aggregate {
-	return []events.Aggregate{{Type: events.TypeSession, ID: c.SessionID}}
+	return []events.Aggregate{{Type: events.TypeSession, ID: c.SessionID}, {Type: events.TypePerson, ID: c.PersonID}}
 }
 
 // Validate checks the fields.
@@ -78,7 +79,9 @@ func (c OpenSession) Validate() error {
 
 const (
 	// Held to the end: who sets another password waits for the session, and then ends it with the others.
-	lockPassword = `select from password where person_id = $1 and sha256(convert_to(hash, 'UTF8')) = $2 for share`
+	lockPassword = `
+with held as (select hash from password where person_id = $1 for share)
+select sha256(convert_to(coalesce((select hash from held), ''), 'UTF8')) = $2`
 
 	// The person is locked, so that of sessions that are opened at once each counts the others.
 	findSignable = `
@@ -128,17 +131,17 @@ func (c OpenSession) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (
 	return OpenedSession{SessionID: c.SessionID, NewDevice: !known}, []events.Event{opened}, nil
 }
 
-// holdPassword sees that the password is still the one that was verified.
+// holdPassword sees that the password is still the one that there was, or that there still is none.
 func (c OpenSession) holdPassword(ctx context.Context, tx pgx.Tx) error {
 	if c.Password == (secret.Hash{}) {
 		return nil
 	}
-	err := tx.QueryRow(ctx, lockPassword, c.PersonID, c.Password[:]).Scan()
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fault.New(fault.Forbidden, "password_changed", "the password was changed meanwhile")
-	}
-	if err != nil {
+	var same bool
+	if err := tx.QueryRow(ctx, lockPassword, c.PersonID, c.Password[:]).Scan(&same); err != nil {
 		return fmt.Errorf("hold the password of %s: %w", c.PersonID, err)
+	}
+	if !same {
+		return fault.New(fault.Forbidden, "password_changed", "the password was changed meanwhile")
 	}
 	return nil
 }

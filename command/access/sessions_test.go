@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"sync"
 	"testing"
 	"time"
@@ -10,11 +11,13 @@ import (
 
 	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/command/credential"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/command/membership"
 	"github.com/ezscale/platform/internal/fault"
 	"github.com/ezscale/platform/internal/postgres"
+	"github.com/ezscale/platform/internal/secret"
 	"github.com/ezscale/platform/internal/token"
 	query "github.com/ezscale/platform/query/access"
 )
@@ -149,6 +152,99 @@ func TestSigningOutElsewhereEndsAChangeOfAddress(t *testing.T) {
 	worldtest.Refused(w.World, identity.RequestAddress{LinkID: w.NewID(), PersonID: w.person, SessionID: thief.SessionID, Email: "thief@example.com", At: w.at}, fault.Forbidden, "session_over")
 	if !works(ask(own, "mine@example.com")) {
 		t.Error("the session that goes on asks for nothing any more")
+	}
+}
+
+// So with one other session, and not with the one's own.
+func TestSigningOutOneOtherSessionEndsAChangeOfAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	link := w.NewID()
+	sit := func() uuid.UUID {
+		o := w.order(token.New(token.Session))
+		worldtest.Must(w.World, o)
+		worldtest.Must(w.World, identity.RequestAddress{LinkID: link, PersonID: o.PersonID, SessionID: o.SessionID, Email: "new@example.com", At: w.at})
+		return o.SessionID
+	}
+	works := func() bool {
+		return worldtest.One[bool](w.World, `select revoked_at is null from link where id = $1`, link)
+	}
+	own := access.EndSession{SessionID: sit(), PersonID: w.person, At: w.at}
+	worldtest.Must(w.World, own)
+	if !works() {
+		t.Error("logging out takes back what the person asked for before")
+	}
+	link = w.NewID()
+	others := access.EndSession{SessionID: sit(), PersonID: w.NewID(), Elsewhere: true, At: w.at}
+	worldtest.Must(w.World, others)
+	if !works() {
+		t.Error("somebody else has taken it back")
+	}
+	others.PersonID = w.person
+	worldtest.Must(w.World, others)
+	if works() {
+		t.Error("whoever sat there can still move the address")
+	}
+	link = w.NewID()
+	sit()
+	worldtest.Must(w.World, others) // over already: what another session asked for stays
+	if !works() {
+		t.Error("a session that is over takes something back")
+	}
+}
+
+// Whoever asks for a change of address in the moment in which their session ends has none in the end.
+func TestNoChangeOfAddressOutlivesItsSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 20 {
+		o := w.order(token.New(token.Session))
+		worldtest.Must(w.World, o)
+		link := uuid.New()
+		var all sync.WaitGroup
+		all.Go(func() {
+			ask := identity.RequestAddress{LinkID: link, PersonID: w.person, SessionID: o.SessionID, Email: "new@example.com", At: w.at}
+			if _, err := command.Run(context.Background(), w.DB, w.Meta(), ask); err != nil && !fault.Is(err, fault.Forbidden) {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			end := access.EndSession{SessionID: o.SessionID, PersonID: w.person, Elsewhere: true, At: w.at}
+			if _, err := command.Run(context.Background(), w.DB, w.Meta(), end); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		if n := worldtest.One[int](w.World, `select count(*) from link where id = $1 and revoked_at is null`, link); n != 0 {
+			t.Fatal("a link that was asked for at the session works after its end")
+		}
+	}
+}
+
+// Of a person who had no password, too: a session that is opened while they are given one ends with it, or is none.
+func TestNoSessionOutlivesAFirstPassword(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 20 {
+		w.Exec(`delete from password`)
+		o := w.order(token.New(token.Session))
+		o.Factors, o.Password = []string{"passkey"}, sha256.Sum256(nil)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := command.Run(context.Background(), w.DB, w.Meta(), o); err != nil && !fault.Is(err, fault.Forbidden) {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			set := credential.SetPassword{PersonID: w.person, Hash: secret.New("hash"), At: w.at}
+			if _, err := command.Run(context.Background(), w.DB, w.Meta(), set); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		if n := worldtest.One[int](w.World, `select count(*) from session where ended_at is null`); n != 0 {
+			t.Fatal("a session from before the password works")
+		}
 	}
 }
 

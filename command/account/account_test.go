@@ -101,7 +101,7 @@ func TestContacts(t *testing.T) {
 		}
 	}
 	change := func(email string, ofMember bool) account.ChangeContact {
-		return account.ChangeContact{CustomerID: id, Email: email, OfMember: ofMember}
+		return account.ChangeContact{ChangeID: w.NewID(), CustomerID: id, Email: email, OfMember: ofMember}
 	}
 	for _, email := range []string{"unverified@example.com", "stranger@example.com", "nobody@example.com"} {
 		if f := worldtest.Refused(w, change(email, true), fault.Invalid, "invalid_input"); f.Fields[0].Name != "email" {
@@ -117,6 +117,9 @@ func TestContacts(t *testing.T) {
 	if got := worldtest.One[string](w, `select email from customer where id = $1`, id); got != "books@example.com" {
 		t.Errorf("got %q", got)
 	}
+	if n := worldtest.One[int](w, `select count(*) from outbox where type = 'identity.ContactChanged'`); n != 2 {
+		t.Errorf("%d changes are told, want those two that changed something", n)
+	}
 	worldtest.CheckField(t, change("a@b\r\nBcc: x@y.example", false).Validate(), "email")
-	worldtest.Refused(w, account.ChangeContact{CustomerID: w.NewID(), Email: "a@example.com"}, fault.NotFound, "customer_not_found")
+	worldtest.Refused(w, account.ChangeContact{ChangeID: w.NewID(), CustomerID: w.NewID(), Email: "a@example.com"}, fault.NotFound, "customer_not_found")
 }

@@ -18,7 +18,7 @@ import (
 
 func person(w *worldtest.World, site, email string) uuid.UUID {
 	w.Helper()
-	return worldtest.Must(w, identity.RegisterPerson{PersonID: w.NewID(), Site: site, Email: email, PersonName: "P"}).PersonID
+	return worldtest.Must(w, identity.RegisterPerson{PersonID: w.NewID(), Site: site, Email: email, PersonName: "P", Verified: true}).PersonID
 }
 
 func TestPeopleBelongToASite(t *testing.T) {

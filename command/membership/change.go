@@ -74,7 +74,10 @@ const (
 
 	findAccountPerson = `select exists (select from person where id = $1 and site = 'account')`
 
-	otherOwners = `select exists (select from membership where customer_id = $1 and rights = 'owner' and person_id <> $2)`
+	// Who is suspended, or never verified the address, cannot sign in, and is no owner that an account could be left to.
+	otherOwners = `
+select exists (select from membership m join person p on p.id = m.person_id
+    where m.customer_id = $1 and m.rights = 'owner' and p.id <> $2 and p.status = 'active' and p.email_verified_at is not null)`
 
 	putMember = `
 insert into membership (customer_id, person_id, rights, since) values ($1, $2, $3, $4)
@@ -113,7 +116,8 @@ func remove(ctx context.Context, tx pgx.Tx, customer, person uuid.UUID, at time.
 	return ending.InAccount(ctx, tx, person, customer, at, but)
 }
 
-// allowed asks whether the person is there, and whether an owner is left.
+// allowed asks whether the person is there, and whether an owner is left who can act. Staff suspend whom they have to, the
+// last owner too; such an account gets another one by an invitation of theirs.
 func (c Change) allowed(ctx context.Context, tx pgx.Tx, was string) error {
 	question, id := findAccountPerson, []any{c.PersonID}
 	if was == permission.Owner && c.Rights != permission.Owner {
@@ -129,7 +133,7 @@ func (c Change) allowed(ctx context.Context, tx pgx.Tx, was string) error {
 	case ok:
 		return nil
 	case was == permission.Owner:
-		return fault.New(fault.Conflict, "last_owner", "an account keeps an owner: make somebody else one first")
+		return fault.New(fault.Conflict, "last_owner", "an account keeps an owner who can sign in: make somebody else one first")
 	}
 	return fault.New(fault.NotFound, "person_not_found", "there is no person %s", c.PersonID)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Leave takes a person out of an account by their own will, whatever their rights there. The session that says so goes on,
-// and looks at no account if it looked at this one; the account's owners are told. The last owner stays.
+// and looks at no account if it looked at this one; the account's owners are told. The last owner who can sign in stays.
 type Leave struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	PersonID   uuid.UUID `json:"person_id"`
@@ -41,19 +41,16 @@ func (c Leave) Validate() error {
 	return fields.Err()
 }
 
-const (
-	findLeaving = `
-select m.rights, exists (select from membership o where o.customer_id = m.customer_id and o.rights = 'owner' and o.person_id <> m.person_id)
-from membership m where m.customer_id = $1 and m.person_id = $2`
-
-	lookAway = `update session set customer_id = null where id = $1 and person_id = $2 and customer_id = $3`
-)
+const lookAway = `update session set customer_id = null where id = $1 and person_id = $2 and customer_id = $3`
 
 // Handle takes the person out.
 func (c Leave) Handle(ctx context.Context, tx pgx.Tx, _ command.Meta) (Member, []events.Event, error) {
 	var was memberFields
 	var otherOwner bool
-	err := tx.QueryRow(ctx, findLeaving, c.CustomerID, c.PersonID).Scan(&was.Rights, &otherOwner)
+	err := tx.QueryRow(ctx, findRights, c.CustomerID, c.PersonID).Scan(&was.Rights)
+	if err == nil {
+		err = tx.QueryRow(ctx, otherOwners, c.CustomerID, c.PersonID).Scan(&otherOwner)
+	}
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return Member{}, nil, fault.New(fault.NotFound, "account_not_found", "you are in no such account")

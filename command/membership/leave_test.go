@@ -78,3 +78,33 @@ func TestOwnersWhoLeaveAtOnce(t *testing.T) {
 		t.Errorf("%d owners are left", n)
 	}
 }
+
+// Whoever cannot sign in is nobody to leave an account to. Staff suspend whom they have to, and mend what comes of it.
+func TestASuspendedOwnerIsNoOwnerLeft(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t)
+	account := w.Customer("a@example.com")
+	ada, bob, carol := member(w, account, "owner"), member(w, account, "owner"), member(w, account, "billing")
+	status := func(person uuid.UUID, to string) {
+		worldtest.Must(w, identity.ChangePersonStatus{PersonID: person, Site: "account", Status: to, At: w.Now()})
+	}
+	leave := membership.Leave{CustomerID: account, PersonID: ada, SessionID: uuid.New(), At: w.Now()}
+	change := func(person uuid.UUID, rights string) membership.Change {
+		return membership.Change{CustomerID: account, PersonID: person, Rights: rights, At: w.Now()}
+	}
+	for _, without := range []string{"suspended", "banned"} {
+		status(bob, without)
+		worldtest.Refused(w, leave, fault.Conflict, "last_owner")
+		worldtest.Refused(w, change(ada, ""), fault.Conflict, "last_owner")
+		worldtest.Refused(w, change(ada, "billing"), fault.Conflict, "last_owner")
+	}
+	w.Exec(`update person set status = 'active', email_verified_at = null where id = $1`, bob)
+	worldtest.Refused(w, leave, fault.Conflict, "last_owner")
+	status(bob, "suspended")
+	status(ada, "suspended") // now there is none
+	worldtest.Refused(w, change(bob, ""), fault.Conflict, "last_owner")
+	worldtest.Must(w, change(carol, "owner"))
+	worldtest.Must(w, change(bob, ""))
+	worldtest.Must(w, change(ada, "read_only"))
+	worldtest.Refused(w, change(carol, "billing"), fault.Conflict, "last_owner")
+}

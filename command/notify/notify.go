@@ -4,7 +4,8 @@
 // then.
 //
 // Mails to people say what happened to them, in few sentences (person.go). One that holds a link names the link alone:
-// its token is drawn when the mail is sent, and again when it is sent again.
+// its token is drawn when the mail is sent, and again when it is sent again. A name that somebody chose is written so that
+// nothing makes a link of it (unlinked.go).
 //
 // A delivery is three steps: BeginDelivery commits the attempt, the gateway is called, RecordDelivery commits the
 // outcome. A crash after the gateway took the message and before that was recorded sends it once more, under the

@@ -56,22 +56,8 @@ func checkMessage(t *testing.T, name string, content any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template, token := notify.TemplateQuotaAlert, ""
-	person, isPerson := content.(notify.PersonNotice)
-	switch {
-	case isPerson:
-		template = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_left"), "_reset"), "_cloned")
-		if person.LinkID != nil {
-			token = "ezl_TOKEN"
-		}
-	case strings.HasPrefix(name, "invoice"):
-		template = notify.TemplateInvoice
-	case strings.HasPrefix(name, "ports"):
-		template = notify.TemplatePorts
-	case strings.HasPrefix(name, "staff"):
-		template = notify.TemplateStaffSignIn
-	}
-	m, err := r.Render(notify.Delivery{Template: template, Content: raw, Token: secret.New(token)})
+	person, _ := content.(notify.PersonNotice)
+	m, err := r.Render(notify.Delivery{Template: templateOf(name), Content: raw, Token: tokenOf(person)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +75,24 @@ func checkMessage(t *testing.T, name string, content any) {
 	if !bytes.Equal(got, want) {
 		t.Error(cmp.Diff(string(want), string(got)))
 	}
+}
+
+// templateOf is that of a message in testdata.
+func templateOf(name string) string {
+	for prefix, template := range map[string]string{"quota": notify.TemplateQuotaAlert, "invoice": notify.TemplateInvoice, "ports": notify.TemplatePorts, "staff": notify.TemplateStaffSignIn} {
+		if strings.HasPrefix(name, prefix) {
+			return template
+		}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_left"), "_reset"), "_cloned")
+}
+
+// tokenOf is one for a notice with a link.
+func tokenOf(n notify.PersonNotice) secret.Text {
+	if n.LinkID == nil {
+		return secret.Text{}
+	}
+	return secret.New("ezl_TOKEN")
 }
 
 func TestUnknownTemplatesAndContentsAreRefused(t *testing.T) {

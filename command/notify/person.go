@@ -27,6 +27,8 @@ const (
 	TemplateMembership   = "membership"
 	TemplateLeft         = "member_gone" // to owners
 	TemplateApplication  = "application"
+	TemplateContact      = "contact"        // to the address that an account's mails go to from now on
+	TemplateContactWas   = "contact_notice" // to the one that they went to
 )
 
 // PersonNotice is the content of all of them.
@@ -38,6 +40,7 @@ type PersonNotice struct {
 	Account     string     `json:"account,omitempty"`
 	Rights      string     `json:"rights,omitempty"` // empty: none any more
 	By          string     `json:"by,omitempty"`     // who invites; empty: staff
+	ByAddress   string     `json:"by_address,omitempty"`
 	Address     string     `json:"address,omitempty"`
 	Kind        string     `json:"kind,omitempty"` // of a credential, as the event has it
 	Change      string     `json:"change,omitempty"`
@@ -113,7 +116,7 @@ func (n PersonNotice) news(template, brand string) words {
 		return n.credentialWords(alarm)
 	case TemplateSignIn:
 		return words{Subject: "Sign-in with a new device", Action: "See your sessions", Path: "/security",
-			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "IP address: " + or(n.IP, "unknown"), "Browser: " + or(n.UserAgent, "unknown")},
+			Lines: []string{"At " + minute(n.At) + " somebody signed in as you with a browser that we have not seen before.", "IP address: " + or(n.IP, "unknown"), "Browser: " + or(Unlinked(n.UserAgent), "unknown")},
 			After: []string{"If this was you, there is nothing to do. " + alarm}}
 	case TemplateApplication:
 		on := ""
@@ -126,6 +129,18 @@ func (n PersonNotice) news(template, brand string) words {
 	case TemplateLeft:
 		return words{Subject: "Somebody has left " + short(n.Account), Action: "See the account's people", Path: "/account/members",
 			Lines: []string{short(n.By) + " (" + n.Address + ") left the account " + short(n.Account) + " at " + minute(n.At) + ". Their sessions, API tokens and applications there have ended."}}
+	case TemplateContactWas:
+		who := by(n.By)
+		if n.ByAddress != "" {
+			who += " (" + n.ByAddress + ")"
+		}
+		return words{Subject: "The contact address of " + short(n.Account) + " was changed", Action: "See the account", Path: "/account",
+			Lines: []string{who + " changed the contact address of the account " + short(n.Account) + " at " + minute(n.At) + ", from this one to " + n.Address + ". The account's invoices and notices go there from now on."},
+			After: []string{"If this was meant, there is nothing to do. If it was not, have an owner of the account change it back on that page, or contact us. If somebody did it in your name, set a new password at once and check your sessions."}}
+	case TemplateContact:
+		return words{Subject: "This is now the contact address of " + short(n.Account), Action: "See the account", Path: "/account",
+			Lines: []string{by(n.By) + " made this the contact address of the account " + short(n.Account) + " with " + brand + ". The account's invoices and notices come here from now on."},
+			After: []string{"If you did not expect this, ask an owner of the account, or contact us."}}
 	case TemplateMembership:
 		said := "You are now " + rights(n.Rights) + " in the account " + short(n.Account) + "."
 		if n.Rights == "" {
@@ -191,7 +206,7 @@ func by(name string) string {
 	return short(name)
 }
 
-// short cuts what customers have chosen and strangers are shown. What holds a slash or an at sign could be somebody's
+// short cuts what customers have chosen and strangers are shown, and makes it no link. What holds a slash or an at sign could be somebody's
 // advertisement, and is not said at all.
 func short(name string) string {
 	const most = 60 // characters
@@ -201,7 +216,7 @@ func short(name string) string {
 	if utf8.RuneCountInString(name) > most {
 		name = string([]rune(name)[:most]) + "…"
 	}
-	return or(name, "(unnamed)")
+	return or(Unlinked(name), "(unnamed)")
 }
 
 func or(text, otherwise string) string {

@@ -27,7 +27,9 @@ func notices() map[string]notify.PersonNotice {
 	session.Site, session.IP, session.UserAgent = "admin", "2001:db8::7", "Browser/1 <b>"
 	joined.Account, joined.Rights, left.Account = "Engines", "billing", "Engines"
 	used.Kind, used.Change = "recovery_codes", "used"
-	reset, allowed, gone := news, news, news
+	reset, allowed, gone, contact, contactWas := news, news, news, news, news
+	contact.Account = "Engines"
+	contactWas.Account, contactWas.By, contactWas.ByAddress, contactWas.Address = "Engines", "Charles", "charles@example.com", "books@example.com"
 	gone.Account, gone.By, gone.Address = "Engines", "Charles", "charles@example.com"
 	cloned := news
 	cloned.Kind, cloned.Change = "passkey", "cloned"
@@ -36,7 +38,8 @@ func notices() map[string]notify.PersonNotice {
 	allowed.Application, allowed.Account, allowed.Scopes = "Grapher", "Engines", []string{"openid", "services.read"}
 	return map[string]notify.PersonNotice{"verify_email": linked, "reset_password": named, "change_email": named, "invitation": invitation, "enrolment": enrolment,
 		"already_registered": news, "change_email_notice": notice, "sign_in": session, "membership": joined, "membership_left": left, "credential": used,
-		"credential_reset": reset, "credential_cloned": cloned, "application": allowed, "member_gone": gone}
+		"credential_reset": reset, "credential_cloned": cloned, "application": allowed, "member_gone": gone,
+		"contact": contact, "contact_notice": contactWas}
 }
 
 func TestMailsToPeople(t *testing.T) {

@@ -60,6 +60,7 @@ func functions() map[string]any {
 		"size":   bytesize.Format,
 		"period": func(p events.Period) string { return period.Period(p).String() },
 		"minute": minute,
+		"name":   Unlinked, // of a person or an account
 	}
 }
 

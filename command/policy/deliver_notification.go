@@ -235,7 +235,7 @@ func postOfAlert(n notify.Delivery, m notify.Rendered) (discord.Message, error) 
 		colour = colourOver
 	}
 	return discord.Message{Content: m.Subject, Title: alert.ServiceName, URL: m.Link, Colour: colour, At: alert.ReachedAt, Fields: []discord.Field{
-		{Name: "Customer", Value: alert.CustomerName},
+		{Name: "Customer", Value: notify.Unlinked(alert.CustomerName)},
 		{Name: "Used", Value: bytesize.Format(alert.BillableBytes) + " of " + bytesize.Format(alert.QuotaBytes)},
 		{Name: "Threshold", Value: fmt.Sprintf("%d %%", alert.Threshold)},
 	}}, nil

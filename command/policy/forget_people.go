@@ -19,6 +19,7 @@ const (
 	keepSessions       = 90 * day
 	keepImpersonations = 400 * day // more than a year: whoever asks who looked at their account may be late
 	keepTokens         = 400 * day
+	keepContacts       = 90 * day // what an account's contact was: its reader was told within seconds
 	keepMails          = 400 * day
 )
 
@@ -65,6 +66,7 @@ func (f *Forgetting) Run(ctx context.Context) error {
 		}},
 		{"api_tokens", func() (int64, error) { return retention.Tokens(ctx, f.pool, machine.Add(-keepTokens)) }},
 		{"oauth", func() (int64, error) { return oauth.Sweep(ctx, f.pool, machine) }},
+		{"contacts", func() (int64, error) { return retention.Contacts(ctx, f.pool, now.Add(-keepContacts)) }},
 		{"mails", func() (int64, error) { return retention.Mails(ctx, f.pool, now.Add(-keepMails)) }},
 	} {
 		deleted := f.deleted.WithLabelValues(s.what)

@@ -12,7 +12,8 @@ import (
 
 // peopleRules are: when LinkRequested then mail the link; when somebody registers once more, or what a person proves
 // their identity with changes, or they sign in with a new device, or allow an application something, or their rights in an
-// account change, then mail them; when a member leaves, the owners too. A link's token is drawn by the job that sends the mail.
+// account change, then mail them; when a member leaves, the owners too; when an account's contact changes, whoever reads the
+// old address and the new one. A link's token is drawn by the job that sends the mail.
 func (c NotifyConfig) peopleRules() []Rule {
 	return []Rule{
 		{On: events.LinkRequested{}.Type(), Name: "mail_link", Do: c.link},
@@ -21,6 +22,7 @@ func (c NotifyConfig) peopleRules() []Rule {
 		{On: events.SessionOpened{}.Type(), Name: "mail_new_device", Do: c.session},
 		{On: events.ApplicationAllowed{}.Type(), Name: "mail_application", Do: c.application},
 		{On: events.MembershipChanged{}.Type(), Name: "mail_membership", Do: c.membership},
+		{On: events.ContactChanged{}.Type(), Name: "mail_contact", Do: c.contact},
 	}
 }
 
@@ -79,4 +81,12 @@ func (c NotifyConfig) membership(ctx context.Context, tx pgx.Tx, e events.Event,
 		}
 	}
 	return c.queue(ctx, tx, notify.QueueNews{EventID: h.ID, Template: notify.TemplateMembership, PersonID: changed.PersonID, CustomerID: changed.CustomerID, Rights: changed.Rights})
+}
+
+func (c NotifyConfig) contact(ctx context.Context, tx pgx.Tx, e events.Event, h events.Header) error {
+	changed, ok := e.(events.ContactChanged)
+	if !ok {
+		return fmt.Errorf("%T is not the event of this rule", e)
+	}
+	return c.queue(ctx, tx, notify.QueueContact{EventID: h.ID, CustomerID: changed.CustomerID, ChangeID: changed.ChangeID})
 }

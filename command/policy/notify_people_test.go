@@ -13,7 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/command"
 	"github.com/ezscale/platform/command/access"
+	"github.com/ezscale/platform/command/account"
 	"github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/command/internal/worldtest"
 	"github.com/ezscale/platform/command/membership"
@@ -250,5 +252,56 @@ func TestMailsOfWhatEndsAndWhatIsAllowed(t *testing.T) {
 	}
 	if m := o.find(mails, "bob@ends.example Your password was reset by email"); !strings.Contains(m.Text, "recovery codes, since 2026") {
 		t.Errorf("what remains: %s", m.Text)
+	}
+}
+
+// Whoever read an account's mails so far is told that they do not any more, and whoever reads them from now on, why; not who
+// changed it themselves, nor whose address moved with its owner's own.
+func TestMailsOfAContact(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0, "")
+	id, ada, bob := o.Customer("old@books.example"), o.NewID(), o.NewID()
+	for person, name := range map[uuid.UUID]string{ada: "ada", bob: "bob"} {
+		worldtest.Must(o.World, identity.RegisterPerson{PersonID: person, Site: "account", Email: name + "@books.example", PersonName: name, Verified: true})
+		worldtest.Must(o.World, membership.Change{CustomerID: id, PersonID: person, Rights: "owner", At: o.Now()})
+	}
+	o.Exec(`delete from outbox`)
+	change := func(actor, email string) {
+		t.Helper()
+		meta := o.Meta()
+		meta.Actor = actor
+		if _, err := command.Run(t.Context(), o.DB, meta, account.ChangeContact{ChangeID: o.NewID(), CustomerID: id, Email: email}); err != nil {
+			t.Fatal(err)
+		}
+		o.tell()
+	}
+	change("person:"+ada.String()+" by token:"+o.NewID().String(), "Ada@books.example")
+	if m := o.find(o.mails(1), "old@books.example The contact address of (unnamed) was changed"); !strings.Contains(m.Text, "ada (ada@books.example) changed") || !strings.Contains(m.Text, "from this one to ada@books.example.") {
+		t.Errorf("got %s", m.Text)
+	}
+	change("person:"+ada.String(), "ada@books.example") // as it was
+	change("person:"+ada.String(), "bob@books.example")
+	mails := o.mails(3)
+	o.find(mails, "ada@books.example The contact address of (unnamed) was changed")
+	if m := o.find(mails, "bob@books.example This is now the contact address of (unnamed)"); !strings.Contains(m.Text, "ada made this") || !strings.Contains(m.Text, "Hello bob") {
+		t.Errorf("got %s", m.Text)
+	}
+	change("staff:"+o.NewID().String()+" as person:"+bob.String(), "new@books.example")
+	mails = o.mails(5)
+	if m := o.find(mails, "bob@books.example The contact address of (unnamed) was changed"); !strings.Contains(m.Text, "Our staff changed") {
+		t.Errorf("got %s", m.Text)
+	}
+	o.find(mails, "new@books.example This is now the contact address of (unnamed)")
+	worldtest.Must(o.World, account.ChangeContact{ChangeID: o.NewID(), CustomerID: id, Email: "bob@books.example"})
+	o.Exec(`delete from outbox`)
+	move := identity.RequestAddress{LinkID: o.NewID(), PersonID: bob, SessionID: o.session(bob), Email: "bob@new.example", At: o.Now()}
+	worldtest.Must(o.World, move)
+	o.tell()
+	proof := o.proof(o.find(o.mails(7), "bob@new.example Confirm your new email address"), "account")
+	worldtest.Must(o.World, identity.VerifyEmail{Proof: proof, Joining: identity.Joining{CustomerID: o.NewID(), InvitationID: o.NewID()}, PersonID: bob, Contact: &id})
+	o.tell()
+	o.find(o.mails(8), "bob@books.example Your email address was changed") // and no other
+	if got := worldtest.One[string](o.World, `select email from customer where id = $1`, id); got != "bob@new.example" {
+		t.Errorf("the contact is %s", got)
 	}
 }

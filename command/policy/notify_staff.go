@@ -54,11 +54,11 @@ func postOfSignIn(n notify.Delivery, m notify.Rendered) (discord.Message, error)
 	if err := json.Unmarshal(n.Content, &s); err != nil {
 		return discord.Message{}, fmt.Errorf("read the content of notification %s: %w", n.NotificationID, err)
 	}
-	post := discord.Message{Content: m.Subject, Title: s.PersonName, URL: m.Link, Colour: colourNear, At: s.At}
+	post := discord.Message{Content: m.Subject, Title: notify.Unlinked(s.PersonName), URL: m.Link, Colour: colourNear, At: s.At}
 	if s.Refused {
 		post.Colour = colourOver
 	}
-	for _, f := range []discord.Field{{Name: "Wrong", Value: s.Factor}, {Name: "From", Value: s.IP}, {Name: "Browser", Value: s.UserAgent}} {
+	for _, f := range []discord.Field{{Name: "Wrong", Value: s.Factor}, {Name: "From", Value: s.IP}, {Name: "Browser", Value: notify.Unlinked(s.UserAgent)}} {
 		if f.Value != "" {
 			post.Fields = append(post.Fields, f)
 		}

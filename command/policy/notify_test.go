@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -132,6 +133,9 @@ func TestAnAlertAndAnInvoiceReachPeople(t *testing.T) {
 	var got []string
 	for _, m := range o.mailbox.List() {
 		got = append(got, m.Channel+" "+m.Subject)
+		if body := m.Text + m.HTML; !strings.Contains(body, "ada\u2060@\u2060example\u2060.\u2060com") || strings.Contains(body, "ada@example.com") {
+			t.Errorf("%s makes a link of the customer's name: %s", m.Channel, body)
+		}
 	}
 	slices.Sort(got)
 	want := []string{"discord svc-1: 75 % of 1 TB traffic used", "mail Invoice INV-2026-000001: 1.00 USD", "mail svc-1: 75 % of 1 TB traffic used"}

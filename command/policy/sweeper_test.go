@@ -117,6 +117,7 @@ func TestForgettingIsCounted(t *testing.T) {
 # HELP ezscale_retention_deleted_total Rows of people that were deleted because they are long over, by what they were.
 # TYPE ezscale_retention_deleted_total counter
 ezscale_retention_deleted_total{what="api_tokens"} 0
+ezscale_retention_deleted_total{what="contacts"} 0
 ezscale_retention_deleted_total{what="link_versions"} 0
 ezscale_retention_deleted_total{what="links"} 0
 ezscale_retention_deleted_total{what="mails"} 0

@@ -1,5 +1,5 @@
-// Package retention forgets what is long over of people: registrations that nobody verified, links, sessions, tokens, and
-// the mails that told of them. It orders nothing: nobody decides on a row, a date does, so these are statements of a
+// Package retention forgets what is long over of people: registrations that nobody verified, links, sessions, tokens,
+// contact addresses that were changed, and the mails that told of them. It orders nothing: nobody decides on a row, a date does, so these are statements of a
 // periodic job and no commands. The audit log keeps its rows, whose ids then lead nowhere.
 package retention
 
@@ -64,6 +64,9 @@ select from gone`
 delete from api_token where id = any(array(
     select id from api_token where least(revoked_at, expires_at) < $1 order by least(revoked_at, expires_at) limit $2))`
 
+	deleteContacts = `
+delete from contact_change where id = any(array(select id from contact_change where changed_at < $1 order by changed_at limit $2))`
+
 	deleteMails = `
 delete from notification where id = any(array(
     select id from notification where person_id is not null and queued_at < $1 and status <> 'queued' order by queued_at limit $2))`
@@ -94,6 +97,11 @@ func Sessions(ctx context.Context, db Execer, before, impersonationsBefore time.
 // Tokens deletes API tokens that were revoked or over before a time. Bound as of Links.
 func Tokens(ctx context.Context, db Execer, before time.Time) (int64, error) {
 	return forget(ctx, db, deleteTokens, "API tokens", before, forgetAtATime)
+}
+
+// Contacts deletes what the contacts of accounts were that were changed before a time. Bound as of Links.
+func Contacts(ctx context.Context, db Execer, before time.Time) (int64, error) {
+	return forget(ctx, db, deleteContacts, "old contacts", before, forgetAtATime)
 }
 
 // Mails deletes the messages to and about people that were queued before a time, and are sent or given up. Bound as of Links.

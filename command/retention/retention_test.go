@@ -62,7 +62,7 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-func TestTokensMailsAndVersions(t *testing.T) {
+func TestTokensContactsMailsAndVersions(t *testing.T) {
 	t.Parallel()
 	w := worldtest.New(t)
 	ada := person(w)
@@ -76,10 +76,17 @@ func TestTokensMailsAndVersions(t *testing.T) {
 				values (gen_random_uuid(), $1, 'mail', 'a@example.com', 'sign_in', gen_random_uuid(), '{}', $2, $3, case when $2 = 'sent' then $3::timestamptz end)`, ada, status, w.Now().Add(-ago))
 		}
 	}
+	account := w.Customer("a@example.com")
+	for _, ago := range []time.Duration{day, 500 * day} {
+		w.Exec(`insert into contact_change (id, customer_id, replaced, email, changed_by, changed_at) values (gen_random_uuid(), $1, 'a', 'b', 'staff:test', $2)`, account, w.Now().Add(-ago))
+	}
 	w.Exec(`insert into aggregate (type, id, version, flagged) select 'link', gen_random_uuid(), 1, flagged from (values (null), ('parked')) as f (flagged)`)
 	before := w.Now().Add(-400 * day)
 	if n, err := retention.Tokens(t.Context(), w.Pool, before); n != 1 || err != nil { // the other one worked until four months ago
 		t.Errorf("forgot %d tokens, %v", n, err)
+	}
+	if n, err := retention.Contacts(t.Context(), w.Pool, before); n != 1 || err != nil {
+		t.Errorf("forgot %d contacts, %v", n, err)
 	}
 	if n, err := retention.Mails(t.Context(), w.Pool, before); n != 1 || err != nil {
 		t.Errorf("forgot %d mails, %v", n, err)

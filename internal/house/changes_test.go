@@ -43,6 +43,7 @@ func changeless() map[string]string {
 		"identity.RequestAddress":       makes,
 		"identity.RequestReset":         makes,
 		"notify.BeginDelivery":          notes,
+		"notify.QueueContact":           makes,
 		"notify.QueueInvoice":           makes,
 		"notify.QueueLeft":              makes,
 		"notify.QueueLink":              makes,

@@ -22,6 +22,7 @@ type Passkey struct {
 	AttestationFormat string
 	BackupEligible    bool
 	BackedUp          bool
+	PasswordHash      string // of the person, as of then; empty: none
 }
 
 //go:embed find_passkey.sql

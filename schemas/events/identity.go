@@ -21,6 +21,13 @@ type MembershipChanged struct {
 	Left       bool      `json:"left,omitempty"`   // by their own will
 }
 
+// ContactChanged says that somebody has an account's mails go to another address, where they did not follow an owner's own.
+// Whoever reads the old one is told by mail. Which they are, Postgres alone knows.
+type ContactChanged struct {
+	CustomerID uuid.UUID `json:"customer_id"`
+	ChangeID   uuid.UUID `json:"change_id"`
+}
+
 // LinkRequested asks for a link to be mailed. To whom, and with which token, is in no event.
 type LinkRequested struct {
 	LinkID  uuid.UUID `json:"link_id"`
@@ -84,6 +91,10 @@ func (MembershipChanged) Type() string              { return "identity.Membershi
 func (MembershipChanged) SchemaVersion() int        { return 1 }
 func (e MembershipChanged) Aggregate() Aggregate    { return Aggregate{TypeCustomer, e.CustomerID} }
 func (e MembershipChanged) ShardKey() uuid.UUID     { return e.CustomerID }
+func (ContactChanged) Type() string                 { return "identity.ContactChanged" }
+func (ContactChanged) SchemaVersion() int           { return 1 }
+func (e ContactChanged) Aggregate() Aggregate       { return Aggregate{TypeCustomer, e.CustomerID} }
+func (e ContactChanged) ShardKey() uuid.UUID        { return e.CustomerID }
 func (LinkRequested) Type() string                  { return "identity.LinkRequested" }
 func (LinkRequested) SchemaVersion() int            { return 1 }
 func (e LinkRequested) Aggregate() Aggregate        { return Aggregate{TypeLink, e.LinkID} }

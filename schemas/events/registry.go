@@ -13,7 +13,7 @@ var ErrUnknown = errors.New("unknown event")
 // All gives one zero value of each event and version there is, in the order of the contexts.
 func All() []Event {
 	return []Event{
-		CustomerRegistered{}, CustomerChanged{}, PersonRegistered{}, PersonChanged{}, MembershipChanged{}, LinkRequested{}, RegistrationRepeated{},
+		CustomerRegistered{}, CustomerChanged{}, PersonRegistered{}, PersonChanged{}, MembershipChanged{}, ContactChanged{}, LinkRequested{}, RegistrationRepeated{},
 		CredentialChanged{}, SessionOpened{}, SignInRefused{}, ApplicationAllowed{}, ClientChanged{},
 		PlanCreated{}, PlanChanged{},
 		ServiceCreated{}, ServicePlanChanged{},

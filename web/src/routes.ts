@@ -10,6 +10,7 @@ declare module 'vue-router' {
     site?: Site // of that site alone
     needs?: string // a permission
     inPerson?: boolean // not for whoever looks at an account as somebody else
+    asksAnew?: boolean // by itself, when somebody else or another account is there: it need not be built anew
   }
 }
 
@@ -34,7 +35,7 @@ const doors: RouteRecordRaw[] = [
 const own: RouteRecordRaw[] = [
   { path: '/security', name: 'security', component: () => import('@/pages/access/SecurityPage.vue'), meta: { title: 'Security', inPerson: true } },
   { path: '/profile', component: () => import('@/pages/people/ProfilePage.vue'), meta: { title: 'Profile', inPerson: true } },
-  { path: '/consent', component: () => import('@/pages/access/ConsentPage.vue'), meta: { title: 'Allow an application', inPerson: true } },
+  { path: '/consent', component: () => import('@/pages/access/ConsentPage.vue'), meta: { title: 'Allow an application', inPerson: true, asksAnew: true } },
   { path: '/accounts', name: 'accounts', component: () => import('@/pages/people/AccountsPage.vue'), meta: { title: 'Accounts', inPerson: true, ...customers } },
   { path: '/account', component: () => import('@/pages/people/AccountPage.vue'), meta: { title: 'Account', needs: 'account.read', ...customers } },
   { path: '/account/members', component: () => import('@/pages/people/MembersPage.vue'), meta: { title: 'People', needs: 'members.read', ...customers } },

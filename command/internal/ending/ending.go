@@ -51,12 +51,28 @@ func Sessions(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time, bu
 	return n, nil
 }
 
-const revokeLinks = `update link set revoked_at = $2 where person_id = $1 and used_at is null and revoked_at is null`
+const (
+	revokeLinks = `update link set revoked_at = $2 where person_id = $1 and used_at is null and revoked_at is null`
+
+	// A link to the address that the person has verifies it, and moves nothing.
+	revokeMoves = `
+update link l set revoked_at = $2 from person p
+where p.id = $1 and l.person_id = p.id and l.purpose = 'verify_email' and l.email <> p.email and l.used_at is null and l.revoked_at is null`
+)
 
 // Links revokes a person's mailed links that are open: whoever had their session, or the mailbox, may have asked for one.
 func Links(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time) error {
 	if _, err := tx.Exec(ctx, revokeLinks, person, at); err != nil {
 		return fmt.Errorf("revoke the links of %s: %w", person, err)
+	}
+	return nil
+}
+
+// Moves revokes the links that would change a person's address: whoever had their session may have asked for one. Those that
+// go to the address they have stay.
+func Moves(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time) error {
+	if _, err := tx.Exec(ctx, revokeMoves, person, at); err != nil {
+		return fmt.Errorf("revoke the changes of address of %s: %w", person, err)
 	}
 	return nil
 }

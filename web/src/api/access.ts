@@ -40,7 +40,7 @@ export function createAccessApi(client: Client) {
     grantable: (signal?: Signal) => all<Permission>('/permissions', signal),
 
     lookAtConsent: (query: string, signal?: Signal) => client.request<ConsentQuestion>('/consents/look', { method: 'POST', body: { query }, signal }),
-    answerConsent: (query: string, allow: boolean, account?: string) => post<{ redirect_to: string }>('/consents', { query, allow, customer_id: account }),
+    answerConsent: (query: string, allow: boolean, asked: ConsentQuestion) => post<{ redirect_to: string }>('/consents', { query, allow, person_id: asked.person_id, customer_id: asked.customer_id }),
     applications: (signal?: Signal) => all<Application>('/me/applications', signal),
     revokeApplication: (id: string) => remove(`/me/applications/${part(id)}`),
     clients: (query: Query, signal?: Signal) => client.request<List<OAuthClient>>('/clients', { signal, query }),

@@ -74,6 +74,36 @@ test('an account is opened, verified, signed in to; then a passkey is enough', a
   await close()
 })
 
+// A device that is present chooses the key in the list below the field (autofill, conditional mediation) by itself.
+test('a passkey out of the field’s list logs in by autofill: no button is touched', async () => {
+  const email = someone('autofill')
+  await register(staff, email, 'Auto Example')
+  const { page, wrong, close } = await open(browser)
+  await logIn(page, email)
+  await page.waitForURL(/\/services$/)
+  await page.goto('/security')
+  const keyring = await device(page)
+  await page.getByRole('button', { name: 'Add a passkey' }).click()
+  await page.getByTestId('passkey').waitFor()
+  await keyring.present(false) // until the page is asked for anew
+  await logOut(page)
+  assert.equal(await page.getByLabel('Email address').getAttribute('autocomplete'), 'username webauthn', 'the browser knows below which field')
+  await page.goto('about:blank')
+
+  const asked = []
+  page.on('request', (request) => { if (request.method() === 'POST') asked.push(new URL(request.url()).pathname) })
+  await keyring.present(true)
+  await page.goto('/login')
+  await page.waitForURL(/\/services$/)
+  assert.deepEqual(asked.filter((path) => path.includes('/login')), ['/api/v1/login/passkey/options', '/api/v1/login/passkey'])
+  const [key] = await keyring.keys()
+  assert.ok(key.isResidentCredential && key.signCount > 1, 'the key that is there was used')
+  await page.goto('/security')
+  await page.getByTestId('session-row').filter({ hasText: 'this one' }).getByText('passkey').waitFor()
+  assert.deepEqual(unexpected(wrong), [])
+  await close()
+})
+
 test('an authenticator, recovery codes, and both at the login', async () => {
   const email = someone('codes')
   await register(staff, email)

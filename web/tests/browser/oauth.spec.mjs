@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, request } from 'node:http'
 import { after, before, test } from 'node:test'
-import { clean, launch, open, PHONE, session, settled, shoot, SITES } from './browser.mjs'
+import { call, clean, enter, launch, open, PHONE, session, settled, shoot, SITES } from './browser.mjs'
+import { PASSWORD, register as signUp, someone } from './people.mjs'
 
 const CUSTOMER = 'jo@jo-codes.example'
 const run = randomBytes(4).toString('hex')
@@ -112,6 +113,28 @@ test('a refusal goes back to the application, and whoever is not signed in logs 
   await page.getByText('The application has its answer.').waitFor()
   assert.equal(application.back.splice(0)[0].get('error'), 'access_denied')
   assert.deepEqual(unexpected(wrong), [])
+  await close()
+})
+
+test('who signs in at the browser meanwhile is asked anew', async () => {
+  const email = someone('consent')
+  await signUp(staff, email, 'Robin Consent')
+  const { path } = authorisation(await register(`Meanwhile ${run}`), 'openid services.read')
+  const { page, wrong, close } = await open(browser, { as: customer })
+  await page.goto(path)
+  await page.getByTestId('client').waitFor()
+  const other = await call('account', 'POST', '/login', { body: { email, password: PASSWORD } })
+  assert.equal(other.status, 200, other.text)
+  await enter(page, { site: 'account', cookie: other.cookies.find((c) => c.startsWith('__Host-session=')) })
+  await page.getByRole('button', { name: 'Allow' }).click()
+  await page.getByText('You are signed in as somebody else now').waitFor()
+  await page.getByText('You are signed in as Robin Consent').waitFor()
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'alert', 'what went wrong has the focus')
+  assert.deepEqual(application.back, [], 'nobody has allowed anything')
+  await page.getByRole('button', { name: 'Allow' }).click()
+  await page.getByText('The application has its answer.').waitFor()
+  assert.ok(application.back.splice(0)[0].get('code'))
+  assert.deepEqual(unexpected(wrong).filter((line) => !/status of 409/.test(line)), [])
   await close()
 })
 
