@@ -39,7 +39,7 @@ func needs() map[string]string {
 		"get-account": "account.read", "change-account": "account.write", "change-contact": "account.write", "change-customer-contact": "customers.write", "list-members": "members.read", "change-member": "members.write fresh", "remove-member": "members.write fresh",
 		"list-invitations": "members.read", "invite-member": "members.write fresh", "revoke-invitation": "members.write",
 		"get-customer": "customers.read", "change-customer-profile": "customers.write", "change-customer-status": "customers.write", "list-customer-notes": "customers.read",
-		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write fresh", "list-customer-invitations": "customers.read", "revoke-customer-invitation": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
+		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write fresh", "change-customer-member": "customers.write fresh", "remove-customer-member": "customers.write fresh", "list-customer-invitations": "customers.read", "revoke-customer-invitation": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
 		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
 		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
 		"choose-account": "self person", "leave-account": "self fresh", "list-own-accounts": "self person",

@@ -52,6 +52,37 @@ func TestStaffMendAnAccountWithoutAnActiveOwner(t *testing.T) {
 	e.want(204, "", "DELETE", "/account/members/"+owner.id.String(), "", next)
 }
 
+// Staff make one of an account's people an owner, and take people out. They need the permission and a fresh proof, add nobody by
+// it, reach nobody of another account's, and leave no account without an owner.
+func TestStaffChangeTheRightsOfPeople(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	e.exec(`delete from membership where customer_id = $1`, e.account("a@example.com"))
+	owner, second := e.tenant("a@example.com", "owner"), e.tenant("a@example.com", "read_only")
+	other, support, network := e.tenant("b@example.com", "owner"), e.worker("support"), e.worker("network")
+	of := func(account string, p *someone) string {
+		return "/customers/" + account + "@example.com/members/" + p.id.String()
+	}
+	e.want(403, "not_allowed", "PUT", of("a", second), `{"rights":"owner"}`, network)
+	e.want(403, "not_allowed", "DELETE", of("a", second), "", network)
+	e.want(409, "last_owner", "DELETE", of("a", owner), "", support)
+	e.want(409, "last_owner", "PUT", of("a", owner), `{"rights":"billing"}`, support)
+	e.want(404, "member_not_found", "PUT", of("a", other), `{"rights":"owner"}`, support)
+	e.want(404, "", "DELETE", of("a", other), "", support)
+	e.want(404, "customer_not_found", "PUT", of("nobody", second), `{"rights":"owner"}`, support)
+	e.want(422, "", "PUT", of("a", second), `{"rights":"king"}`, support)
+	second.do("403 not_allowed", "GET", "/account/invitations", "")
+	e.want(200, "", "PUT", of("a", second), `{"rights":"owner"}`, support)
+	second.do("200", "GET", "/account/invitations", "")
+	e.want(204, "", "DELETE", of("a", owner), "", support)
+	owner.do("401", "GET", "/account", "")
+	if n := value[int](e, `select count(*) from outbox where type = 'identity.MembershipChanged' and payload->>'person_id' = $1`, second.id.String()); n != 1 {
+		t.Errorf("the new owner hears of it %d times", n)
+	}
+	e.exec(`update session set proved_at = proved_at - interval '11 minutes'`)
+	e.want(403, "proof_required", "DELETE", of("a", second), "", support)
+}
+
 // The address that invoices go to is one of the account's people's, or what staff say; it follows its owner.
 func TestContactOfAnAccount(t *testing.T) {
 	t.Parallel()

@@ -133,9 +133,9 @@ func (d Desk) membersOf(ctx context.Context, customer uuid.UUID) (query.List[ide
 	return query.List[identity.Member]{Items: all}, err
 }
 
-// member finds one of the account's people: nobody is made a member without their own doing.
-func (d Desk) member(ctx context.Context, person uuid.UUID) (identity.Member, error) {
-	all, err := d.members(ctx, nil)
+// memberOf finds one of an account's people: nobody is made a member without their own doing.
+func (d Desk) memberOf(ctx context.Context, customer, person uuid.UUID) (identity.Member, error) {
+	all, err := d.membersOf(ctx, customer)
 	if err != nil {
 		return identity.Member{}, err
 	}
@@ -151,13 +151,17 @@ func (d Desk) changeMember(ctx context.Context, in *struct {
 	MemberInput
 	Body RightsBody
 }) (identity.Member, error) {
-	m, err := d.member(ctx, in.PersonID)
+	return d.changeMemberOf(ctx, guard.PrincipalOf(ctx).Customer, in.PersonID, in.Body.Rights)
+}
+
+func (d Desk) changeMemberOf(ctx context.Context, customer, person uuid.UUID, rights string) (identity.Member, error) {
+	m, err := d.memberOf(ctx, customer, person)
 	if err != nil {
 		return identity.Member{}, err
 	}
-	order := membership.Change{CustomerID: guard.PrincipalOf(ctx).Customer, PersonID: in.PersonID, Rights: in.Body.Rights, At: d.MachineNow()}
+	order := membership.Change{CustomerID: customer, PersonID: person, Rights: rights, At: d.MachineNow()}
 	_, err = command.Run(ctx, d.Commands, d.meta(ctx), order)
-	m.Rights = in.Body.Rights
+	m.Rights = rights
 	return m, err
 }
 
@@ -166,7 +170,11 @@ func (d Desk) removeMember(ctx context.Context, in *MemberInput) (*struct{}, err
 	if in.PersonID == p.Person {
 		return d.leave(ctx, &AccountInput{CustomerID: p.Customer})
 	}
-	order := membership.Change{CustomerID: p.Customer, PersonID: in.PersonID, At: d.MachineNow()}
+	return d.removeMemberOf(ctx, p.Customer, in.PersonID)
+}
+
+func (d Desk) removeMemberOf(ctx context.Context, customer, person uuid.UUID) (*struct{}, error) {
+	order := membership.Change{CustomerID: customer, PersonID: person, At: d.MachineNow()}
 	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return &struct{}{}, err
 }

@@ -88,6 +88,8 @@ func (d Desk) registerStaff(t route.Table) {
 	route.Serve(t, op("GET", "/customers/{id}/notes", "list-customer-notes", "Notes about a customer, newest first", read, 0), d.notes)
 	route.Serve(t, op("POST", "/customers/{id}/notes", "write-customer-note", "Write a note about a customer", write, http.StatusCreated), d.writeNote)
 	route.Serve(t, op("GET", "/customers/{id}/members", "list-customer-members", "People of a customer", read, 0), d.customerMembers)
+	route.Serve(t, op("PUT", "/customers/{id}/members/{person_id}", "change-customer-member", "Change the rights of one of a customer's people", write.Fresh(), 0), d.changeMemberFor)
+	route.ServeRaw(t, op("DELETE", "/customers/{id}/members/{person_id}", "remove-customer-member", "Take a person out of a customer's account", write.Fresh(), http.StatusNoContent), d.removeMemberFor)
 	route.Serve(t, op("GET", "/customers/{id}/invitations", "list-customer-invitations", "Invitations into a customer's account that are open", read, 0), d.customerInvitations)
 	route.ServeRaw(t, op("DELETE", "/customers/{id}/invitations/{invitation_id}", "revoke-customer-invitation", "Take an invitation into a customer's account back", write, http.StatusNoContent), d.revokeFor)
 	route.Serve(t, op("POST", "/customers/{id}/invitations", "invite-customer-member", "Invite somebody into a customer's account", write.Fresh(), http.StatusCreated), d.inviteFor)

@@ -139,6 +139,29 @@ func (d Desk) customerMembers(ctx context.Context, in *CustomerInput) (query.Lis
 	return d.membersOf(ctx, id)
 }
 
+func (d Desk) changeMemberFor(ctx context.Context, in *struct {
+	CustomerInput
+	MemberInput
+	Body RightsBody
+}) (identity.Member, error) {
+	id, err := d.id(ctx, in.ID)
+	if err != nil {
+		return identity.Member{}, err
+	}
+	return d.changeMemberOf(ctx, id, in.PersonID, in.Body.Rights)
+}
+
+func (d Desk) removeMemberFor(ctx context.Context, in *struct {
+	CustomerInput
+	MemberInput
+}) (*struct{}, error) {
+	id, err := d.id(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return d.removeMemberOf(ctx, id, in.PersonID)
+}
+
 func (d Desk) inviteFor(ctx context.Context, in *struct {
 	CustomerInput
 	Body InvitationBody

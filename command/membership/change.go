@@ -117,7 +117,7 @@ func remove(ctx context.Context, tx pgx.Tx, customer, person uuid.UUID, at time.
 }
 
 // allowed asks whether the person is there, and whether an owner is left who can act. Staff suspend whom they have to, the
-// last owner too; such an account gets another one by an invitation of theirs.
+// last owner too, and make another one.
 func (c Change) allowed(ctx context.Context, tx pgx.Tx, was string) error {
 	question, id := findAccountPerson, []any{c.PersonID}
 	if was == permission.Owner && c.Rights != permission.Owner {

@@ -206,8 +206,8 @@ func by(name string) string {
 	return short(name)
 }
 
-// short cuts what customers have chosen and strangers are shown, and makes it no link. What holds a slash or an at sign could be somebody's
-// advertisement, and is not said at all.
+// short cuts what customers have chosen and strangers are shown, and makes it no link. What holds a slash or an at sign could
+// be somebody's advertisement, and is not said at all.
 func short(name string) string {
 	const most = 60 // characters
 	if strings.ContainsAny(name, "/\\@<>") {

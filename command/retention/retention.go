@@ -1,6 +1,6 @@
 // Package retention forgets what is long over of people: registrations that nobody verified, links, sessions, tokens,
-// contact addresses that were changed, and the mails that told of them. It orders nothing: nobody decides on a row, a date does, so these are statements of a
-// periodic job and no commands. The audit log keeps its rows, whose ids then lead nowhere.
+// contact addresses that were changed, and the mails that told of them. It orders nothing: nobody decides on a row, a date
+// does, so these are statements of a periodic job and no commands. The audit log keeps its rows, whose ids then lead nowhere.
 package retention
 
 import (

@@ -34,6 +34,8 @@ export function createPeopleApi(client: Client) {
     changeCustomerStatus: (id: string, status: Status, reason: string) => put(`/customers/${part(id)}/status`, { status, reason }),
     notes: (id: string, query: Query, signal?: Signal) => client.request<List<Note>>(`/customers/${part(id)}/notes`, { signal, query }),
     writeNote: (id: string, text: string) => post(`/customers/${part(id)}/notes`, { text }),
+    changeCustomerMember: (id: string, person: string, rights: Rights) => put(`/customers/${part(id)}/members/${person}`, { rights }),
+    removeCustomerMember: (id: string, person: string) => remove(`/customers/${part(id)}/members/${person}`),
     inviteToCustomer: (id: string, email: string, rights: Rights) => post(`/customers/${part(id)}/invitations`, { email, rights }),
     impersonate: (body: { person_id: string; customer_id: string; reason: string; ticket?: string; write?: boolean }) => post<{ url: string }>('/impersonations', body),
     impersonations: (query: Query, signal?: Signal) => client.request<List<Impersonation>>('/impersonations', { signal, query }),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { becomes, clean, launch, open, session, settled, SITES } from './browser.mjs'
-import { codeOf, device, logIn, logInAgainByPasskey, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
+import { codeOf, device, join, logIn, logInAgainByPasskey, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
 
 let browser, staff
 before(async () => {
@@ -439,6 +439,22 @@ test('staff see a customer, write a note, change the status, and look as one of 
   await page.getByTestId('invitation-row').getByRole('button', { name: /^Revoke/ }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
   await page.getByTestId('invitation-row').waitFor({ state: 'detached' })
+  const rightsOf = async (name, rights) => {
+    await page.getByRole('button', { name: `Change the rights of ${name}` }).click()
+    await page.getByRole('dialog').getByLabel('Rights').selectOption(rights)
+    await page.getByRole('button', { name: 'Change', exact: true }).click()
+  }
+  await rightsOf('Lou Looked-at', 'billing')
+  await page.getByRole('dialog').getByText('keeps an owner who can sign in').waitFor()
+  await page.keyboard.press('Escape')
+  await join(staff, email, 'Mo Member')
+  await page.reload()
+  await rightsOf('Mo Member', 'owner')
+  await page.getByTestId('member-row').filter({ hasText: 'Mo Member' }).getByText('Owner').waitFor()
+  await clean(page)
+  await page.getByRole('button', { name: 'Remove Mo Member' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
+  await page.getByTestId('member-row').filter({ hasText: 'Mo Member' }).waitFor({ state: 'detached' })
   await page.getByRole('button', { name: 'Change the status …' }).click()
   await page.getByRole('dialog').getByLabel('Status').selectOption('suspended')
   await page.getByRole('dialog').getByLabel('Reason').fill('does not pay')

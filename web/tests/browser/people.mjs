@@ -28,6 +28,15 @@ export async function register(staff, email, name = 'Robin Example') {
   assert.equal(verified.status, 200, verified.text)
 }
 
+/** Has staff invite somebody new into a customer's account to see it, and follows the link. */
+export async function join(staff, customer, name) {
+  const email = someone('member')
+  const invited = await staff.post(`/customers/${encodeURIComponent(customer)}/invitations`, { email, rights: 'read_only' })
+  assert.equal(invited.status, 201, invited.text)
+  const accepted = await call('account', 'POST', '/invitations/accept', { body: { token: await mailed(staff, email, 'invitation'), name, password: PASSWORD } })
+  assert.equal(accepted.status, 200, accepted.text)
+}
+
 /** A device that keeps passkeys and checks the person, built into Chromium (CDP, WebAuthn). */
 export async function device(page, { present = true } = {}) {
   const cdp = await page.context().newCDPSession(page)
