@@ -39,7 +39,7 @@ func needs() map[string]string {
 		"get-account": "account.read", "change-account": "account.write", "change-contact": "account.write", "change-customer-contact": "customers.write", "list-members": "members.read", "change-member": "members.write fresh", "remove-member": "members.write fresh",
 		"list-invitations": "members.read", "invite-member": "members.write fresh", "revoke-invitation": "members.write",
 		"get-customer": "customers.read", "change-customer-profile": "customers.write", "change-customer-status": "customers.write", "list-customer-notes": "customers.read",
-		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write fresh", "change-customer-member": "customers.write fresh", "remove-customer-member": "customers.write fresh", "list-customer-invitations": "customers.read", "revoke-customer-invitation": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write",
+		"write-customer-note": "customers.write", "list-customer-members": "customers.read", "invite-customer-member": "customers.write fresh", "change-customer-member": "customers.write fresh", "remove-customer-member": "customers.write fresh", "list-customer-invitations": "customers.read", "revoke-customer-invitation": "customers.write", "list-people": "customers.read", "change-person-status": "customers.write", "recover-person": "people.recover fresh",
 		"sign-in": "open", "sign-in-totp": "open", "sign-in-recovery-code": "open", "begin-passkey-sign-in": "open", "sign-in-passkey": "open",
 		"prove-password": "self person", "prove-totp": "self person", "begin-passkey-proof": "self person", "prove-passkey": "self person",
 		"choose-account": "self person", "leave-account": "self fresh", "list-own-accounts": "self person",
@@ -112,7 +112,7 @@ func (e *env) callers() []caller {
 	const (
 		reading = " services.read invoices.read account.read members.read "
 		staffed = " customers.read services.read invoices.read catalog.read "
-		all     = staffed + "customers.write services.write catalog.write network.read network.write reports.read audit.read staff.read staff.write clients.write impersonate development "
+		all     = staffed + "customers.write people.recover services.write catalog.write network.read network.write reports.read audit.read staff.read staff.write clients.write impersonate development "
 	)
 	member := func(rights string) as { return e.member("a@example.com", rights) }
 	stale := with("Cookie", guard.CookieName+"=stale")
@@ -138,7 +138,7 @@ func (e *env) callers() []caller {
 		{name: "an impersonator", as: e.impersonator("a@example.com", false), permissions: reading, customer: true},
 		{name: "an impersonator who may write", as: e.impersonator("a@example.com", true), permissions: reading + "account.write members.write ", customer: true},
 		{name: "an administrator", as: e.worker("admin"), permissions: all, person: true},
-		{name: "support", as: e.worker("support"), permissions: staffed + "customers.write impersonate ", person: true},
+		{name: "support", as: e.worker("support"), permissions: staffed + "customers.write people.recover impersonate ", person: true},
 		{name: "accounting", as: e.worker("billing"), permissions: staffed + "customers.write catalog.write reports.read ", person: true},
 		{name: "a network operator", as: e.worker("network"), permissions: " customers.read services.read services.write catalog.read network.read network.write reports.read ", person: true},
 		{name: "staff without a role", as: e.worker(""), person: true},

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,4 +143,47 @@ func TestStaffSeeInvitationsAndWherePeopleAre(t *testing.T) {
 		found[0].Memberships[0].Name != "A" || found[0].Memberships[0].Rights != "technical" {
 		t.Errorf("found %+v", found)
 	}
+}
+
+// Somebody has lost the telephone and the codes. Support, who may and has a reason, takes all that they sign in with, the
+// password too: who stole that gets no further. A mail tells so, and another one has the way back in.
+func TestStaffLetSomebodyInAgain(t *testing.T) {
+	t.Parallel()
+	e := company(t)
+	ada := e.newcomer("ada@example.com")
+	id := value[uuid.UUID](e, `select id from person where email = 'ada@example.com'`)
+	customer := e.account("ada@example.com")
+	e.exec(`insert into recovery_code (person_id, hash, issued_at) values ($1, sha256('code'), $2)`, id, start)
+	program := e.tokenFor(id, &customer, "services.read")
+	path, reason := "/people/"+id.String()+"/recovery", `{"reason":"called back on the number of the contract"}`
+	support := e.worker("support")
+	e.want(403, "not_allowed", "POST", path, reason, e.worker("billing"))
+	e.want(403, "not_for_tokens", "POST", path, reason, operator)
+	if a := e.want(422, "", "POST", path, `{"reason":"asked"}`, support); !strings.Contains(a.body, "body.reason") {
+		t.Errorf("a short reason: %s", a.body)
+	}
+	e.want(404, "person_not_found", "POST", "/people/"+uuid.New().String()+"/recovery", reason, support)
+	e.want(404, "person_not_found", "POST", "/people/"+e.staffPerson("support").String()+"/recovery", reason, support)
+	e.want(202, "", "POST", "/password/forgot", `{"email":"ada@example.com"}`, on(accountHost))
+	before := e.mailed("reset_password", "ada@example.com")
+	e.want(204, "", "POST", path, reason, support)
+
+	e.want(401, "", "GET", "/me", "", ada)
+	e.want(401, "", "GET", "/services", "", program)
+	e.want(401, "sign_in_refused", "POST", "/login", `{"email":"ada@example.com","password":"`+passphrase+`"}`, on(accountHost))
+	e.want(404, "link_not_valid", "POST", "/password/reset", `{"token":"`+before+`","password":"a passphrase of my own"}`, on(accountHost))
+	if n := value[int](e, `select count(*) from recovery_code where person_id = $1`, id); n != 0 {
+		t.Errorf("%d codes work on", n)
+	}
+	row := value[string](e, `select input::text || before::text from audit where command = 'credential.Recover' and before is not null`)
+	for _, want := range []string{"called back", `"recovery_codes": 1`, `"open_sessions": 1`, `"tokens": 1`} {
+		if !strings.Contains(row, want) {
+			t.Errorf("the audit row lacks %s: %s", want, row)
+		}
+	}
+	e.want(202, "", "POST", "/password/forgot", `{"email":"ada@example.com"}`, on(accountHost))
+	e.want(204, "", "POST", "/password/reset", `{"token":"`+e.mailed("reset_password", "ada@example.com")+`","password":"a passphrase of my own"}`, on(accountHost))
+	e.signedIn("ada@example.com", "a passphrase of my own")
+	e.want(200, "", "PUT", "/people/"+id.String()+"/status", `{"status":"suspended"}`, support)
+	e.want(409, "person_not_active", "POST", path, reason, support)
 }

@@ -95,6 +95,7 @@ func (d Desk) registerStaff(t route.Table) {
 	route.Serve(t, op("POST", "/customers/{id}/invitations", "invite-customer-member", "Invite somebody into a customer's account", write.Fresh(), http.StatusCreated), d.inviteFor)
 	route.Serve(t, op("GET", "/people", "list-people", "People of the account site by mail address", read, 0), d.people)
 	route.Serve(t, op("PUT", "/people/{id}/status", "change-person-status", "Suspend or ban a person, who is signed out, or activate them again", write, 0), d.changePersonStatus)
+	route.ServeRaw(t, op("POST", "/people/{id}/recovery", "recover-person", "Let a person in again who has lost what they sign in with: all of it goes, the password too, and they set another one by mail", guard.May(permission.PeopleRecover).Fresh(), http.StatusNoContent), d.recoverPerson)
 }
 
 // meta is what a command runs with that no key repeats.

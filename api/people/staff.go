@@ -9,6 +9,7 @@ import (
 	"github.com/ezscale/platform/api/writes"
 	"github.com/ezscale/platform/command"
 	cmd "github.com/ezscale/platform/command/account"
+	"github.com/ezscale/platform/command/credential"
 	identitycmd "github.com/ezscale/platform/command/identity"
 	"github.com/ezscale/platform/query"
 	"github.com/ezscale/platform/query/identity"
@@ -218,4 +219,18 @@ func (d Desk) changePersonStatus(ctx context.Context, in *struct {
 	order := identitycmd.ChangePersonStatus{PersonID: in.ID, Site: string(guard.SiteAccount), Status: in.Body.Status, At: d.MachineNow()}
 	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
 	return PersonStatus{ID: in.ID, Status: in.Body.Status}, err
+}
+
+// RecoveryBody is why somebody is let in again.
+type RecoveryBody struct {
+	Reason string `json:"reason" maxLength:"200" doc:"At least 10 characters: how you know that it is they who ask. It is in the audit log"`
+}
+
+func (d Desk) recoverPerson(ctx context.Context, in *struct {
+	ID   uuid.UUID `path:"id" format:"uuid"`
+	Body RecoveryBody
+}) (*struct{}, error) {
+	order := credential.Recover{PersonID: in.ID, Reason: in.Body.Reason, At: d.MachineNow()}
+	_, err := command.Run(ctx, d.Commands, d.meta(ctx), order)
+	return &struct{}{}, err
 }

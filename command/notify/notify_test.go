@@ -84,7 +84,10 @@ func templateOf(name string) string {
 			return template
 		}
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_left"), "_reset"), "_cloned")
+	for _, variant := range []string{"_left", "_reset", "_cloned", "_recovered"} {
+		name = strings.TrimSuffix(name, variant)
+	}
+	return name
 }
 
 // tokenOf is one for a notice with a link.

@@ -160,6 +160,10 @@ func (n PersonNotice) credentialWords(alarm string) words {
 	said := credential(n.Kind, n.Change)
 	w := words{Subject: said, Action: "Go to your security page", Path: "/security", Lines: append([]string{said + " at " + minute(n.At) + "."}, n.after()...), After: []string{alarm}}
 	switch {
+	case n.Kind == "all":
+		w.Subject, w.Action, w.Path = "How you sign in was reset", "Set a new password", "/forgot"
+		w.Lines[0] = "At " + minute(n.At) + " our staff removed your password, passkeys, authenticator and recovery codes, because they were told that you had lost them."
+		w.After = []string{"Have a link to set a new password mailed to you on that page, then set up passkeys or an authenticator again. If you did not ask us for this, set a new password all the same, and tell us at once: somebody else asked in your name."}
 	case n.Change == "reset":
 		w.After = []string{"If this was not you, somebody else may be reading your mail: secure your mailbox first, then set a new password by “Forgot your password?”."}
 	case n.Change == "cloned":

@@ -31,14 +31,15 @@ func notices() map[string]notify.PersonNotice {
 	contact.Account = "Engines"
 	contactWas.Account, contactWas.By, contactWas.ByAddress, contactWas.Address = "Engines", "Charles", "charles@example.com", "books@example.com"
 	gone.Account, gone.By, gone.Address = "Engines", "Charles", "charles@example.com"
-	cloned := news
+	cloned, recovered := news, news
+	recovered.Kind, recovered.Change, recovered.Ended = "all", "reset", notify.Ended{Sessions: 1}
 	cloned.Kind, cloned.Change = "passkey", "cloned"
 	reset.Kind, reset.Change, reset.Ended = "password", "reset", notify.Ended{Sessions: 2, Tokens: 1}
 	reset.Remains = []notify.Remains{{Kind: "passkey", Named: "Laptop", Since: at.AddDate(-1, 0, 0)}, {Kind: "totp", Since: at.AddDate(0, -1, 0)}, {Kind: "recovery_codes", Since: at}}
 	allowed.Application, allowed.Account, allowed.Scopes = "Grapher", "Engines", []string{"openid", "services.read"}
 	return map[string]notify.PersonNotice{"verify_email": linked, "reset_password": named, "change_email": named, "invitation": invitation, "enrolment": enrolment,
 		"already_registered": news, "change_email_notice": notice, "sign_in": session, "membership": joined, "membership_left": left, "credential": used,
-		"credential_reset": reset, "credential_cloned": cloned, "application": allowed, "member_gone": gone,
+		"credential_reset": reset, "credential_recovered": recovered, "credential_cloned": cloned, "application": allowed, "member_gone": gone,
 		"contact": contact, "contact_notice": contactWas}
 }
 

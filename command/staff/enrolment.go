@@ -38,14 +38,6 @@ type Enrolled struct {
 	command.Change
 }
 
-// factors are how much of what somebody can prove their identity with there is, for the audit row.
-type factors struct {
-	Passwords     int64 `json:"passwords"`
-	Passkeys      int64 `json:"passkeys"`
-	TOTP          int64 `json:"totp"`
-	RecoveryCodes int64 `json:"recovery_codes"`
-}
-
 func withLink(personID uuid.UUID, link Link) []events.Aggregate {
 	return append(person(personID), events.Aggregate{Type: events.TypeLink, ID: link.LinkID})
 }
@@ -88,21 +80,15 @@ func (l Link) answer(personID uuid.UUID) Enrolled {
 }
 
 // resetFactors takes all that a person can prove their identity with, and ends what came of it. It tells what was there.
-func resetFactors(ctx context.Context, tx pgx.Tx, personID uuid.UUID, at time.Time) (was factors, evs []events.Event, err error) {
+func resetFactors(ctx context.Context, tx pgx.Tx, personID uuid.UUID, at time.Time) (was ending.Proofs, evs []events.Event, err error) {
+	if was, err = ending.TakeProofs(ctx, tx, personID); err != nil {
+		return ending.Proofs{}, nil, err
+	}
 	for _, f := range []struct {
-		kind, sql string
-		count     *int64
-	}{
-		{"password", `delete from password where person_id = $1`, &was.Passwords},
-		{"passkey", `delete from passkey where person_id = $1`, &was.Passkeys},
-		{"totp", `delete from totp where person_id = $1`, &was.TOTP},
-		{"recovery_codes", `delete from recovery_code where person_id = $1`, &was.RecoveryCodes},
-	} {
-		tag, err := tx.Exec(ctx, f.sql, personID)
-		if err != nil {
-			return factors{}, nil, fmt.Errorf("take the %s of %s: %w", f.kind, personID, err)
-		}
-		if *f.count = tag.RowsAffected(); *f.count > 0 {
+		kind  string
+		taken int64
+	}{{"password", was.Passwords}, {"passkey", was.Passkeys}, {"totp", was.TOTP}, {"recovery_codes", was.RecoveryCodes}} {
+		if f.taken > 0 {
 			evs = append(evs, events.CredentialChanged{PersonID: personID, Kind: f.kind, Change: "removed"})
 		}
 	}

@@ -42,7 +42,7 @@ func (c RenewEnrolment) Validate() error {
 // Handle makes the link.
 func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Enrolled, []events.Event, error) {
 	var evs []events.Event
-	var lost factors
+	var lost ending.Proofs
 	err := order(ctx, tx, c.By, func(own reach) error {
 		email, err := c.enrollable(ctx, tx, own)
 		if err != nil {
@@ -64,7 +64,7 @@ func (c RenewEnrolment) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta
 		return err
 	})
 	answer := c.Link.answer(c.PersonID)
-	answer.Change = command.Change{Before: lost, After: factors{}}
+	answer.Change = command.Change{Before: lost, After: ending.Proofs{}}
 	return answer, evs, err
 }
 

@@ -31,6 +31,7 @@ const (
 
 	CustomersRead  Permission = "customers.read"
 	CustomersWrite Permission = "customers.write"
+	PeopleRecover  Permission = "people.recover" // of the account site, who lost what they sign in with
 	ServicesWrite  Permission = "services.write"
 	CatalogRead    Permission = "catalog.read"
 	CatalogWrite   Permission = "catalog.write"
@@ -59,6 +60,7 @@ func OfStaff() []Meaning {
 	return []Meaning{
 		{CustomersRead, "See customers, their people and notes"},
 		{CustomersWrite, "Change, suspend and ban customers, write notes, invite people"},
+		{PeopleRecover, "Reset how somebody signs in who has lost it"},
 		{ServicesRead, "See services, their traffic and alerts"},
 		{ServicesWrite, "Create services, assign prefixes and ports"},
 		{InvoicesRead, "See invoices"},
@@ -127,12 +129,13 @@ func OverAccounts(of Permission) Permission {
 	return of
 }
 
-// OfTokens lists the scopes that the tokens of a site can have. To look at an account as somebody takes a person.
+// OfTokens lists the scopes that the tokens of a site can have. To look at an account as somebody takes a
+// person, and so does it to let somebody in.
 func OfTokens(staff bool) []Meaning {
 	if !staff {
 		return OfAccount()
 	}
-	return slices.DeleteFunc(OfStaff(), func(m Meaning) bool { return m.Permission == Impersonate })
+	return slices.DeleteFunc(OfStaff(), func(m Meaning) bool { return m.Permission == Impersonate || m.Permission == PeopleRecover })
 }
 
 // OfRoles is what the permissions of all of somebody's roles come to. What is no permission of this version is nothing.

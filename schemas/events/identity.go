@@ -45,8 +45,8 @@ type RegistrationRepeated struct {
 // with it. The person is told by mail.
 type CredentialChanged struct {
 	PersonID uuid.UUID `json:"person_id"`
-	Kind     string    `json:"kind"`   // password, passkey, totp, recovery_codes, email, api_token
-	Change   string    `json:"change"` // added, changed, reset (by a mailed link), removed, used, cloned
+	Kind     string    `json:"kind"`   // password, passkey, totp, recovery_codes, email, api_token; all: by staff
+	Change   string    `json:"change"` // added, changed, reset (a password by a mailed link), removed, used, cloned
 
 	SessionsEnded     int `json:"sessions_ended,omitempty"`
 	TokensEnded       int `json:"tokens_ended,omitempty"`

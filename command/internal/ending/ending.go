@@ -1,5 +1,5 @@
 // Package ending takes from a person what lets anybody act as them without proving who they are: sessions, API tokens,
-// what they allowed to applications, and mailed links. Several contexts do so, each in its own transaction and for its own reasons; what there
+// what they allowed to applications, mailed links, and the proofs themselves. Several contexts do so, each in its own transaction and for its own reasons; what there
 // is to end is written here once, so that none of them forgets a kind.
 //
 // Of an application it is the grant that ends: every token of it is refused from the next request on.
@@ -19,6 +19,14 @@ type Ended struct {
 	Sessions     int `json:"open_sessions"`
 	Tokens       int `json:"tokens"`
 	Applications int `json:"applications"`
+}
+
+// Proofs counts what a person proves who they are with.
+type Proofs struct {
+	Passwords     int64 `json:"passwords"`
+	Passkeys      int64 `json:"passkeys"`
+	TOTP          int64 `json:"totp"`
+	RecoveryCodes int64 `json:"recovery_codes"`
 }
 
 const (
@@ -93,4 +101,19 @@ func end(ctx context.Context, tx pgx.Tx, person uuid.UUID, at time.Time, but, cu
 		return Ended{}, fmt.Errorf("end what %s has: %w", person, err)
 	}
 	return e, nil
+}
+
+const deleteProofs = `
+with passwords as (delete from password where person_id = $1 returning 1), passkeys as (delete from passkey where person_id = $1 returning 1),
+    authenticators as (delete from totp where person_id = $1 returning 1), codes as (delete from recovery_code where person_id = $1 returning 1)
+select (select count(*) from passwords), (select count(*) from passkeys), (select count(*) from authenticators), (select count(*) from codes)`
+
+// TakeProofs takes all that a person proves who they are with, and tells what there was. The password goes with the rest: who
+// knows it alone could set up a second factor of their own.
+func TakeProofs(ctx context.Context, tx pgx.Tx, person uuid.UUID) (Proofs, error) {
+	var was Proofs
+	if err := tx.QueryRow(ctx, deleteProofs, person).Scan(&was.Passwords, &was.Passkeys, &was.TOTP, &was.RecoveryCodes); err != nil {
+		return Proofs{}, fmt.Errorf("take what %s signs in with: %w", person, err)
+	}
+	return was, nil
 }

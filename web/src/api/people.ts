@@ -42,6 +42,7 @@ export function createPeopleApi(client: Client) {
     beginImpersonation: (token: string) => post<Session>('/impersonations/begin', { token }),
 
     people: (query: Query, signal?: Signal) => client.request<List<Person>>('/people', { signal, query }),
+    recoverPerson: (id: string, reason: string) => post(`/people/${part(id)}/recovery`, { reason }),
     changePersonStatus: (id: string, status: Status) => put(`/people/${part(id)}/status`, { status }),
 
     staff: (signal?: Signal) => all<Staff>('/staff', signal),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { becomes, clean, launch, open, session, settled, SITES } from './browser.mjs'
-import { codeOf, device, join, logIn, logInAgainByPasskey, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
+import { afresh, codeOf, device, join, logIn, logInAgainByPasskey, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
 
 let browser, staff
 before(async () => {
@@ -409,6 +409,20 @@ test('staff find a person and sign them out for good', async () => {
   await page.getByLabel('Search people').fill('nobody-of-this-name')
   await page.getByText('Nothing matches').waitFor()
   await page.getByLabel('Search people').fill(email)
+  await page.getByRole('button', { name: 'Reset how Perry Person signs in' }).click()
+  await page.getByRole('dialog').getByLabel('Reason').fill('called back on the known number')
+  await clean(page)
+  await page.getByRole('dialog').getByRole('button', { name: 'Reset' }).click()
+  await page.getByRole('dialog').waitFor({ state: 'detached' })
+  await theirs.page.goto('/services')
+  await theirs.page.waitForURL(/\/login/)
+  await theirs.page.goto(`/reset#${await afresh(staff, email)}`)
+  await theirs.page.getByLabel('New password').fill(PASSWORD)
+  await theirs.page.getByRole('button', { name: 'Set the password' }).click()
+  await theirs.page.getByText('The password is set.').waitFor()
+  await logIn(theirs.page, email)
+  await theirs.page.waitForURL(/\/services$/)
+
   await page.getByRole('button', { name: 'Change the status of Perry Person' }).click()
   await page.getByRole('dialog').getByLabel('Status').selectOption('banned')
   await clean(page)

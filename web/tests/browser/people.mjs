@@ -28,6 +28,13 @@ export async function register(staff, email, name = 'Robin Example') {
   assert.equal(verified.status, 200, verified.text)
 }
 
+/** The token of a link by which a password is set that was forgotten. */
+export async function afresh(staff, email) {
+  const answer = await call('account', 'POST', '/password/forgot', { body: { email } })
+  assert.equal(answer.status, 202, answer.text)
+  return mailed(staff, email, 'reset')
+}
+
 /** Has staff invite somebody new into a customer's account to see it, and follows the link. */
 export async function join(staff, customer, name) {
   const email = someone('member')
