@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -21,8 +20,6 @@ import (
 const (
 	// ImpersonationLife is how long staff look at an account as one of its people at a time, used or not.
 	ImpersonationLife = 30 * time.Minute
-
-	leastReason = 10 // characters: enough for "ticket 123"
 
 	// factorImpersonation stands where others have what they proved themselves with. It opens nothing on the admin site.
 	factorImpersonation = "impersonation"
@@ -66,8 +63,7 @@ func (c BeginImpersonation) Validate() error {
 
 // CheckReason checks what staff say when they want to look at an account.
 func CheckReason(fields *fault.Fields, reason, ticket string) {
-	check.Text(fields, "reason", reason)
-	fields.Check(reason == "" || utf8.RuneCountInString(reason) >= leastReason, "reason", "has less than %d characters", leastReason)
+	check.Reason(fields, "reason", reason)
 	if ticket != "" {
 		check.Text(fields, "ticket", ticket)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -25,8 +24,6 @@ type Recover struct {
 	Reason   string    `json:"reason"` // how staff know who is asking
 	At       time.Time `json:"at"`     // by the machine's clock, of the end of what is open
 }
-
-const leastReason = 10 // characters
 
 // Recovered is the answer.
 type Recovered struct {
@@ -48,8 +45,7 @@ func (c Recover) Aggregates() []events.Aggregate { return person(c.PersonID) }
 // Validate checks the fields.
 func (c Recover) Validate() error {
 	fields := checkPerson(c.PersonID)
-	check.Text(&fields, "reason", c.Reason)
-	fields.Check(c.Reason == "" || utf8.RuneCountInString(c.Reason) >= leastReason, "reason", "has less than %d characters", leastReason)
+	check.Reason(&fields, "reason", c.Reason)
 	check.At(&fields, c.At)
 	return fields.Err()
 }

@@ -37,6 +37,13 @@ func Prose(fields *fault.Fields, path, value string, most int) {
 	}
 }
 
+// Reason asks for a text that says why somebody does to others what they will ask about: more than a word.
+func Reason(fields *fault.Fields, path, value string) {
+	const least = 10 // characters: enough for "ticket 123"
+	Text(fields, path, value)
+	fields.Check(value == "" || utf8.RuneCountInString(value) >= least, path, "has less than %d characters", least)
+}
+
 // Phone asks for a telephone number, or nothing.
 func Phone(fields *fault.Fields, path, value string) {
 	fields.Check(value == "" || phonePattern.MatchString(value), path, "is not a telephone number such as +49 30 123456")
