@@ -25,6 +25,7 @@ export async function rereading(change: Promise<unknown>, reload: () => Promise<
 }
 
 const TOLD: Record<string, string> = {
+  proof_required: 'Nothing was changed: this needs fresh proof of who you are. Press the button again to give it.',
   version_mismatch: 'Somebody else changed this meanwhile. Load the page again, then make your change.',
 }
 
