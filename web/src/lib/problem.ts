@@ -25,6 +25,8 @@ export async function rereading(change: Promise<unknown>, reload: () => Promise<
 }
 
 const TOLD: Record<string, string> = {
+  email_not_verified: 'Your email address is not verified yet: follow the link in the mail that we sent to it. If there is none, open the account once more, and another is sent.',
+  database_unavailable: 'No answer came, so it is not known whether this was done. Press the button again: it is not done twice.',
   proof_required: 'Nothing was changed: this needs fresh proof of who you are. Press the button again to give it.',
   version_mismatch: 'Somebody else changed this meanwhile. Load the page again, then make your change.',
 }
