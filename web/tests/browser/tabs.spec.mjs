@@ -124,3 +124,23 @@ test('somebody else is quicker: a half-filled profile keeps what was typed', asy
   await page.getByText('Saved.').waitFor()
   await close()
 })
+
+test('somebody else is quicker: a dialog does not write over what it never showed', async () => {
+  const [exporter] = (await staff.get('/exporters')).items
+  const { page, close } = await open(browser, { as: staff })
+  await page.goto(`/exporters/${exporter.id}`)
+  await page.getByRole('button', { name: 'Change …' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Highest rate believed').fill('70000')
+  const now = await staff.get(`/exporters/${exporter.id}`)
+  const { source, agent, count_policy, rate_min } = now
+  const theirs = await call('admin', 'PUT', `/exporters/${exporter.id}`, { cookie: staff.cookie, body: { source, agent, count_policy, rate_min, rate_max: 60_000 } })
+  assert.equal(theirs.status, 200, theirs.text)
+  const asked = page.waitForResponse(async (r) => new URL(r.url()).pathname.endsWith(`/exporters/${exporter.id}`) && (await r.json()).version > now.version)
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange'))) // the page behind the dialog asks for the newest
+  await asked
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.getByText('Somebody else changed this meanwhile').waitFor()
+  assert.equal((await staff.get(`/exporters/${exporter.id}`)).rate_max, 60_000)
+  await close()
+})
