@@ -4,12 +4,15 @@ import type { ServerTime } from '@/composables/useServerTime'
 import { must } from '@/lib/inject'
 import type { Tabs } from '@/lib/tabs'
 
+/** What another tab changed: the person, or only the account. */
+export interface Switch { person: boolean }
+
 export interface SessionStore {
   current: Readonly<Ref<Session | undefined>>
   isStaff: ComputedRef<boolean>
   problem: Readonly<Ref<ApiProblem | undefined>> // why nobody can tell who is there
   ended: Readonly<Ref<boolean>> // while somebody was at work
-  switched: Readonly<Ref<number>> // how often another tab has brought somebody else, or another account
+  switched: Readonly<Ref<Switch | undefined>> // the last time that another tab brought somebody else, or another account
   load(): Promise<void>
   may(permission: string): boolean
   begin(session: Session): Promise<void> // somebody has just signed in, or is somebody else now
@@ -32,7 +35,7 @@ export const useSession = (): SessionStore => must(sessionKey)
 export function createSession(api: Api, serverTime: ServerTime, tabs: Tabs): SessionStore {
   const current = shallowRef<Session>()
   const problem = shallowRef<ApiProblem>()
-  const ended = ref(false), switched = ref(0)
+  const ended = ref(false), switched = shallowRef<Switch>()
   let known = false
   let react = () => {}, reactToSwitch = () => {}
 
@@ -85,7 +88,7 @@ export function createSession(api: Api, serverTime: ServerTime, tabs: Tabs): Ses
       return
     }
     if (shownOf(current.value) === before) return
-    switched.value++
+    switched.value = { person: current.value?.person_id !== before.split('/')[0] }
     reactToSwitch()
   }
   tabs.onTold(() => void follow())

@@ -43,6 +43,7 @@ test('samples set aside are released with a rate, and rejected', { timeout: 240_
   assert.ok(corrections.some((c) => c.kind === 'quarantine_release' && c.service === group.service))
   const [left] = await groups()
   if (left) {
+    await page.reload() // more may have been set aside since the page asked
     await page.getByLabel('Select all').check()
     await page.getByRole('button', { name: /^Reject/ }).click()
     await dialog.getByLabel('Reason').fill('a test')
