@@ -42,7 +42,7 @@ test('a tab that shows somebody else than the browser is signed in as changes no
 
   await name.fill('Anna Renamed')
   await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByText('You are signed in as Bert Beta now').first().waitFor()
+  await page.getByText('Bert Beta is signed in here now').first().waitFor()
   await becomes(() => name.inputValue(), 'Bert Beta')
   await third.reload()
   await becomes(() => third.getByLabel('Name', { exact: true }).inputValue(), 'Bert Beta')
