@@ -187,3 +187,25 @@ func TestStaffLetSomebodyInAgain(t *testing.T) {
 	e.want(200, "", "PUT", "/people/"+id.String()+"/status", `{"status":"suspended"}`, support)
 	e.want(409, "person_not_active", "POST", path, reason, support)
 }
+
+// A tab that still shows somebody else, or another account, than the browser's cookie stands for changes and learns nothing.
+func TestAPageActsForWhomItShows(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	ada, bob := e.newcomer("ada@example.com"), e.newcomer("bob@example.com")
+	shown := func(who as) string {
+		s := decode[map[string]any](t, e.want(200, "", "GET", "/session", "", who))
+		return s["person_id"].(string) + "/" + s["customer_id"].(string)
+	}
+	person, account, _ := strings.Cut(shown(ada), "/")
+	stale := func(text string) as { return both(bob, with("Meant-For", text)) }
+	e.want(200, "", "GET", "/account", "", stale(shown(bob)))
+	for text, code := range map[string]string{shown(ada): "person_changed", person: "person_changed", "nonsense": "person_changed", strings.Split(shown(bob), "/")[0] + "/" + account: "account_changed"} {
+		e.want(409, code, "GET", "/account", "", stale(text))
+		e.want(409, code, "PUT", "/me", `{"name":"Renamed","locale":"en","time_zone":"UTC"}`, stale(text))
+	}
+	e.want(401, "not_signed_in", "GET", "/account", "", both(on(accountHost), with("Meant-For", shown(ada))))
+	if value[bool](e, `select exists (select from person where name = 'Renamed')`) {
+		t.Error("a stale page changed somebody else's profile")
+	}
+}

@@ -55,6 +55,9 @@ func (g *Guard) authenticate(c *gin.Context) {
 		c.Abort()
 		return
 	}
+	if who != nil && who.InPerson() && !meant(c, who) {
+		return
+	}
 	if who != nil {
 		ctx = query.WithScope(ctx, who.Scope()) // the second wall, whatever a handler asks for
 		c.Request = c.Request.WithContext(context.WithValue(ctx, principalKey, who))

@@ -87,7 +87,7 @@ func OfAccount() []Meaning {
 		{AccountRead, "See the account's profile and addresses"},
 		{AccountWrite, "Change the account's profile and addresses"},
 		{MembersRead, "See the account's people and invitations"},
-		{MembersWrite, "Take invitations to the account back"},
+		{MembersWrite, "Revoke invitations to the account"},
 	}
 }
 

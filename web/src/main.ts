@@ -8,18 +8,24 @@ import { createServerTime, serverTimeKey } from '@/composables/useServerTime'
 import { createSession, sessionKey } from '@/composables/useSession'
 import { createStepUp, stepUpKey } from '@/composables/useStepUp'
 import { createTheme, themeKey } from '@/composables/useTheme'
-import { createPages } from '@/router'
+import { createTabs } from '@/lib/tabs'
+import { createPages, way } from '@/router'
 import '@/style.css'
 
 const stepUp = createStepUp()
-const api = createApi(createClient(() => session.lost(), stepUp.ask))
+const api = createApi(createClient({ onUnauthenticated: () => session.lost(), prove: stepUp.ask, shown: () => session.shown(), onChanged: () => void session.follow() }))
 const serverTime = createServerTime(api)
-const session = createSession(api, serverTime)
+const session = createSession(api, serverTime, createTabs())
 const router = createPages(session)
 
 session.onLost(() => {
   const here = router.currentRoute.value
   if (!here.meta.bare) void router.push({ name: 'login', query: { next: here.fullPath } })
+})
+
+session.onSwitched(() => {
+  const there = way(router.currentRoute.value, session)
+  if (there !== true) void router.replace(there)
 })
 
 createApp(App)

@@ -33,7 +33,8 @@ export function createPages(session: SessionStore) {
     if (!to.meta.open || to.name === 'missing') await session.load()
     return way(to, session)
   })
-  router.afterEach((to) => { document.title = `${to.meta.title} · ${brand()}` })
+  // Pages with a name of their own set it themselves, and keep it when only the query changes.
+  router.afterEach((to, from) => { if (to.path !== from.path || !from.matched.length) document.title = `${to.meta.title} · ${brand()}` })
   // A new version was rolled out and this page's chunks are gone: load the new one, at the place asked for.
   router.onError((error: Error, to) => {
     if (/dynamically imported module|module script/i.test(error.message)) location.assign(to.fullPath)

@@ -18,7 +18,7 @@ describe('client', () => {
 
   it('sends an idempotency key with writes only', async () => {
     const fetched = serve(answer(200, {}), answer(204, undefined))
-    const client = createClient(() => {})
+    const client = createClient()
     await client.request('/services')
     await client.request('/session', { method: 'DELETE' })
     const keys = fetched.mock.calls.map(([, init]) => (init.headers as Record<string, string>)['Idempotency-Key'])
@@ -26,15 +26,33 @@ describe('client', () => {
     expect(keys[1]).toBeTruthy()
   })
 
+  it('sends once more what was not answered with the key it had, and anything else with another', async () => {
+    const fetched = serve(new TypeError('failed'), answer(503, {}), answer(201, {}), answer(201, {}), new TypeError('failed'), answer(201, {}))
+    const { request } = createClient()
+    const write = (text: string) => request('/notes', { method: 'POST', body: { text } }).catch(() => {})
+    for (const text of ['a', 'a', 'a', 'a', 'b', 'c']) await write(text)
+    const keys = fetched.mock.calls.map(([, init]) => (init.headers as Record<string, string>)['Idempotency-Key'])
+    expect(keys.map((key) => keys.indexOf(key))).toEqual([0, 0, 0, 3, 4, 5])
+  })
+
+  it('says whom the page shows, but where that is asked or chosen, and tells when the browser is somebody else’s', async () => {
+    const fetched = serve(answer(200, {}), answer(200, {}), answer(200, {}), answer(409, { code: 'person_changed' }), answer(409, { code: 'version_mismatch' }))
+    const onChanged = vi.fn()
+    const { request } = createClient({ shown: () => 'person/account', onChanged })
+    for (const path of ['/session', '/session/account', '/account', '/account', '/account']) await request(path).catch(() => {})
+    expect(fetched.mock.calls.map(([, init]) => (init.headers as Record<string, string>)['Meant-For'])).toEqual([undefined, undefined, ...Array<string>(3).fill('person/account')])
+    expect(onChanged).toHaveBeenCalledOnce()
+  })
+
   it('turns a problem document into an error with its fields', async () => {
     serve(answer(422, { title: 'Unprocessable', detail: 'advance is not a duration', code: 'invalid', errors: [{ location: 'body.advance', message: 'bad' }] }))
-    const problem = await createClient(() => {}).request('/dev/clock').catch((e: unknown) => e) as ApiProblem
+    const problem = await createClient().request('/dev/clock').catch((e: unknown) => e) as ApiProblem
     expect([problem.status, problem.message, problem.code, problem.fields[0]?.location]).toEqual([422, 'advance is not a duration', 'invalid', 'body.advance'])
   })
 
   it('says so when nothing answers, and when what answers is no problem document', async () => {
     serve(new TypeError('failed'), new Response('<html>', { status: 502 }))
-    const client = createClient(() => {})
+    const client = createClient()
     await expect(client.request('/services')).rejects.toMatchObject({ status: 0, code: 'unreachable' })
     await expect(client.request('/services')).rejects.toMatchObject({ status: 502, message: 'The server answered 502.' })
   })
@@ -43,22 +61,22 @@ describe('client', () => {
     const wanted = () => answer(403, { code: 'proof_required' })
     const fetched = serve(wanted(), answer(200, { ok: true }), wanted(), wanted(), wanted())
     const prove = vi.fn(async () => true)
-    await expect(createClient(() => {}, prove).request('/me/totp', { method: 'POST' })).resolves.toEqual({ ok: true })
-    await expect(createClient(() => {}, prove).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
-    await expect(createClient(() => {}, async () => false).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
+    await expect(createClient({ prove }).request('/me/totp', { method: 'POST' })).resolves.toEqual({ ok: true })
+    await expect(createClient({ prove }).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
+    await expect(createClient({ prove: async () => false }).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
     expect([prove.mock.calls.length, fetched.mock.calls.length]).toEqual([2, 5])
   })
 
   it('knows how long to wait', async () => {
     serve(new Response('{"code":"too_many_attempts"}', { status: 429, headers: { 'Retry-After': '90' } }))
-    await expect(createClient(() => {}).request('/login', { method: 'POST' })).rejects.toMatchObject({ status: 429, retryAfter: 90 })
+    await expect(createClient().request('/login', { method: 'POST' })).rejects.toMatchObject({ status: 429, retryAfter: 90 })
   })
 
   it('reports a lost session, but not the question whether there is one, nor a refused sign-in', async () => {
     const lost = vi.fn()
     const over = () => answer(401, { code: 'not_signed_in' })
     serve(over(), answer(401, { code: 'sign_in_refused' }), over())
-    const client = createClient(lost)
+    const client = createClient({ onUnauthenticated: lost })
     await client.request('/session').catch(() => {})
     await client.request('/login', { method: 'POST' }).catch(() => {})
     expect(lost).not.toHaveBeenCalled()

@@ -49,38 +49,58 @@ export async function toProblem(response: Response): Promise<ApiProblem> {
 // crypto.randomUUID is missing on plain HTTP beyond localhost.
 const randomKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('')
 
-function init(options: RequestOptions): RequestInit {
+// What was sent last and not answered: it may have been done all the same. Sent once more it keeps its key, and is done once.
+interface Unanswered { what: string; key: string }
+
+function init(options: RequestOptions, key: string, shown: string): RequestInit {
   const signals = [AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])]
   const headers: Record<string, string> = { Accept: 'application/json' }
   const method = options.method ?? 'GET'
   if (options.body !== undefined) headers['Content-Type'] = 'application/json'
-  if (method !== 'GET') headers['Idempotency-Key'] = randomKey()
+  if (method !== 'GET') headers['Idempotency-Key'] = key
+  if (shown) headers['Meant-For'] = shown
   if (options.match !== undefined) headers['If-Match'] = String(options.match)
   const body = options.body === undefined ? undefined : JSON.stringify(options.body)
   return { method, headers, body, credentials: 'same-origin', signal: AbortSignal.any(signals) }
 }
 
-async function send(path: string, options: RequestOptions): Promise<Response> {
+async function send(path: string, options: RequestOptions, key: string, shown: string): Promise<Response> {
   try {
-    return await fetch(toURL(path, options.query), init(options))
+    return await fetch(toURL(path, options.query), init(options, key, shown))
   } catch (cause) {
     if (options.signal?.aborted) throw cause
     throw new ApiProblem(0, 'The server cannot be reached.', 'unreachable')
   }
 }
 
-/**
- * @param onUnauthenticated is called when a session is missing or over.
- * @param prove has people prove again who they are, and tells whether they did: then what was refused for the want of it
- * is sent once more.
- */
-export function createClient(onUnauthenticated: () => void, prove: () => Promise<boolean> = async () => false): Client {
+export interface ClientOptions {
+  onUnauthenticated?: () => void // a session is missing or over
+  prove?: () => Promise<boolean> // has people prove again who they are; if they did, what was refused for the want of it is sent once more
+  shown?: () => string // whom the page shows, as "person/account"; empty: nobody
+  onChanged?: () => void // the browser is somebody else's by now, or looks at another account: another tab did that
+}
+
+const CHANGED = ['person_changed', 'account_changed']
+const sessions = (path: string) => path === '/session' || path.startsWith('/session/') // they ask, or say, whom to show
+
+export function createClient({ onUnauthenticated, prove = async () => false, shown = () => '', onChanged }: ClientOptions = {}): Client {
+  let unanswered: Unanswered | undefined
+  async function answered(path: string, options: RequestOptions): Promise<Response> {
+    const what = `${options.method} ${path} ${JSON.stringify(options.body)}`
+    const key = unanswered?.what === what ? unanswered.key : randomKey()
+    const write = options.method !== undefined && options.method !== 'GET'
+    if (write) unanswered = { what, key }
+    const response = await send(path, options, key, sessions(path) ? '' : shown())
+    if (write && response.status < 500 && unanswered?.key === key) unanswered = undefined
+    return response
+  }
   async function request<T>(path: string, options: RequestOptions = {}, proved = false): Promise<T> {
-    const response = await send(path, options)
+    const response = await answered(path, options)
     if (!response.ok) {
       const problem = await toProblem(response)
       if (problem.code === 'proof_required' && !proved && await prove()) return request(path, options, true)
-      if (problem.code === 'not_signed_in' && path !== '/session') onUnauthenticated()
+      if (problem.code === 'not_signed_in' && path !== '/session') onUnauthenticated?.()
+      if (CHANGED.includes(problem.code)) onChanged?.()
       throw problem
     }
     const text = response.status === 204 ? '' : await response.text()

@@ -31,7 +31,7 @@ export function usePages<T>(
     loading: resource.loading,
     reload: resource.reload,
     number,
-    hasNext: computed(() => Boolean(resource.data.value?.next_cursor)),
+    hasNext: computed(() => Boolean(resource.data.value ? resource.data.value.next_cursor : cursors.value[number.value])), // while a page comes: as it was
     next() {
       const cursor = resource.data.value?.next_cursor
       if (!cursor) return

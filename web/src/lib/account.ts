@@ -20,6 +20,16 @@ export const profileFields = (p: AccountSettings & Pick<Partial<AccountProfile>,
   billing: addressFields(p.billing_address), shipping: addressFields(p.shipping_address), apart: Boolean(p.shipping_address),
 })
 
+/** What a form holds once the profile was read anew: what was typed and not yet saved stays, all else is as it is now. */
+export function kept(typed: ProfileFields, was: ProfileFields, now: ProfileFields): ProfileFields {
+  const merge = <T extends object>(t: T, w: T, n: T): T => Object.fromEntries(Object.entries(n).map(([name, value]) => {
+    const field = name as keyof T
+    if (typeof value === 'object') return [name, merge(t[field] as object, w[field] as object, value as object)]
+    return [name, t[field] === w[field] ? value : t[field]]
+  })) as T
+  return merge(typed, was, now)
+}
+
 /** The profile of a form, whole. Only staff say whether an account is exempt from tax. */
 export const profileOf = (f: ProfileFields, version: number, staff = false): AccountSettings => ({
   name: f.name.trim(), company: f.company.trim(), phone: f.phone.trim(), tax_id: f.taxId.trim(), locale: f.locale, time_zone: f.zone,

@@ -298,13 +298,18 @@ test('what is sensitive asks for a proof, then goes on by itself', async () => {
   await page.goto('/security')
   // A proof is good for ten minutes, which nobody wants to wait here: the first answer is what it would be then.
   let asked = 0
-  await page.route('**/api/v1/me/tokens', (route) => (route.request().method() === 'POST' && asked++ === 0
+  await page.route('**/api/v1/me/tokens', (route) => (route.request().method() === 'POST' && asked++ < 2
     ? route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ status: 403, code: 'proof_required', detail: 'prove again who you are' }) }) : route.continue()))
   await page.getByRole('button', { name: 'Make a token …' }).click()
   await page.getByLabel('Name', { exact: true }).fill('export')
   await page.getByRole('checkbox', { name: /invoices/ }).check()
   await page.getByRole('button', { name: 'Make the token' }).click()
   const proof = page.getByTestId('step-up')
+  await proof.waitFor()
+  await page.keyboard.press('Escape') // which is a no: the dialog below stays as it was filled in, and tells why
+  await becomes(() => page.evaluate(() => document.activeElement?.textContent?.includes('Nothing was changed')), true)
+  assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'export')
+  await page.getByRole('button', { name: 'Make the token' }).click()
   await proof.getByLabel('Password', { exact: true }).fill('wrong')
   await proof.getByRole('button', { name: 'Confirm' }).click()
   await proof.getByRole('alert').waitFor()
@@ -312,7 +317,8 @@ test('what is sensitive asks for a proof, then goes on by itself', async () => {
   await proof.getByLabel('Password', { exact: true }).fill(PASSWORD)
   await proof.getByRole('button', { name: 'Confirm' }).click()
   await page.getByTestId('new-token').locator('code').waitFor()
-  assert.equal(asked, 2)
+  await becomes(() => page.evaluate(() => document.activeElement?.dataset.testid), 'new-token') // what is shown once has the focus
+  assert.equal(asked, 3)
   await page.getByTestId('token-row').filter({ hasText: 'export' }).waitFor()
   await page.getByRole('button', { name: 'Revoke export' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
