@@ -415,7 +415,7 @@ test('staff find a person and sign them out for good', async () => {
   await page.getByLabel('Search people').fill('nobody-of-this-name')
   await page.getByText('Nothing matches').waitFor()
   await page.getByLabel('Search people').fill(email)
-  await page.getByRole('button', { name: 'Reset how Perry Person signs in' }).click()
+  await page.getByRole('button', { name: 'Reset sign-in of Perry Person' }).click()
   await page.getByRole('dialog').getByLabel('Reason').fill('called back on the known number')
   await clean(page)
   await page.getByRole('dialog').getByRole('button', { name: 'Reset' }).click()
