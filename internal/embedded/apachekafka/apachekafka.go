@@ -165,13 +165,19 @@ func (s *Server) writeSettings() error {
 
 // format gives a new data directory its cluster id; one that has it is left alone.
 func (s *Server) format(ctx context.Context, jars string) error {
-	id := uuid.New()
 	cmd := s.java(ctx, jars, "kafka.tools.StorageTool", "format", "--ignore-formatted",
-		"-t", base64.RawURLEncoding.EncodeToString(id[:]), "-c", s.path("server.properties"))
+		"-t", clusterID(uuid.New()), "-c", s.path("server.properties"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("format %s: %w: %s", s.path("data"), err, maven.LastBytes(out))
 	}
 	return nil
+}
+
+// clusterID writes id as Kafka does, in base64url. None begins with "-", which the tools take for an option:
+// Kafka draws again until none does, here the first bit is cleared.
+func clusterID(id uuid.UUID) string {
+	id[0] &= 0x7f
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 func (s *Server) java(ctx context.Context, jars, class string, args ...string) *exec.Cmd {

@@ -9,12 +9,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/segmentio/kafka-go"
 
 	"github.com/ezscale/platform/internal/embedded/maven"
 )
 
 const bound = 5 * time.Minute // the first time, 43 MB are fetched
+
+func TestNoClusterIDLooksLikeAnOption(t *testing.T) {
+	t.Parallel()
+	for first := range 256 {
+		if id := clusterID(uuid.UUID{byte(first)}); len(id) != 22 || id[0] == '-' {
+			t.Errorf("an id of the first byte %#x is written %q", first, id)
+		}
+	}
+}
 
 func newServer(t *testing.T) *Server {
 	t.Helper()
