@@ -157,9 +157,12 @@ test('what was typed is nobody else’s, and gone after a log-out', async () => 
   await register(staff, bert, 'Bert Beta')
   const { page, close } = await enter(anna)
   const name = page.getByLabel('Name', { exact: true }), address = page.getByLabel('New address')
-  async function typed() {
+  async function profile() {
     await page.getByRole('link', { name: 'Profile', exact: true }).click()
     await page.waitForURL(/\/profile$/)
+  }
+  async function typed() {
+    await profile()
     await becomes(() => name.inputValue(), 'Anna Alpha')
     await name.fill('Anna Renamed')
     await address.fill('anna@elsewhere.example')
@@ -182,6 +185,8 @@ test('what was typed is nobody else’s, and gone after a log-out', async () => 
   await becomes(shown, ['Bert Beta', '', 0])
   await logOut(page)
   await logInHere(page, anna)
+  await page.waitForURL(/\/services$/)
+  await profile()
   await becomes(shown, ['Anna Alpha', '', 0])
 
   await page.getByRole('link', { name: 'Services', exact: true }).first().click()
@@ -189,6 +194,8 @@ test('what was typed is nobody else’s, and gone after a log-out', async () => 
   await typed()
   await logOut(page)
   await logInHere(page, anna)
+  await page.waitForURL(/\/services$/)
+  await profile()
   await becomes(shown, ['Anna Alpha', '', 0])
   await close()
 })
