@@ -5,7 +5,7 @@ import { useSession } from '@/composables/useSession'
 export interface Draft<T> {
   given: Readonly<Ref<boolean>> // the form shows what was typed before
   take(): T | undefined // once, when the form is ready for it
-  saved(): void
+  saved(): void // at once, before anything is read anew
 }
 
 /**
@@ -17,13 +17,18 @@ export function useDraft<T>(form: string, read: () => T | undefined): Draft<T> {
   const place = `${useRoute().path} ${form}`
   const whose = drafter()
   const given = ref(false)
-  onScopeDispose(drafts.watch(place, read))
+  let done: string | undefined // what was saved, which a form still holds until it has read that
+  onScopeDispose(drafts.watch(place, () => {
+    const typed = read()
+    return typed !== undefined && JSON.stringify(typed) === done ? undefined : typed
+  }))
   function take() {
     const draft = drafts.take(whose, place) as T | undefined
     given.value = draft !== undefined
     return draft
   }
   function saved() {
+    done = JSON.stringify(read())
     drafts.forget(whose, place)
     given.value = false
   }
