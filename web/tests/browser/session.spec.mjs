@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { becomes, call, clean, launch, open, session, settled } from './browser.mjs'
-import { afresh, logIn, logOut, mailed, PASSWORD, register, someone } from './people.mjs'
+import { logIn, logOut, mailed, PASSWORD, settle, someone } from './people.mjs'
 
 let browser, staff
 before(async () => {
@@ -35,7 +35,7 @@ async function logInHere(page, email) {
 
 test('whoever is signed in is led on from where people log in, and mailed links still open', async () => {
   const email = someone('led')
-  await register(staff, email, 'Lee Led')
+  await settle(staff, email, 'Lee Led')
   const { page, context, close } = await open(browser)
   const second = await context.newPage()
   await second.goto('/login?next=/account')
@@ -50,20 +50,21 @@ test('whoever is signed in is led on from where people log in, and mailed links 
     await page.waitForURL((url) => url.pathname === on)
     await page.getByRole('heading', { level: 1 }).waitFor()
   }
-  await page.goto(`/reset#${await afresh(staff, email)}`)
-  await page.getByLabel('New password').fill(PASSWORD)
-  await page.getByRole('button', { name: 'Set the password' }).click()
-  await page.getByText('The password is set.').waitFor()
-  await page.getByRole('link', { name: 'Log in' }).click()
-  await page.waitForURL(/\/login$/) // which has ended the session
-  await logInHere(page, email)
-  await page.waitForURL(/\/services$/)
+  const guest = someone('guest')
+  const invited = await staff.post(`/customers/${encodeURIComponent(email)}/invitations`, { email: guest, rights: 'read_only' })
+  assert.equal(invited.status, 201, invited.text)
+  await page.goto(`/invitation#${await mailed(staff, guest, 'invitation')}`)
+  await page.getByText(`You are signed in as ${email}`).waitFor()
+  await page.getByRole('button', { name: 'Log out' }).click()
+  await page.getByRole('link', { name: 'Go to the login' }).click()
+  await page.waitForURL(/\/login$/)
+  await page.getByRole('heading', { name: 'Log in' }).waitFor() // nobody is there by now
   await close()
 })
 
 test('who has to set up a second factor, or looks as somebody else, is led on to where they may be', async () => {
   const member = someone('seen'), worker = someone('worker')
-  await register(staff, member, 'Sandy Seen')
+  await settle(staff, member, 'Sandy Seen')
   const enrolled = await staff.post('/staff', { email: worker, name: 'Wren Worker', roles: ['support'] })
   assert.equal(enrolled.status, 201, enrolled.text)
   const theirs = await open(browser, { site: 'admin' })
@@ -92,7 +93,7 @@ test('who has to set up a second factor, or looks as somebody else, is led on to
 
 test('the dialog that asks for a proof says for what', async () => {
   const email = someone('why'), guest = someone('guest')
-  await register(staff, email)
+  await settle(staff, email)
   const { page, close } = await enter(email)
   const stale = (route) => (route.request().method() === 'GET' ? route.continue()
     : route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ status: 403, code: 'proof_required', detail: 'prove again who you are' }) }))
@@ -120,7 +121,7 @@ test('the dialog that asks for a proof says for what', async () => {
 
 test('what was typed when the session ended is there again, and does not write over what somebody else changed', async () => {
   const email = someone('draft')
-  await register(staff, email, 'Dana Draft')
+  await settle(staff, email, 'Dana Draft')
   const { page, close } = await enter(email)
   await page.goto('/account')
   await settled(page)
@@ -153,8 +154,8 @@ test('what was typed when the session ended is there again, and does not write o
 
 test('what was typed is nobody else’s, and gone after a log-out', async () => {
   const anna = someone('anna'), bert = someone('bert')
-  await register(staff, anna, 'Anna Alpha')
-  await register(staff, bert, 'Bert Beta')
+  await settle(staff, anna, 'Anna Alpha')
+  await settle(staff, bert, 'Bert Beta')
   const { page, close } = await enter(anna)
   const name = page.getByLabel('Name', { exact: true }), address = page.getByLabel('New address')
   async function profile() {
@@ -202,7 +203,7 @@ test('what was typed is nobody else’s, and gone after a log-out', async () => 
 
 test('a note that a session’s end interrupted is written down once staff are back', async () => {
   const email = someone('noted'), mine = await session('staff')
-  await register(staff, email, 'Nora Noted')
+  await settle(staff, email, 'Nora Noted')
   const { id } = await staff.get(`/customers/${encodeURIComponent(email)}`)
   const { page, close } = await open(browser, { as: mine })
   await page.goto(`/customers/${id}`)
