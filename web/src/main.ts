@@ -15,13 +15,16 @@ import '@/style.css'
 const stepUp = createStepUp()
 const api = createApi(createClient({ onUnauthenticated: () => session.lost(), prove: stepUp.ask, shown: () => session.shown(), onChanged: () => void session.follow() }))
 const serverTime = createServerTime(api)
-const session = createSession(api, serverTime, createTabs())
+const tabs = createTabs()
+const session = createSession(api, serverTime, tabs)
 const router = createPages(session)
 
 session.onLost(() => {
   const here = router.currentRoute.value
   if (!here.meta.bare) void router.push({ name: 'login', query: { next: here.fullPath } })
 })
+
+tabs.onTold(() => void session.follow(router.currentRoute.value.meta.forStrangers))
 
 session.onSwitched(() => {
   const there = way(router.currentRoute.value, session)

@@ -1,6 +1,7 @@
 import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteLocationRaw } from 'vue-router'
 import type { SessionStore } from '@/composables/useSession'
 import { brand } from '@/lib/brand'
+import { ownPath } from '@/lib/next'
 import { site } from '@/lib/site'
 import { missing, routes } from '@/routes'
 
@@ -13,8 +14,9 @@ const STARTS = {
 /** Where a page leads instead of to itself; true: to itself. */
 export function way(to: RouteLocationNormalized, session: SessionStore): true | RouteLocationRaw {
   if (to.meta.site && to.meta.site !== site()) return missing(to)
-  if (to.meta.open) return true
   const current = session.current.value
+  if (to.meta.forStrangers && current) return ownPath(to.query.next) ?? '/'
+  if (to.meta.open) return true
   if (!current) return { name: 'login', query: to.name === 'home' ? {} : { next: to.fullPath } }
   if (current.restricted === 'second_factor_required') return to.name === 'security' || { name: 'security' }
   if (to.meta.inPerson) return !current.impersonated || missing(to)
@@ -30,7 +32,7 @@ export function createPages(session: SessionStore) {
     scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? {} : { top: 0 }),
   })
   router.beforeEach(async (to) => {
-    if (!to.meta.open || to.name === 'missing') await session.load()
+    if (!to.meta.open || to.meta.forStrangers || to.name === 'missing') await session.load()
     return way(to, session)
   })
   // Pages with a name of their own set it themselves, and keep it when only the query changes.

@@ -6,6 +6,7 @@ declare module 'vue-router' {
   interface RouteMeta {
     title: string
     open?: boolean // for people without a session
+    forStrangers?: boolean // whoever is signed in is led on
     bare?: boolean // without the frame of those who have one
     site?: Site // of that site alone
     needs?: string // a permission
@@ -18,14 +19,15 @@ export const missing = (to: RouteLocationNormalized) => ({ name: 'missing', para
 
 // What a page needs, its API needs too: this only spares people a page of refusals.
 const door = { open: true, bare: true }
+const entrance = { ...door, forStrangers: true }
 const customers = { site: 'account' as const }
 const staff = (needs: string) => ({ site: 'admin' as const, needs })
 
 const doors: RouteRecordRaw[] = [
-  { path: '/login', name: 'login', component: () => import('@/pages/access/LoginPage.vue'), meta: { title: 'Log in', ...door } },
-  { path: '/register', component: () => import('@/pages/access/RegisterPage.vue'), meta: { title: 'Open an account', ...door, ...customers } },
+  { path: '/login', name: 'login', component: () => import('@/pages/access/LoginPage.vue'), meta: { title: 'Log in', ...entrance } },
+  { path: '/register', component: () => import('@/pages/access/RegisterPage.vue'), meta: { title: 'Open an account', ...entrance, ...customers } },
   { path: '/verify', component: () => import('@/pages/access/VerifyPage.vue'), meta: { title: 'Verify the address', ...door } },
-  { path: '/forgot', component: () => import('@/pages/access/ForgotPage.vue'), meta: { title: 'Forgot your password', ...door } },
+  { path: '/forgot', component: () => import('@/pages/access/ForgotPage.vue'), meta: { title: 'Forgot your password', ...entrance } },
   { path: '/reset', component: () => import('@/pages/access/ResetPage.vue'), meta: { title: 'Set a new password', ...door } },
   { path: '/invitation', component: () => import('@/pages/access/InvitationPage.vue'), meta: { title: 'Invitation', ...door, ...customers } },
   { path: '/impersonate', component: () => import('@/pages/access/ImpersonatePage.vue'), meta: { title: 'Viewing an account', ...door, ...customers } },

@@ -61,10 +61,10 @@ describe('client', () => {
     const wanted = () => answer(403, { code: 'proof_required' })
     const fetched = serve(wanted(), answer(200, { ok: true }), wanted(), wanted(), wanted())
     const prove = vi.fn(async () => true)
-    await expect(createClient({ prove }).request('/me/totp', { method: 'POST' })).resolves.toEqual({ ok: true })
+    await expect(createClient({ prove }).request('/me/totp', { method: 'POST', act: 'to set up an authenticator' })).resolves.toEqual({ ok: true })
     await expect(createClient({ prove }).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
     await expect(createClient({ prove: async () => false }).request('/me/totp', { method: 'POST' })).rejects.toMatchObject({ code: 'proof_required' })
-    expect([prove.mock.calls.length, fetched.mock.calls.length]).toEqual([2, 5])
+    expect([prove.mock.calls, fetched.mock.calls.length]).toEqual([[['to set up an authenticator'], [undefined]], 5])
   })
 
   it('knows how long to wait', async () => {

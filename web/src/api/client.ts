@@ -20,6 +20,7 @@ export interface RequestOptions {
   body?: unknown
   query?: Record<string, string | number | undefined>
   match?: number // the version that a change is meant for
+  act?: string // what it does, as "to remove the passkey": people who have to prove who they are are told for what
   signal?: AbortSignal
 }
 
@@ -75,7 +76,7 @@ async function send(path: string, options: RequestOptions, key: string, shown: s
 
 export interface ClientOptions {
   onUnauthenticated?: () => void // a session is missing or over
-  prove?: () => Promise<boolean> // has people prove again who they are; if they did, what was refused for the want of it is sent once more
+  prove?: (act?: string) => Promise<boolean> // has people prove again who they are; if they did, what was refused for the want of it is sent once more
   shown?: () => string // whom the page shows, as "person/account"; empty: nobody
   onChanged?: () => void // the browser is somebody else's by now, or looks at another account: another tab did that
 }
@@ -98,7 +99,7 @@ export function createClient({ onUnauthenticated, prove = async () => false, sho
     const response = await answered(path, options)
     if (!response.ok) {
       const problem = await toProblem(response)
-      if (problem.code === 'proof_required' && !proved && await prove()) return request(path, options, true)
+      if (problem.code === 'proof_required' && !proved && await prove(options.act)) return request(path, options, true)
       if (problem.code === 'not_signed_in' && path !== '/session') onUnauthenticated?.()
       if (CHANGED.includes(problem.code)) onChanged?.()
       throw problem
@@ -117,8 +118,8 @@ export const part = encodeURIComponent
 export function verbs(client: Client) {
   return {
     all: async <T>(path: string, signal?: Signal) => (await client.request<{ items: T[] }>(path, { signal })).items,
-    post: <T = void>(path: string, body: unknown = {}) => client.request<T>(path, { method: 'POST', body }),
-    put: <T = void>(path: string, body: unknown) => client.request<T>(path, { method: 'PUT', body }),
-    remove: (path: string) => client.request<void>(path, { method: 'DELETE' }),
+    post: <T = void>(path: string, body: unknown = {}, act?: string) => client.request<T>(path, { method: 'POST', body, act }),
+    put: <T = void>(path: string, body: unknown, act?: string) => client.request<T>(path, { method: 'PUT', body, act }),
+    remove: (path: string, act?: string) => client.request<void>(path, { method: 'DELETE', act }),
   }
 }

@@ -1,6 +1,7 @@
 import { computed, ref, shallowRef, type ComputedRef, type InjectionKey, type Ref } from 'vue'
 import { ApiProblem, type Api, type Session } from '@/api'
 import type { ServerTime } from '@/composables/useServerTime'
+import { createDrafts, type Drafts } from '@/lib/drafts'
 import { must } from '@/lib/inject'
 import type { Tabs } from '@/lib/tabs'
 
@@ -19,14 +20,19 @@ export interface SessionStore {
   reload(): Promise<void> // what one may do has changed
   logout(): Promise<void>
   lost(): void
-  follow(): Promise<void> // another tab has changed who is there
+  follow(waiting?: boolean): Promise<void> // another tab has changed who is there; waiting: this one stands where people log in
   shown(): string // whom the pages show: the person and, after a slash, the account
+  drafts: Drafts // what was typed when a session ended
+  drafter(): string // whose they are; empty: nobody's
   onLost(react: () => void): void
   onSwitched(react: () => void): void
 }
 
 /** The session in short: a page of one is no page of another. */
 export const shownOf = (s: Session | undefined): string => (s?.person_id ? s.person_id + (s.customer_id ? `/${s.customer_id}` : '') : '')
+
+// Who looks at an account as somebody else leaves that person nothing behind.
+const drafterOf = (s: Session | undefined): string => (s?.impersonated ? '' : shownOf(s))
 
 export const sessionKey: InjectionKey<SessionStore> = Symbol('session')
 
@@ -36,6 +42,7 @@ export function createSession(api: Api, serverTime: ServerTime, tabs: Tabs): Ses
   const current = shallowRef<Session>()
   const problem = shallowRef<ApiProblem>()
   const ended = ref(false), switched = shallowRef<Switch>()
+  const drafts = createDrafts()
   let known = false
   let react = () => {}, reactToSwitch = () => {}
 
@@ -46,6 +53,7 @@ export function createSession(api: Api, serverTime: ServerTime, tabs: Tabs): Ses
   }
   async function take(session: Session) {
     if (session.permissions.includes('development')) await serverTime.sync().catch(() => {}) // graphs hear the time from their stream as well
+    drafts.only(drafterOf(session))
     current.value = session
     known = true
     problem.value = undefined
@@ -71,27 +79,33 @@ export function createSession(api: Api, serverTime: ServerTime, tabs: Tabs): Ses
       if (!(error instanceof ApiProblem && error.status === 401)) throw error // over already is as good as ended
     }
     current.value = undefined
+    drafts.only('')
     tabs.tell()
   }
   function lost() {
+    drafts.keep(drafterOf(current.value))
     ended.value ||= current.value !== undefined
     current.value = undefined
     react()
   }
-  async function follow() {
+  // In another tab, which tells. That is no accident: nothing is kept.
+  function loggedOut() {
+    if (current.value) lost()
+    drafts.only('')
+  }
+  async function follow(waiting = false) {
     const before = shownOf(current.value)
-    if (!before) return // a page of nobody's stays one
+    if (!before && !waiting) return // a page of nobody's stays one
     try {
       await take(await api.session())
     } catch (error) {
-      if (error instanceof ApiProblem && error.status === 401) lost() // else the next request finds out
+      if (error instanceof ApiProblem && error.status === 401) loggedOut() // else the next request finds out
       return
     }
     if (shownOf(current.value) === before) return
-    switched.value = { person: current.value?.person_id !== before.split('/')[0] }
+    if (before) switched.value = { person: current.value?.person_id !== before.split('/')[0] }
     reactToSwitch()
   }
-  tabs.onTold(() => void follow())
   return {
     current,
     isStaff: computed(() => current.value?.role === 'staff'),
@@ -106,6 +120,8 @@ export function createSession(api: Api, serverTime: ServerTime, tabs: Tabs): Ses
     lost,
     follow,
     shown: () => shownOf(current.value),
+    drafts,
+    drafter: () => drafterOf(current.value),
     onLost: (fn) => { react = fn },
     onSwitched: (fn) => { reactToSwitch = fn },
   }

@@ -30,8 +30,10 @@ export async function open(browser, { size = WIDE, dark = false, as, site = as?.
   if (as) await enter(page, as)
   const wrong = []
   page.on('pageerror', (error) => wrong.push(`script: ${error.message}`))
+  // Where people log in the page asks whether somebody is there, and Chromium notes that nobody is.
+  const nobody = (message) => /status of 401/.test(message.text()) && new URL(message.location().url, origin).pathname === '/api/v1/session'
   // A machine whose interfaces come and go makes Chromium drop requests; the page asks again, and so do we.
-  page.on('console', (message) => { if (message.type() === 'error' && !/ERR_NETWORK_CHANGED/.test(message.text())) wrong.push(`console: ${message.text()}`) })
+  page.on('console', (message) => { if (message.type() === 'error' && !/ERR_NETWORK_CHANGED/.test(message.text()) && !nobody(message)) wrong.push(`console: ${message.text()}`) })
   page.on('request', (request) => { if (!request.url().startsWith(`${origin}/`) && !/^(data|blob):/.test(request.url())) wrong.push(`outside: ${request.url()}`) })
   return { context, page, wrong, close: () => context.close() }
 }

@@ -281,6 +281,9 @@ test('profile, address and account are changed', async () => {
   await page.goto(`/verify#${await mailed(staff, other, 'verify')}`)
   await page.getByRole('button', { name: 'Verify' }).click()
   await page.getByText('is verified').waitFor()
+  await page.getByRole('link', { name: 'Log in' }).click()
+  await page.waitForURL(/\/services$/) // the session lives
+  await logOut(page)
   await logIn(page, other)
   await page.waitForURL(/\/services$/)
   await page.goto('/account')

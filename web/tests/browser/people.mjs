@@ -35,10 +35,16 @@ export async function afresh(staff, email) {
   return mailed(staff, email, 'reset')
 }
 
-/** Has staff invite somebody new into a customer's account to see it, and follows the link. */
-export async function join(staff, customer, name) {
-  const email = someone('member')
-  const invited = await staff.post(`/customers/${encodeURIComponent(customer)}/invitations`, { email, rights: 'read_only' })
+/** Has staff make an account and invite its owner. Strangers register for a few accounts an hour only, staff as they like. */
+export async function settle(staff, email, name = 'Robin Example') {
+  const made = await staff.post('/customers', { email, name })
+  assert.equal(made.status, 201, made.text)
+  await join(staff, email, name, { email, rights: 'owner' })
+}
+
+/** Has staff invite somebody new into a customer's account, to see it unless said otherwise, and follows the link. */
+export async function join(staff, customer, name, { email = someone('member'), rights = 'read_only' } = {}) {
+  const invited = await staff.post(`/customers/${encodeURIComponent(customer)}/invitations`, { email, rights })
   assert.equal(invited.status, 201, invited.text)
   const accepted = await call('account', 'POST', '/invitations/accept', { body: { token: await mailed(staff, email, 'invitation'), name, password: PASSWORD } })
   assert.equal(accepted.status, 200, accepted.text)
