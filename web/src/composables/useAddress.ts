@@ -1,7 +1,7 @@
 import { computed, ref, watch, type Ref, type WritableComputedRef } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 import { useDebounced } from '@/composables/useDebounced'
-import { PLACES } from '@/lib/place'
+import { placeless } from '@/lib/place'
 
 export interface Address {
   get(name: string): string
@@ -16,9 +16,8 @@ export function useAddress(): Address {
   const router = useRouter()
   const get = (name: string) => { const value = route.query[name]; return typeof value === 'string' ? value : '' }
   function set(values: Record<string, string | undefined>) {
-    const query = { ...route.query, ...values }
+    const query = placeless({ ...route.query, ...values })
     for (const name of Object.keys(query)) if (!query[name]) delete query[name]
-    for (const name of PLACES) delete query[name]
     void router.replace({ query, state: { trails: null } })
   }
   const field = (name: string) => computed({ get: () => get(name), set: (value: string) => set({ [name]: value }) })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { grown, placeBefore, readPlace, writePlace } from './place'
+import { grown, placeBefore, placeless, readPlace, writePlace } from './place'
 
 const first = { number: 1 }
 
@@ -15,6 +15,10 @@ describe('placeBefore', () => {
   it('is the first before the second, seen or not', () => expect([placeBefore(first, {}), placeBefore({ number: 2, cursor: 'b' }, {})]).toEqual([first, first]))
   it('is the one that was seen', () => expect(placeBefore({ number: 3, cursor: 'c' }, { 2: 'b', 3: 'c' })).toEqual({ number: 2, cursor: 'b' }))
   it('is unknown to who came by a link', () => expect(placeBefore({ number: 3, cursor: 'c' }, { 3: 'c' })).toBeUndefined())
+})
+
+describe('placeless', () => {
+  it('keeps what is asked for', () => expect(placeless({ q: 'a', page: '2.b', decided: '3.c', sort: 'name' })).toEqual({ q: 'a', sort: 'name' }))
 })
 
 describe('grown', () => {

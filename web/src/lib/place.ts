@@ -8,6 +8,10 @@ export type Trail = Record<number, string>
 export const PLACES = ['page', 'decided'] as const
 export type PlaceName = (typeof PLACES)[number]
 
+/** What an address asks for, without where one is in its lists. */
+export const placeless = <V>(query: Record<string, V>): Record<string, V> =>
+  Object.fromEntries(Object.entries(query).filter(([name]) => !PLACES.some((place) => place === name)))
+
 const KEPT = 100 // pages on either side: browsers bound what an entry of their history holds
 
 /** Reads what an address says, as "3.cursor"; whatever is none is the first page. */
