@@ -43,13 +43,15 @@ func openAPIConfig() huma.Config {
 	config := huma.DefaultConfig("ezscale", "1")
 	config.Info.Description = "Bytes are integers, amounts decimal strings, times RFC 3339 in UTC, intervals half-open. " +
 		"Errors are problem documents (RFC 9457) with a code and the fields at fault. Lists are cut by limit and cursor. " +
-		"Every write takes an Idempotency-Key: the same key and input give the first answer again, another input is a conflict."
+		"Every write takes an Idempotency-Key: the same key and input give the first answer again, another input is a conflict. " +
+		"What comes with a session's cookie may say in the header " + guard.MeantForHeader + " whom it is meant for, and is refused with 409 when the cookie is another's by now (components.parameters)."
 	config.DocsPath, config.SchemasPath, config.OpenAPIPath = "", "", "" // /openapi.json is ours, the docs page would load from outside
 	config.CreateHooks = nil                                             // no $schema in answers
 	config.Transformers = []huma.Transformer{problem.Transform}
+	config.Components.Parameters = map[string]*huma.Param{guard.MeantForHeader: guard.MeantForParameter()}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", Description: "An API token, or the operator's"},
-		"session": {Type: "apiKey", In: "cookie", Name: guard.CookieName, Description: "A session"},
+		"session": {Type: "apiKey", In: "cookie", Name: guard.CookieName, Description: "A session. The parameter " + guard.MeantForHeader + " of the components goes with it"},
 	}
 	return config
 }

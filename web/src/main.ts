@@ -8,6 +8,7 @@ import { createServerTime, serverTimeKey } from '@/composables/useServerTime'
 import { createSession, sessionKey } from '@/composables/useSession'
 import { createStepUp, stepUpKey } from '@/composables/useStepUp'
 import { createTheme, themeKey } from '@/composables/useTheme'
+import { placeless } from '@/lib/place'
 import { createTabs } from '@/lib/tabs'
 import { createPages, way } from '@/router'
 import '@/style.css'
@@ -27,8 +28,9 @@ session.onLost(() => {
 tabs.onTold(() => void session.follow(router.currentRoute.value.meta.forStrangers))
 
 session.onSwitched(() => {
-  const there = way(router.currentRoute.value, session)
-  if (there !== true) void router.replace(there)
+  const here = router.currentRoute.value
+  const there = way(here, session)
+  void router.replace(there === true ? { path: here.path, query: placeless(here.query), hash: here.hash, state: { trails: null } } : there) // their lists are others
 })
 
 createApp(App)

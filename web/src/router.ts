@@ -2,6 +2,7 @@ import { createRouter, createWebHistory, type RouteLocationNormalized, type Rout
 import type { SessionStore } from '@/composables/useSession'
 import { brand } from '@/lib/brand'
 import { ownPath } from '@/lib/next'
+import { scrollBack } from '@/lib/scroll'
 import { site } from '@/lib/site'
 import { missing, routes } from '@/routes'
 
@@ -26,12 +27,18 @@ export function way(to: RouteLocationNormalized, session: SessionStore): true | 
 }
 
 export function createPages(session: SessionStore) {
+  let endScroll = () => {} // of the page before
   const router = createRouter({
     history: createWebHistory('/'),
     routes,
-    scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? {} : { top: 0 }),
+    scrollBehavior: (to, from, saved) => {
+      endScroll()
+      if (saved) endScroll = scrollBack(saved)
+      return saved || to.path === from.path ? false : { top: 0 }
+    },
   })
   router.beforeEach(async (to) => {
+    endScroll()
     if (!to.meta.open || to.meta.forStrangers || to.name === 'missing') await session.load()
     return way(to, session)
   })
