@@ -118,6 +118,9 @@ const still = (page) => page.waitForFunction(() =>
   document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity)
   && !document.querySelector('[role=dialog][data-state=closed]'))
 
+/** What went wrong but for refusals: those that are tested for show in the console as well. */
+export const unexpected = (wrong) => wrong.filter((line) => !/status of (401|403|404|409|422|429)/.test(line))
+
 /** Holds something to be so within ten seconds: what a page shows comes when its answer does. */
 export async function becomes(read, expected) {
   for (let end = Date.now() + 10_000; Date.now() < end; await new Promise((wait) => setTimeout(wait, 50))) {
