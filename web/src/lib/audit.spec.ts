@@ -10,8 +10,10 @@ describe('audit', () => {
     ]))
   it.each([[undefined, undefined], [null, 'text'], [[1], 3]])('%j to %j changed no field', (before, after) => expect(changes(before, after)).toEqual([]))
   it('leads to objects that have a page', () => {
-    expect(objectPage({ type: 'service', id: 'x' })).toBe('/services/x')
-    expect(objectPage({ type: 'plan', id: 'x' })).toBeUndefined()
+    expect(objectPage({ type: 'service', id: 'x' }, 'admin')).toBe('/services/x')
+    expect(objectPage({ type: 'customer', id: 'x' }, 'admin')).toBe('/customers/x')
+    expect(objectPage({ type: 'customer', id: 'x' }, 'account')).toBe('/account')
+    expect(objectPage({ type: 'plan', id: 'x' }, 'admin')).toBeUndefined()
   })
   it('says who', () => expect(byWord('system')).toBe('The platform'))
 })

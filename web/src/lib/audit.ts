@@ -1,6 +1,8 @@
 // The audit log as people read it: "catalog.ChangePlan" is "Change plan", an actor's kind is a word, and what an order
 // changed is a list of fields.
 
+import type { Site } from '@/lib/site'
+
 export interface FieldChange { field: string; before: string; after: string }
 
 /** The order's own words, without its context. */
@@ -13,9 +15,10 @@ export function orderWord(command: string): string {
 const BY = { you: 'You', staff: 'Staff', system: 'The platform', other: 'Somebody else' }
 export const byWord = (by: keyof typeof BY): string => BY[by]
 
-/** Where an object has a page of its own. */
-export function objectPage(object: { type: string; id: string }): string | undefined {
-  const places: Record<string, string> = { service: '/services', exporter: '/exporters', invoice: '/invoices' }
+/** Where an object has a page of its own. A customer's people see one account, which is theirs. */
+export function objectPage(object: { type: string; id: string }, on: Site): string | undefined {
+  if (object.type === 'customer' && on === 'account') return '/account'
+  const places: Record<string, string> = { customer: '/customers', service: '/services', exporter: '/exporters', invoice: '/invoices' }
   const place = places[object.type]
   return place && `${place}/${object.id}`
 }
