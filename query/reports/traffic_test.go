@@ -110,6 +110,10 @@ func TestIngest(t *testing.T) {
 	if got := list(b, reports.Ingest(), reports.Request{State: "trouble"}); len(got) != 3 {
 		t.Errorf("trouble: %+v", got)
 	}
+	b.exec(`update loss_hourly set samples_dropped = 3, datagrams_lost = -2, samples_lost = -2, records_lost = -2 where exporter_id = $1`, exporter(2)) // late ones of the hour before
+	if got := list(b, reports.Ingest(), reports.Request{State: "trouble"}); len(got) != 4 {
+		t.Errorf("trouble, with late datagrams that took back another hour's gaps: %+v", got)
+	}
 	if got := full.Rejected.String(); got != "version: 9, truncated: 3" {
 		t.Errorf("reasons: %q", got)
 	}
