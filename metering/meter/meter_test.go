@@ -147,6 +147,21 @@ func TestQuotaAlertsFireOnce(t *testing.T) {
 	}
 }
 
+// What comes for a cycle that is closed is late usage: its bill tells of it.
+func TestAClosedCycleAlertsNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 1)
+	cycle := w.addCycle(0, "2026-03-01", "2090-01-01", 1_000_000)
+	w.exec("update cycle set status = 'closed'")
+	w.start(w.config())
+	s := metertest.Sample{Sequence: 1, Source: 1, Rate: 1000, Input: 1, FrameLength: 1500, IPLength: 1482, Src: addressOf(0), Dst: netip.MustParseAddr("198.51.100.1")}
+	w.send(w.collector.Envelopes(w.exporters[0], metertest.SFlow(epoch.UnixNano(), metertest.Datagram{Agent: agentOf(0), Sequence: 1, Samples: []metertest.Sample{s}}))...)
+	w.awaitCounted()
+	if used, alerts := one[int64](w, "select bytes_out_l2 from usage_cycle where cycle_id = $1", cycle), one[int](w, "select count(*) from quota_alert"); used != 1_500_000 || alerts != 0 {
+		t.Errorf("%d bytes and %d alerts, want 1.5 MB and none", used, alerts)
+	}
+}
+
 // A threshold that new terms put below the usage is told with the next datagram; none is told twice for it.
 func TestANewQuotaJudgesTheUsageAnew(t *testing.T) {
 	t.Parallel()
