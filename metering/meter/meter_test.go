@@ -216,6 +216,24 @@ func TestUsageWaitsForItsCycle(t *testing.T) {
 	}
 }
 
+// Times beyond what nanoseconds since 1970 can say are for ever, and stop nobody's metering.
+func TestIntervalsBeyondTheCalendar(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 2)
+	w.exec("update assignment set valid = tstzrange('1066-10-14', '9999-12-31') where service_id = $1", w.services[0])
+	w.exec("update assignment set valid = tstzrange(lower(valid), '2300-01-01') where service_id = $1", w.services[1])
+	w.exec("insert into assignment (id, prefix, service_id, valid) select gen_random_uuid(), prefix, service_id, tstzrange(v, v + interval '1 year') from assignment, (values ('2300-01-01'::timestamptz), ('2301-01-01')) x (v) where service_id = $1", w.services[1])
+	w.exec(`insert into binding (id, exporter_id, if_index, service_id, valid) values (gen_random_uuid(), $1, 9, $2, '[1066-10-14,9999-12-31)')`, w.exporters[0], w.services[1])
+	w.start(w.config())
+	samples := []metertest.Sample{{Sequence: 1, Source: 1, Rate: 1000, Input: 1, FrameLength: 1500, IPLength: 1482, Src: addressOf(0), Dst: addressOf(1)}}
+	w.send(w.collector.Envelopes(w.exporters[0], metertest.SFlow(epoch.UnixNano(), metertest.Datagram{Agent: agentOf(0), Sequence: 1, Samples: samples}))...)
+	w.awaitCounted()
+	used, evidence := one[int64](w, "select sum(bytes_out_l2)::bigint from usage_hourly"), one[int64](w, "select sum(bytes_in_l2)::bigint from usage_evidence where reason = 'bound'")
+	if used != 1_500_000 || evidence != 1_500_000 {
+		t.Errorf("%d bytes counted and %d kept as evidence, want 1.5 MB each", used, evidence)
+	}
+}
+
 func TestNewAssignmentsCountAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, 1)
