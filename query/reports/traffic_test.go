@@ -52,6 +52,12 @@ func TestTopServices(t *testing.T) {
 	if len(only) != 2 || only[0].BytesL2 != 2000 || *only[0].SharePercent != 100 || only[0].DatagramsLost != 2 {
 		t.Errorf("of one exporter: %+v", only)
 	}
+	b.exec(`update loss_hourly set datagrams_lost = -2, samples_lost = -3, records_lost = -4 where exporter_id = $1`, exporter(2)) // late ones of the day before
+	first.DatagramsLost, first.SamplesLost, first.RecordsLost = 8, 20, 1
+	same(t, []reports.TopService{first, counted, held}, list(b, reports.TopServices(), reports.Request{}))
+	if e2 := list(b, reports.TopExporters(), reports.Request{Exporter: "e2"}); len(e2) != 1 || e2[0].DatagramsLost != 0 || e2[0].SamplesLost != 0 || e2[0].RecordsLost != 0 {
+		t.Errorf("an exporter that took gaps back: %+v", e2)
+	}
 }
 
 func TestTopExporters(t *testing.T) {
