@@ -297,7 +297,7 @@ func (s *session) queueMeter(b *pgx.Batch) {
 	}
 	b.Queue(meterSQL, s.partition, s.flushes+1, s.emitted, s.oldestUnemitted(), watermark)
 	if s.stateDue() {
-		s.counter.Book.Forget(s.counter.Tally.Newest)
+		s.counter.Book.Forget(min(s.counter.Tally.Newest, s.cfg.Now().UnixNano())) // one clock that runs ahead makes nobody silent
 		s.state = s.counter.Book.Encode(s.state[:0])
 		s.metrics.stateBytes.Set(float64(len(s.state)))
 		b.Queue(meterStateSQL, s.partition, s.position, s.state)

@@ -216,6 +216,26 @@ func TestUsageWaitsForItsCycle(t *testing.T) {
 	}
 }
 
+// A clock that runs ahead, of a collector or in a capture, makes nobody else's datagrams old: what is known of them stays known.
+func TestADatagramFromTheFutureForgetsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	cfg := w.config()
+	cfg.Now, cfg.StateInterval = func() time.Time { return epoch.Add(time.Minute) }, time.Millisecond
+	w.start(cfg)
+	send := func(exporter int, at time.Time) {
+		s := metertest.Sample{Sequence: 1, Source: 1, Rate: 1000, Input: 1, FrameLength: 1500, IPLength: 1482, Src: addressOf(0), Dst: netip.MustParseAddr("198.51.100.1")}
+		w.send(w.collector.Envelopes(w.exporters[exporter], metertest.SFlow(at.UnixNano(), metertest.Datagram{Agent: agentOf(exporter), Sequence: 1, Samples: []metertest.Sample{s}}))...)
+		w.awaitCounted()
+	}
+	send(0, epoch)
+	send(1, epoch.AddDate(4, 0, 0))
+	send(0, epoch)
+	if n := one[int64](w, "select sum(datagrams_duplicate)::bigint from loss_hourly where exporter_id = $1", w.exporters[0]); n != 1 {
+		t.Errorf("%d repeats were known, want 1", n)
+	}
+}
+
 // Times beyond what nanoseconds since 1970 can say are for ever, and stop nobody's metering.
 func TestIntervalsBeyondTheCalendar(t *testing.T) {
 	t.Parallel()
