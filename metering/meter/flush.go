@@ -290,9 +290,18 @@ func (s *session) queueCollectors(b *pgx.Batch) {
 	}
 }
 
+// reached is the watermark, never ahead of the clock: a collector whose own runs ahead would have cycles closed early.
+func (s *session) reached() (time.Time, bool) {
+	at, ok := s.counter.Book.Watermark()
+	if now := s.cfg.Now(); at.After(now) {
+		at = now
+	}
+	return at, ok
+}
+
 func (s *session) queueMeter(b *pgx.Batch) {
 	watermark := pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
-	if at, ok := s.counter.Book.Watermark(); ok {
+	if at, ok := s.reached(); ok {
 		watermark = pgtype.Timestamptz{Time: at, Valid: true}
 	}
 	b.Queue(meterSQL, s.partition, s.flushes+1, s.emitted, s.oldestUnemitted(), watermark)

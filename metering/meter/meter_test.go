@@ -236,6 +236,23 @@ func TestADatagramFromTheFutureForgetsNothing(t *testing.T) {
 	}
 }
 
+// A collector's clock that runs ahead closes no cycle early, and makes no slot of today an old one for as long as it did.
+func TestAWatermarkIsNeverAheadOfTheClock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 1)
+	cfg, now := w.config(), epoch.Add(time.Minute)
+	cfg.Now = func() time.Time { return now }
+	w.start(cfg)
+	w.send(w.collector.Report(envelope.Report{Host: "c1", At: epoch.AddDate(1, 0, 0), Watermark: epoch.AddDate(1, 0, 0)}))
+	w.send(newTraffic(w, 12).envelopes(0, 50)...)
+	w.awaitCounted()
+	w.send(newTraffic(w, 13).envelopes(0, 50)...)
+	w.awaitCounted()
+	if at, late := one[time.Time](w, "select watermark from meter"), one[int](w, "select count(*) from usage_late"); !at.Equal(now) || late != 0 {
+		t.Errorf("watermark %s and %d late hours, want %s and none", at, late, now)
+	}
+}
+
 // Times beyond what nanoseconds since 1970 can say are for ever, and stop nobody's metering.
 func TestIntervalsBeyondTheCalendar(t *testing.T) {
 	t.Parallel()
