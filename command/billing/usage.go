@@ -42,13 +42,12 @@ from usage_hourly
 where service_id = $1 and hour >= $2 and hour < $3`
 
 	// Loss is known per exporter, so what is told is that of every exporter that metered the service in the period.
-	// Samples in quarantine are missing as long as nothing is decided about them.
+	// Samples in quarantine are the service's own, and missing as long as nothing is decided about them.
 	selectLoss = `
 select greatest(coalesce(sum(datagrams_lost), 0), 0)::bigint, greatest(coalesce(sum(samples_lost), 0), 0)::bigint,
-       greatest(coalesce(sum(samples_quarantined), 0) - (
-           select coalesce(sum(d.samples), 0) from quarantine_decision d
-           where d.hour >= $2 and d.hour < $3
-             and d.exporter_id in (select exporter_id from usage_hourly where service_id = $1 and hour >= $2 and hour < $3)), 0)::bigint,
+       (select coalesce(sum(q.samples - (select coalesce(sum(d.samples), 0) from quarantine_decision d
+            where d.exporter_id = q.exporter_id and d.hour = q.hour and d.service_id = q.service_id and d.direction = q.direction and d.rate = q.rate)), 0)
+        from quarantine_hourly q where q.service_id = $1 and q.hour >= $2 and q.hour < $3)::bigint,
        coalesce(sum(kernel_drops), 0)::bigint
 from loss_hourly
 where hour >= $2 and hour < $3

@@ -98,6 +98,7 @@ type Port struct {
 	Name     string `json:"name,omitempty"`
 	RatioIn  string `json:"ratio_in,omitempty"`
 	RatioOut string `json:"ratio_out,omitempty"`
+	Silent   bool   `json:"silent,omitempty"` // it sent no counters
 }
 
 // draft is a notification to be queued.

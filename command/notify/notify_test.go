@@ -33,7 +33,7 @@ func TestMessages(t *testing.T) {
 		Total: "1.16", Currency: "USD", Lines: []notify.InvoiceLine{{Description: "Traffic over 1 TB, 2026-01-01 – 2026-02-01", Amount: "1.10"}, {Description: "Late usage", Amount: "0.06"}}}
 	credit := invoice
 	credit.Number, credit.Kind, credit.Total, credit.Lines = "CN-2026-000001", "credit_note", "-0.40", []notify.InvoiceLine{{Description: "Late usage", Amount: "-0.40"}}
-	ports := notify.Ports{ExporterName: "leaf 0", Hour: at, Off: true, Count: 2, Ports: []notify.Port{{IfIndex: 513, Name: "xe-0/0/1", RatioIn: "0.4800"}, {IfIndex: 514}}}
+	ports := notify.Ports{ExporterName: "leaf 0", Hour: at, Off: true, Count: 3, Ports: []notify.Port{{IfIndex: 513, Name: "xe-0/0/1", RatioIn: "0.4800"}, {IfIndex: 514}, {IfIndex: 515, Silent: true}}}
 	again := ports
 	again.Off, again.Count, again.Ports = false, 1, []notify.Port{{IfIndex: 513, RatioIn: "1.0200", RatioOut: "0.9900"}}
 	refused := notify.StaffSignIn{PersonName: "Ada", Refused: true, Factor: "totp", At: at}

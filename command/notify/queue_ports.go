@@ -46,10 +46,11 @@ func (c QueuePorts) subject() uuid.UUID {
 }
 
 const selectTurned = `
-select e.name, count(*) over (), r.if_index, coalesce(p.name, ''), coalesce(r.ratio_in::text, ''), coalesce(r.ratio_out::text, '')
+select e.name, count(*) over (), r.if_index, coalesce(p.name, ''), coalesce(r.ratio_in::text, ''), coalesce(r.ratio_out::text, ''), coalesce(h.readings = 0 and h.octets_in = 0 and h.octets_out = 0, false)
 from port_reconciliation r
 join exporter e on e.id = r.exporter_id
 left join port p on p.exporter_id = r.exporter_id and p.if_index = r.if_index
+left join port_hourly h on h.exporter_id = r.exporter_id and h.if_index = r.if_index and h.hour = r.hour
 where r.exporter_id = $1 and r.hour = $2 and r.verdict = $3 and r.event_id is not null
 order by r.if_index
 limit $4`
@@ -66,7 +67,7 @@ func (c QueuePorts) Handle(ctx context.Context, tx pgx.Tx, meta command.Meta) (Q
 		return Queued{}, nil, fmt.Errorf("select the ports of exporter %s: %w", c.ExporterID, err)
 	}
 	var p Port
-	_, err = pgx.ForEachRow(rows, []any{&content.ExporterName, &content.Count, &p.IfIndex, &p.Name, &p.RatioIn, &p.RatioOut}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&content.ExporterName, &content.Count, &p.IfIndex, &p.Name, &p.RatioIn, &p.RatioOut, &p.Silent}, func() error {
 		content.Ports = append(content.Ports, p)
 		return nil
 	})

@@ -100,6 +100,9 @@ func (s *story) do(verb, rest string) {
 		a := arguments(more)
 		s.Exec(`insert into loss_hourly (exporter_id, hour, datagrams_lost, samples_lost, samples_quarantined, kernel_drops) values ($1, $2, $3, $4, $5, $6)`,
 			s.exporter, s.hour(hour), s.number(a["datagrams"]), s.number(a["samples"]), s.number(a["quarantined"]), s.number(a["kernel"]))
+		s.quarantine(hour, s.service, a["quarantined"])
+	case "quarantine":
+		s.setAside(rest)
 	case "now":
 		s.SetTime(s.hour(rest))
 	case "watermark":
@@ -111,6 +114,25 @@ func (s *story) do(verb, rest string) {
 	default:
 		s.compare(verb, rest)
 	}
+}
+
+// setAside puts flow records into quarantine: once into the exporter's hour, by their packets into each service's rows.
+func (s *story) setAside(rest string) {
+	s.Helper()
+	hour, more, _ := strings.Cut(rest, " ")
+	a := arguments(more)
+	s.quarantine(hour, s.service, a["packets"])
+	s.quarantine(hour, s.Service("neighbour", s.customer, s.plan).ServiceID, a["neighbours"])
+	s.Exec(`insert into quarantine_decision (id, exporter_id, hour, service_id, direction, rate, decision, samples, frame_length, ip_length, reason, decided_at)
+		select gen_random_uuid(), exporter_id, hour, service_id, direction, rate, 'rejected', $3, 0, 0, 'r', hour from quarantine_hourly where service_id = $1 and hour = $2`,
+		s.service, s.hour(hour), s.number(a["rejected"]))
+	s.Exec(`insert into loss_hourly (exporter_id, hour, samples_quarantined) values ($1, $2, $3)`, s.exporter, s.hour(hour), s.number(a["records"]))
+}
+
+func (s *story) quarantine(hour string, service uuid.UUID, samples string) {
+	s.Helper()
+	s.Exec(`insert into quarantine_hourly (exporter_id, hour, service_id, direction, rate, samples, frame_length, ip_length) values ($1, $2, $3, 'in', 0, $4, 0, 0)`,
+		s.exporter, s.hour(hour), service, s.number(samples))
 }
 
 func (s *story) compare(verb, want string) {

@@ -125,7 +125,7 @@ func (s *session) flushed(began time.Time, alerts int) {
 	tally, now := s.counter.Tally, s.cfg.Machine()
 	s.committed = s.position
 	s.flushes++
-	if at, ok := s.counter.Book.Watermark(); ok && at.After(s.watermark) {
+	if at, ok := s.reached(); ok && at.After(s.watermark) {
 		s.watermark = at
 	}
 	if s.settles() {

@@ -147,6 +147,21 @@ func TestQuotaAlertsFireOnce(t *testing.T) {
 	}
 }
 
+// What comes for a cycle that is closed is late usage: its bill tells of it.
+func TestAClosedCycleAlertsNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 1)
+	cycle := w.addCycle(0, "2026-03-01", "2090-01-01", 1_000_000)
+	w.exec("update cycle set status = 'closed'")
+	w.start(w.config())
+	s := metertest.Sample{Sequence: 1, Source: 1, Rate: 1000, Input: 1, FrameLength: 1500, IPLength: 1482, Src: addressOf(0), Dst: netip.MustParseAddr("198.51.100.1")}
+	w.send(w.collector.Envelopes(w.exporters[0], metertest.SFlow(epoch.UnixNano(), metertest.Datagram{Agent: agentOf(0), Sequence: 1, Samples: []metertest.Sample{s}}))...)
+	w.awaitCounted()
+	if used, alerts := one[int64](w, "select bytes_out_l2 from usage_cycle where cycle_id = $1", cycle), one[int](w, "select count(*) from quota_alert"); used != 1_500_000 || alerts != 0 {
+		t.Errorf("%d bytes and %d alerts, want 1.5 MB and none", used, alerts)
+	}
+}
+
 // A threshold that new terms put below the usage is told with the next datagram; none is told twice for it.
 func TestANewQuotaJudgesTheUsageAnew(t *testing.T) {
 	t.Parallel()
@@ -198,6 +213,61 @@ func TestUsageWaitsForItsCycle(t *testing.T) {
 	}
 	if n := one[int](w, "select count(*) from quota_alert"); n != 9 {
 		t.Errorf("%d alerts, want three for each service", n)
+	}
+}
+
+// A clock that runs ahead, of a collector or in a capture, makes nobody else's datagrams old: what is known of them stays known.
+func TestADatagramFromTheFutureForgetsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	cfg := w.config()
+	cfg.Now, cfg.StateInterval = func() time.Time { return epoch.Add(time.Minute) }, time.Millisecond
+	w.start(cfg)
+	send := func(exporter int, at time.Time) {
+		s := metertest.Sample{Sequence: 1, Source: 1, Rate: 1000, Input: 1, FrameLength: 1500, IPLength: 1482, Src: addressOf(0), Dst: netip.MustParseAddr("198.51.100.1")}
+		w.send(w.collector.Envelopes(w.exporters[exporter], metertest.SFlow(at.UnixNano(), metertest.Datagram{Agent: agentOf(exporter), Sequence: 1, Samples: []metertest.Sample{s}}))...)
+		w.awaitCounted()
+	}
+	send(0, epoch)
+	send(1, epoch.AddDate(4, 0, 0))
+	send(0, epoch)
+	if n := one[int64](w, "select sum(datagrams_duplicate)::bigint from loss_hourly where exporter_id = $1", w.exporters[0]); n != 1 {
+		t.Errorf("%d repeats were known, want 1", n)
+	}
+}
+
+// A collector's clock that runs ahead closes no cycle early, and makes no slot of today an old one for as long as it did.
+func TestAWatermarkIsNeverAheadOfTheClock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 1)
+	cfg, now := w.config(), epoch.Add(time.Minute)
+	cfg.Now = func() time.Time { return now }
+	w.start(cfg)
+	w.send(w.collector.Report(envelope.Report{Host: "c1", At: epoch.AddDate(1, 0, 0), Watermark: epoch.AddDate(1, 0, 0)}))
+	w.send(newTraffic(w, 12).envelopes(0, 50)...)
+	w.awaitCounted()
+	w.send(newTraffic(w, 13).envelopes(0, 50)...)
+	w.awaitCounted()
+	if at, late := one[time.Time](w, "select watermark from meter"), one[int](w, "select count(*) from usage_late"); !at.Equal(now) || late != 0 {
+		t.Errorf("watermark %s and %d late hours, want %s and none", at, late, now)
+	}
+}
+
+// Times beyond what nanoseconds since 1970 can say are for ever, and stop nobody's metering.
+func TestIntervalsBeyondTheCalendar(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 2)
+	w.exec("update assignment set valid = tstzrange('1066-10-14', '9999-12-31') where service_id = $1", w.services[0])
+	w.exec("update assignment set valid = tstzrange(lower(valid), '2300-01-01') where service_id = $1", w.services[1])
+	w.exec("insert into assignment (id, prefix, service_id, valid) select gen_random_uuid(), prefix, service_id, tstzrange(v, v + interval '1 year') from assignment, (values ('2300-01-01'::timestamptz), ('2301-01-01')) x (v) where service_id = $1", w.services[1])
+	w.exec(`insert into binding (id, exporter_id, if_index, service_id, valid) values (gen_random_uuid(), $1, 9, $2, '[1066-10-14,9999-12-31)')`, w.exporters[0], w.services[1])
+	w.start(w.config())
+	samples := []metertest.Sample{{Sequence: 1, Source: 1, Rate: 1000, Input: 1, FrameLength: 1500, IPLength: 1482, Src: addressOf(0), Dst: addressOf(1)}}
+	w.send(w.collector.Envelopes(w.exporters[0], metertest.SFlow(epoch.UnixNano(), metertest.Datagram{Agent: agentOf(0), Sequence: 1, Samples: samples}))...)
+	w.awaitCounted()
+	used, evidence := one[int64](w, "select sum(bytes_out_l2)::bigint from usage_hourly"), one[int64](w, "select sum(bytes_in_l2)::bigint from usage_evidence where reason = 'bound'")
+	if used != 1_500_000 || evidence != 1_500_000 {
+		t.Errorf("%d bytes counted and %d kept as evidence, want 1.5 MB each", used, evidence)
 	}
 }
 

@@ -68,3 +68,21 @@ func TestPruningTakesManyBites(t *testing.T) {
 		t.Errorf("%d slots left, %d of them not emitted; want the 5 that are not", left, kept)
 	}
 }
+
+// A window is of a whole minute: one that what came late is emitted of may not have lost its first slots.
+func TestPruningLeavesMinutesWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 0)
+	m, stop := w.start(w.config())
+	stop()
+	w.exec("insert into meter (partition) select i from generate_series(0, 11) i on conflict do nothing")
+	minute := epoch.Truncate(time.Minute)
+	w.exec("update meter set watermark = $1, flush = 1, emitted = 1", minute.Add(26*time.Hour+30*time.Second))
+	w.exec(`insert into usage_slot (service_id, slot, meter, flush) select gen_random_uuid(), $1::timestamptz + n * interval '10 s', 0, 1 from generate_series(-6, 5) n`, minute)
+	if err := m.PruneOnce(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if left, first := one[int](w, "select count(*) from usage_slot"), one[time.Time](w, "select min(slot) from usage_slot"); left != 6 || !first.Equal(minute) {
+		t.Errorf("%d slots left from %s on, want the 6 of the minute from %s on", left, first, minute)
+	}
+}

@@ -133,7 +133,7 @@ func (m *UsageMinute) compare(ctx context.Context, table string, from, to time.T
 		}
 	}
 	for key, a := range got {
-		if _, ok := want[key]; !ok {
+		if _, ok := want[key]; !ok && a != (amounts{}) {
 			return fmt.Errorf("%w: service %s in the hour of %s: only %s has it, %+v",
 				projections.ErrDiffers, key.service, time.Unix(key.hour, 0).UTC().Format(time.RFC3339), table, a)
 		}

@@ -1,4 +1,4 @@
--- What the minutes of [$1, $2) must add up to, by service and hour.
+-- What the minutes of [$1, $2) must add up to, by service and hour; nothing where all of it came late.
 select h.service_id, h.hour,
     (h.bytes_in_l2 - coalesce(l.bytes_in_l2, 0))::bigint, (h.bytes_out_l2 - coalesce(l.bytes_out_l2, 0))::bigint,
     (h.bytes_in_l3 - coalesce(l.bytes_in_l3, 0))::bigint, (h.bytes_out_l3 - coalesce(l.bytes_out_l3, 0))::bigint,
@@ -11,4 +11,3 @@ from (
     from usage_hourly where hour >= $1 and hour < $2 group by 1, 2
 ) h
 left join usage_late l on l.service_id = h.service_id and l.hour = h.hour
-where h.samples_in + h.samples_out > coalesce(l.samples_in + l.samples_out, 0)

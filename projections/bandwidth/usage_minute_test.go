@@ -251,6 +251,26 @@ func TestCheckSeesOneByte(t *testing.T) {
 	}
 }
 
+// Port counters have no samples, and a port that stood still has a minute without a byte.
+func TestCheckKnowsPortsThatBill(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for range 10 {
+		f.count()
+	}
+	f.exec("update usage_hourly set samples_in = 0, samples_out = 0")
+	f.exec("update usage_slot set samples_in = 0, samples_out = 0")
+	f.exec("insert into usage_hourly (service_id, exporter_id, hour) values ($1, $2, $3)", f.services[0], f.exporter, midnight.Add(-2*time.Hour))
+	f.exec("insert into usage_slot (service_id, slot, meter, flush) values ($1, $2, 0, 1)", f.services[0], midnight.Add(-2*time.Hour))
+	if err := f.rebuild(); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("update usage_hourly set bytes_out_l2 = bytes_out_l2 + 1 where hour = $1", midnight.Add(-2*time.Hour))
+	if err := f.model.Check(context.Background(), Name); !errors.Is(err, projections.ErrDiffers) {
+		t.Errorf("a byte more: %v", err)
+	}
+}
+
 func TestBadWindowsAreParked(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

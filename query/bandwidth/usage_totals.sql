@@ -7,7 +7,7 @@ with used as (
     where ($3::timestamptz is null or h.hour >= $3) and ($4::timestamptz is null or h.hour < $4)
     group by h.service_id, h.exporter_id
 ), loss as (
-    select l.exporter_id, sum(l.datagrams_lost) as datagrams_lost, sum(l.samples_lost) as samples_lost, sum(l.records_lost) as records_lost
+    select l.exporter_id, greatest(sum(l.datagrams_lost), 0) as datagrams_lost, greatest(sum(l.samples_lost), 0) as samples_lost, greatest(sum(l.records_lost), 0) as records_lost
     from loss_hourly l
     where ($3::timestamptz is null or l.hour >= $3) and ($4::timestamptz is null or l.hour < $4)
     group by l.exporter_id

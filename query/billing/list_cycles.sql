@@ -8,8 +8,8 @@ from cycle c
 join service s on s.id = c.service_id
 left join usage_cycle u on u.cycle_id = c.id
 cross join lateral (
-    select coalesce(sum(l.datagrams_lost), 0)::bigint as datagrams_lost, coalesce(sum(l.samples_lost), 0)::bigint as samples_lost,
-           coalesce(sum(l.records_lost), 0)::bigint as records_lost
+    select greatest(sum(l.datagrams_lost), 0)::bigint as datagrams_lost, greatest(sum(l.samples_lost), 0)::bigint as samples_lost,
+           greatest(sum(l.records_lost), 0)::bigint as records_lost
     from loss_hourly l
     where l.hour >= c.starts_at and l.hour < c.ends_at and (l.datagrams_lost <> 0 or l.samples_lost <> 0 or l.records_lost <> 0)
       and l.exporter_id in (select h.exporter_id from usage_hourly h

@@ -51,5 +51,5 @@ left join heard m on m.exporter_id = h.exporter_id and m.hour = h.hour
 left join refused r on r.exporter_id = h.exporter_id and r.hour = h.hour
 where @state::text = 'all'
    or (h.z) is null
-   or (h.z).datagrams_lost + (h.z).samples_lost + (h.z).samples_dropped + (h.z).records_lost + (h.z).datagrams_rejected + (h.z).samples_rejected
+   or greatest((h.z).datagrams_lost, 0) + greatest((h.z).samples_lost, 0) + greatest((h.z).records_lost, 0) + (h.z).samples_dropped + (h.z).datagrams_rejected + (h.z).samples_rejected
       + (h.z).samples_quarantined + (h.z).sets_without_template + (h.z).kernel_drops + (h.z).spool_drops + (h.z).restarts > 0

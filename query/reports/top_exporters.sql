@@ -9,8 +9,8 @@ with used as (
           group by exporter_id, service_id) h
     group by h.exporter_id
 ), loss as (
-    select exporter_id, sum(datagrams) as datagrams, sum(datagrams_lost) as datagrams_lost, sum(samples_lost) as samples_lost,
-           sum(records_lost) as records_lost, sum(bytes_unattributed_l2) as bytes_unattributed_l2
+    select exporter_id, sum(datagrams) as datagrams, greatest(sum(datagrams_lost), 0) as datagrams_lost, greatest(sum(samples_lost), 0) as samples_lost,
+           greatest(sum(records_lost), 0) as records_lost, sum(bytes_unattributed_l2) as bytes_unattributed_l2
     from loss_hourly
     where hour >= @from and hour < @to
     group by exporter_id

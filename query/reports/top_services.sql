@@ -7,7 +7,7 @@ with used as (
     where h.hour >= @from::timestamptz and h.hour < @to::timestamptz and (@exporter::uuid is null or h.exporter_id = @exporter)
     group by h.service_id, h.exporter_id
 ), loss as (
-    select l.exporter_id, sum(l.datagrams_lost) as datagrams_lost, sum(l.samples_lost) as samples_lost, sum(l.records_lost) as records_lost
+    select l.exporter_id, greatest(sum(l.datagrams_lost), 0) as datagrams_lost, greatest(sum(l.samples_lost), 0) as samples_lost, greatest(sum(l.records_lost), 0) as records_lost
     from loss_hourly l
     where l.hour >= @from and l.hour < @to
     group by l.exporter_id

@@ -52,6 +52,12 @@ func TestTopServices(t *testing.T) {
 	if len(only) != 2 || only[0].BytesL2 != 2000 || *only[0].SharePercent != 100 || only[0].DatagramsLost != 2 {
 		t.Errorf("of one exporter: %+v", only)
 	}
+	b.exec(`update loss_hourly set datagrams_lost = -2, samples_lost = -3, records_lost = -4 where exporter_id = $1`, exporter(2)) // late ones of the day before
+	first.DatagramsLost, first.SamplesLost, first.RecordsLost = 8, 20, 1
+	same(t, []reports.TopService{first, counted, held}, list(b, reports.TopServices(), reports.Request{}))
+	if e2 := list(b, reports.TopExporters(), reports.Request{Exporter: "e2"}); len(e2) != 1 || e2[0].DatagramsLost != 0 || e2[0].SamplesLost != 0 || e2[0].RecordsLost != 0 {
+		t.Errorf("an exporter that took gaps back: %+v", e2)
+	}
 }
 
 func TestTopExporters(t *testing.T) {
@@ -109,6 +115,10 @@ func TestIngest(t *testing.T) {
 	same(t, []reports.IngestHour{full, running, silent}, list(b, reports.Ingest(), reports.Request{Exporter: "e1", Sort: "datagrams_lost"})[:3])
 	if got := list(b, reports.Ingest(), reports.Request{State: "trouble"}); len(got) != 3 {
 		t.Errorf("trouble: %+v", got)
+	}
+	b.exec(`update loss_hourly set samples_dropped = 3, datagrams_lost = -2, samples_lost = -2, records_lost = -2 where exporter_id = $1`, exporter(2)) // late ones of the hour before
+	if got := list(b, reports.Ingest(), reports.Request{State: "trouble"}); len(got) != 4 {
+		t.Errorf("trouble, with late datagrams that took back another hour's gaps: %+v", got)
 	}
 	if got := full.Rejected.String(); got != "version: 9, truncated: 3" {
 		t.Errorf("reasons: %q", got)

@@ -43,7 +43,7 @@ type PortReconciliationOff struct {
 	ExporterID uuid.UUID `json:"exporter_id"`
 	IfIndex    int64     `json:"if_index"`
 	Hour       time.Time `json:"hour"`
-	Reason     string    `json:"reason"`              // ratio, not_sampled
+	Reason     string    `json:"reason"`              // ratio, not_sampled, not_counted
 	RatioIn    string    `json:"ratio_in,omitempty"`  // decimal, flow estimate / counter; empty: too little to say
 	RatioOut   string    `json:"ratio_out,omitempty"` // decimal
 	OctetsIn   int64     `json:"octets_in"`

@@ -109,6 +109,7 @@ type port struct {
 	Disturbed                         bool
 	Sampled                           bool // or is not meant to be
 	Busy                              bool
+	Uncounted                         bool   // and bound
 	Before                            string // last verdict that said something; empty: none lately
 }
 
@@ -121,6 +122,9 @@ select p.exporter_id, p.if_index, p.octets_in, p.octets_out, p.flow_in, p.flow_o
        p.resets > 0 or p.implausible > 0 or p.gap_seconds > $2 as disturbed,
        e.count_policy = 'bound' or lately.samples > 0 as sampled,
        lately.busy = 3 as busy,
+       p.readings = 0 and p.octets_in = 0 and p.octets_out = 0
+           and exists (select from binding b where b.exporter_id = p.exporter_id and b.if_index = p.if_index
+                       and b.valid && tstzrange(p.hour, p.hour + interval '1 hour')) as uncounted,
        coalesce((select r.verdict from port_reconciliation r
                  where r.exporter_id = p.exporter_id and r.if_index = p.if_index and r.hour < p.hour and r.hour >= $3 and r.verdict <> 'unknown'
                  order by r.hour desc limit 1), '') as before
@@ -151,7 +155,7 @@ func (c ReconcilePorts) unjudged(ctx context.Context, tx pgx.Tx) ([]port, error)
 
 func (p port) hour() hour {
 	h := hour{in: side{octets: p.OctetsIn, flow: p.FlowIn, samples: p.SamplesIn}, out: side{octets: p.OctetsOut, flow: p.FlowOut, samples: p.SamplesOut},
-		disturbed: p.Disturbed, sampledSince: p.Sampled, busySince: p.Busy}
+		disturbed: p.Disturbed, sampledSince: p.Sampled, busySince: p.Busy, uncounted: p.Uncounted}
 	if p.SamplesIn == 0 {
 		h.in.flow, h.in.samples = p.FlowInElsewhere, p.SamplesInElsewhere
 	}

@@ -135,6 +135,33 @@ func TestAPortThatIsNotSampled(t *testing.T) {
 	}
 }
 
+// A port that bills a service by its counters and sends none bills nothing: that is told, and when it ends.
+func TestABoundPortThatIsNotCounted(t *testing.T) {
+	t.Parallel()
+	r := newRack(t)
+	service := r.Service("rack-7", r.Customer("a@example.com"), r.Plan(worldtest.Terms("p"))).ServiceID
+	flows := map[string]int64{"flow_in": 9e9, "samples_in": 50, "flow_out_elsewhere": 1e9, "samples_out_elsewhere": 50}
+	for ifIndex := range int64(3) {
+		r.Exec(`insert into binding (id, exporter_id, if_index, service_id, valid) values (gen_random_uuid(), $1, $2, $3, tstzrange($4, null))`, r.leaf, ifIndex+1, service, r.at(0))
+	}
+	r.port(1, 0, flows)
+	r.port(2, 0, map[string]int64{"flow_in": 9e9, "samples_in": 99})                                          // too few to say
+	r.port(3, 0, map[string]int64{"flow_in": 9e9, "samples_in": 1000, "readings": 120})                       // counts, and stood still
+	r.port(4, 0, flows)                                                                                       // bills nobody
+	r.port(1, 1, map[string]int64{"octets_in": 1e9, "flow_in": 1e9, "samples_in": 1000, "gap_seconds": 1800}) // counts again: the gap is made up for
+	r.port(1, 2, map[string]int64{"octets_in": 1e9, "flow_in": 1e9, "samples_in": 1000})
+	for hour := range 3 {
+		r.judge(hour)
+	}
+	want := "1 00 off - - alert, 2 00 unknown - -, 3 00 unknown - -, 4 00 unknown - -, 1 01 unknown - -, 1 02 ok 1.0000 - alert"
+	if got := worldtest.One[string](r.World, verdicts); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := worldtest.One[string](r.World, `select payload->>'reason' from outbox where type = 'bandwidth.PortReconciliationOff'`); got != "not_counted" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // An hour waits for every meter, or for two hours.
 func TestHoursWaitForTheMeters(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,7 @@ const (
 const (
 	ReasonRatio      = "ratio"
 	ReasonNotSampled = "not_sampled"
+	ReasonNotCounted = "not_counted"
 )
 
 const (
@@ -37,6 +38,7 @@ type hour struct {
 	disturbed    bool // the counters began anew, were not believed, or were not read for too long
 	sampledSince bool // samples in either direction in this hour or the two before, or the policy asks for none
 	busySince    bool // large octets in this hour and each of the two before
+	uncounted    bool // it bills a service, and told nothing by its counters
 }
 
 // judgement is the verdict. Ratios are flow / octets, decimal, empty where too little is known.
@@ -46,10 +48,13 @@ type judgement struct {
 }
 
 // judge compares both directions. A direction that the switch does not sample says nothing; a port that carries
-// much and was not sampled in either direction for three hours is off.
+// much and was not sampled in either direction for three hours is off. So is one that bills a service and was not counted.
 func (h hour) judge() judgement {
 	if h.disturbed {
 		return judgement{verdict: Unknown}
+	}
+	if h.uncounted && h.in.samples+h.out.samples >= minSamples && h.in.flow+h.out.flow >= minOctets {
+		return judgement{verdict: Off, reason: ReasonNotCounted}
 	}
 	in, out := h.in.judge(), h.out.judge()
 	j := judgement{verdict: worse(in, out), ratioIn: h.in.ratio(in), ratioOut: h.out.ratio(out)}

@@ -33,6 +33,9 @@ var (
 // closedKept is how far back closed cycles are kept in memory.
 const closedKept = 40 * 24 * time.Hour
 
+// trusted is how long after the last question a view may still be asked about: notes of changes are kept for a day.
+const trusted = 12 * time.Hour
+
 // Service is who usage is written down for.
 type Service struct{ ID, Customer uuid.UUID }
 
@@ -76,6 +79,7 @@ type Attribution struct {
 	mu        sync.Mutex
 	answered  uint64 // the last question that current answers
 	current   *View
+	checked   time.Time // when current was last known to be whole
 	services  map[uuid.UUID]int32
 	exporters map[uuid.UUID]int32
 }
@@ -105,12 +109,14 @@ func (a *Attribution) Fresh(ctx context.Context) (*View, error) {
 
 // ask makes current show what is there now.
 func (a *Attribution) ask(ctx context.Context) error {
-	if a.current != nil {
+	now := a.now()
+	if a.current != nil && now.Sub(a.checked) < trusted {
 		var changed bool
 		if err := a.pool.QueryRow(ctx, changedSQL, a.current.snapshot).Scan(&changed); err != nil {
 			return fmt.Errorf("ask whether attribution has changed: %w", err)
 		}
 		if !changed {
+			a.checked = now
 			return nil
 		}
 	}
@@ -119,7 +125,7 @@ func (a *Attribution) ask(ctx context.Context) error {
 		a.forget(v)
 		return fmt.Errorf("load attribution: %w", err)
 	}
-	a.current = v
+	a.current, a.checked = v, now
 	return nil
 }
 

@@ -36,9 +36,20 @@ func (a *Attribution) loadBindings(ctx context.Context, tx pgx.Tx, v *View) erro
 
 func interval(from time.Time, to *time.Time) (int64, int64) {
 	if to == nil {
-		return from.UnixNano(), prefix.Forever
+		return nanos(from), prefix.Forever
 	}
-	return from.UnixNano(), to.UnixNano()
+	return nanos(from), nanos(*to)
+}
+
+// nanos are nanoseconds since 1970, of what is before it 0; what they cannot say any more, from 2262 on, is for ever.
+func nanos(t time.Time) int64 {
+	switch year := t.UTC().Year(); {
+	case year < 1970:
+		return 0
+	case year >= 2262:
+		return prefix.Forever
+	}
+	return t.UnixNano()
 }
 
 func (a *Attribution) loadPrefixes(ctx context.Context, tx pgx.Tx, v *View) error {
@@ -59,8 +70,9 @@ func (a *Attribution) loadPrefixes(ctx context.Context, tx pgx.Tx, v *View) erro
 			key.attached = a.exporters[*attachment]
 		}
 		one := prefix.Assignment{Prefix: p, Owner: special.owner(key)}
-		one.From, one.To = interval(from, to)
-		all = append(all, one)
+		if one.From, one.To = interval(from, to); one.From < one.To { // else it begins too late, or ended too early, to matter
+			all = append(all, one)
+		}
 		return nil
 	}); err != nil {
 		return err

@@ -30,7 +30,7 @@ func (p *Progress) Take(now time.Time) {
 func (p *Progress) Drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.leased, p.behind = false, 0
+	p.leased, p.behind, p.failure, p.fatal = false, 0, nil, nil
 }
 
 // Moved notes that something was done, or that there was nothing to do.

@@ -69,7 +69,8 @@ const slowestSQL = `select min(watermark) from meter having count(*) = $1`
 
 // Once deletes what lies far enough behind the slowest partition. A flush never writes a slot that lies this
 // far behind its own partition's watermark, and that is never before the slowest one's: so no flush can meet a
-// slot that is gone and begin it again from zero.
+// slot that is gone and begin it again from zero. Minutes go whole, for windows are: one of what came late would lack
+// the slots that had gone before it.
 func (p *Pruner) Once(ctx context.Context) error {
 	var slowest pgtype.Timestamptz
 	if err := p.pool.QueryRow(ctx, slowestSQL, events.FlowPartitions).Scan(&slowest); err != nil {
@@ -81,7 +82,7 @@ func (p *Pruner) Once(ctx context.Context) error {
 	if !slowest.Valid || slowest.InfinityModifier != pgtype.Finite {
 		return nil
 	}
-	if err := p.deleteBites(ctx, slotsSQL, slowest.Time.Add(-p.retention)); err != nil {
+	if err := p.deleteBites(ctx, slotsSQL, slowest.Time.Add(-p.retention).Truncate(time.Minute)); err != nil {
 		return err
 	}
 	return p.deleteBites(ctx, minutesSQL, slowest.Time.Add(-keepMinutes))

@@ -37,7 +37,7 @@ type Result struct {
 	Envelopes int64 // read, those before the span included
 	Rejected  int64 // that could not be read
 
-	quarantined map[exporterHour]int64 // samples of the span put aside, by service and direction
+	quarantined map[aside]int64 // samples of the span, of all services
 }
 
 // run is one recount.
@@ -66,7 +66,7 @@ func (r *Recounter) Count(ctx context.Context, span Span, b *Books, options Opti
 	if err != nil {
 		return nil, err
 	}
-	one := &run{Recounter: r, span: span, options: options, view: view, result: Result{Sums: Sums{}, quarantined: map[exporterHour]int64{}}}
+	one := &run{Recounter: r, span: span, options: options, view: view, result: Result{Sums: Sums{}, quarantined: map[aside]int64{}}}
 	one.want()
 	parts, err := one.plan(ctx, b)
 	if err != nil {
@@ -194,7 +194,7 @@ func (r *run) gather(t *count.Tally) error {
 	})
 	for k, q := range t.Quarantine {
 		if k.Time >= from && k.Time < to && len(r.result.quarantined) < MaxRows {
-			r.result.quarantined[exporterHour{r.view.ExporterIDs[k.Exporter], k.Time}] += q.Samples
+			r.result.quarantined[aside{r.view.ExporterIDs[k.Exporter], k.Time, int64(k.Rate)}] += q.Samples
 		}
 	}
 	t.Reset()

@@ -17,10 +17,10 @@ var (
 	releasedSQL string
 )
 
-// exporterHour is an exporter's hour since 1970.
-type exporterHour struct {
-	exporter uuid.UUID
-	hour     int64
+// aside names samples in quarantine: of an exporter's hour since 1970, at the rate that they state.
+type aside struct {
+	exporter   uuid.UUID
+	hour, rate int64
 }
 
 // Doubts are reasons, in sentences, why a recount of the span may not be what the meter would come to: corrections must
@@ -54,25 +54,35 @@ func (r *Recounter) silentPorts(ctx context.Context, span Span) ([]string, error
 	return all, nil
 }
 
-// released finds hours of which fewer samples would be quarantined now than were released: they would count twice.
+// released finds hours of which fewer samples would be quarantined now than were released, or still may be: they would count
+// twice.
 func (r *Recounter) released(ctx context.Context, span Span, counted *Result) ([]string, error) {
 	rows, err := r.pool.Query(ctx, releasedSQL, span.From, span.To)
 	if err != nil {
-		return nil, fmt.Errorf("read what was released from quarantine: %w", err)
+		return nil, fmt.Errorf("read what is in quarantine: %w", err)
 	}
-	var id uuid.UUID
+	var now, was aside
 	var hour time.Time
-	var samples int64
+	var samples, twice int64
 	var all []string
-	_, err = pgx.ForEachRow(rows, []any{&id, &hour, &samples}, func() error {
-		if now := counted.quarantined[exporterHour{id, hour.Unix() / 3600}]; now < samples {
-			all = append(all, fmt.Sprintf("in the hour of %s %d samples of exporter %s were released from quarantine, of which %d would not be quarantined by the settings of now:"+
-				" they would count twice; restore its rate bounds for the recount, or leave the hour out", hour.UTC().Format(time.RFC3339), samples, id, samples-now))
+	tell := func() {
+		if twice > 0 {
+			all = append(all, fmt.Sprintf("in the hour of %s exporter %s has samples in quarantine that are released or may be, of which %d would not be quarantined by"+
+				" the settings of now: they would count twice; reject those that wait, restore its rate bounds for the recount, or leave the hour out",
+				time.Unix(was.hour*3600, 0).UTC().Format(time.RFC3339), was.exporter, twice))
 		}
+	}
+	_, err = pgx.ForEachRow(rows, []any{&now.exporter, &hour, &now.rate, &samples}, func() error {
+		if now.hour = hour.Unix() / 3600; now.exporter != was.exporter || now.hour != was.hour {
+			tell()
+			was, twice = now, 0
+		}
+		twice += max(samples-counted.quarantined[now], 0)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read what was released from quarantine: %w", err)
+		return nil, fmt.Errorf("read what is in quarantine: %w", err)
 	}
+	tell()
 	return all, nil
 }

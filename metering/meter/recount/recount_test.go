@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -232,8 +233,12 @@ func TestDoubts(t *testing.T) {
 	t.Parallel()
 	w := world{recounttest.New(t, 1, 1)}
 	ctx, r := context.Background(), w.Recounter(0, nil)
-	w.Send(0, hour, w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(0), 1000), w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(0), 500))
-	w.Exec(`update exporter set rate_max = 50`) // both samples have rate 100
+	sample := metertest.Sample{Sequence: 1, Source: 7, Input: 7, Output: 8, Rate: 5000, FrameLength: 100, IPLength: 82, Src: recounttest.Address(0), Dst: recounttest.Peer(0)}
+	again := sample
+	again.Sequence = 2
+	w.Send(0, hour, w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(0), 1000), w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(0), 500),
+		metertest.SFlow(hour.UnixNano(), metertest.Datagram{Agent: netip.MustParseAddr("192.0.2.0"), SubAgent: 1, Sequence: 1, Uptime: 1, Samples: []metertest.Sample{sample, again}}))
+	w.Exec(`update exporter set rate_max = 50`) // the packets have rate 100
 	w.Meter()
 	doubts := func() []string {
 		t.Helper()
@@ -251,9 +256,17 @@ func TestDoubts(t *testing.T) {
 	}
 	w.Exec(`update exporter set rate_max = 1000`)
 	if got := doubts(); len(got) != 1 {
-		t.Errorf("with bounds that take the released samples for good: %v", got)
+		t.Errorf("with bounds that take the released samples for good, and leave others aside: %v", got)
 	}
 	w.Exec(`delete from quarantine_decision`)
+	if got := doubts(); len(got) != 1 {
+		t.Errorf("with bounds that take samples which somebody may still release: %v", got)
+	}
+	w.Exec(`insert into quarantine_decision (id, exporter_id, hour, service_id, direction, rate, decision, samples, frame_length, ip_length, reason, decided_at)
+		select gen_random_uuid(), exporter_id, hour, service_id, direction, rate, 'rejected', samples, frame_length, ip_length, 'a test', now() from quarantine_hourly`)
+	if got := doubts(); len(got) != 0 {
+		t.Errorf("with samples that nobody can release any more: %v", got)
+	}
 	w.Exec(`insert into binding (id, exporter_id, if_index, service_id, valid) values ($1, $2, 7, $3, '[2026-01-01,)')`, uuid.New(), w.Exporters[0], w.Services[0])
 	w.Exec(`insert into port_hourly (exporter_id, if_index, hour, gap_seconds) values ($1, 7, $2, 600), ($1, 8, $2, 3600)`, w.Exporters[0], hour.Add(-time.Hour))
 	if got := doubts(); len(got) != 0 {

@@ -38,12 +38,14 @@ const (
 	window       = 250 * time.Millisecond // of capture time that one envelope covers at most
 	requestBytes = 768 << 10              // of one produce request, below the brokers' usual 1 MiB
 	giveUpAfter  = 2 * time.Minute        // without an answer from Kafka
+	maxAhead     = 5 * time.Minute        // that the capture's clock may be
 )
 
 // What ends a replay.
 var (
 	ErrNothing = errors.New("the file holds no datagram of a registered exporter")
 	ErrChanged = errors.New("the file has changed while it was replayed")
+	ErrAhead   = errors.New("the capture's times lie ahead of the clock: they would count in hours that have not begun")
 )
 
 // Log is where envelopes go. *kafka.Client is one.

@@ -243,6 +243,22 @@ func TestSpeedAndNow(t *testing.T) {
 	}
 }
 
+// What a clock that ran ahead has captured is of hours that have not begun.
+func TestACaptureFromTheFutureIsRefused(t *testing.T) {
+	t.Parallel()
+	b := file(packet{0, 1, 6343, "a"}, packet{time.Hour, 1, 6343, "b"})
+	for ahead, want := range map[time.Duration]error{2 * time.Minute: nil, time.Hour: pcap.ErrAhead} {
+		now := func() time.Time { return time.Unix(0, start).Add(time.Hour - ahead) }
+		var log memory
+		if _, _, err := play(t, pcap.Config{Open: open(b), Now: now}, &log, exporter(1, "192.0.2.1/32")); !errors.Is(err, want) || (log.requests == 0) != (want != nil) {
+			t.Errorf("%s ahead: %v after %d requests, want %v", ahead, err, log.requests, want)
+		}
+		if _, _, err := play(t, pcap.Config{Open: open(b), Now: now, AtNow: true}, &log, exporter(1, "192.0.2.1/32")); err != nil {
+			t.Errorf("%s ahead, at now: %v", ahead, err)
+		}
+	}
+}
+
 // Two replays at the time of now are two producers, and so are two exporters of one partition.
 func TestNowIsAFreshProducer(t *testing.T) {
 	t.Parallel()

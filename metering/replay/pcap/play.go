@@ -2,6 +2,7 @@ package pcap
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,10 +22,15 @@ type player struct {
 }
 
 // Play sends the datagrams that the survey found. It returns how far it came, also with an error. Errors: ErrNothing,
-// ErrChanged, kafka's, ctx's. After an error the same call goes on where it was, if AtNow is not set.
+// ErrAhead, ErrChanged, kafka's, ctx's. After an error the same call goes on where it was, if AtNow is not set.
 func (r *Replay) Play(ctx context.Context, survey *Survey, progress func(Progress)) (Progress, error) {
 	if len(survey.Shares) == 0 {
 		return Progress{}, ErrNothing
+	}
+	for _, share := range survey.Shares {
+		if !r.cfg.AtNow && share.Last.After(r.cfg.Now().Add(maxAhead)) {
+			return Progress{}, fmt.Errorf("%w: %s", ErrAhead, share.Last.Format(time.RFC3339))
+		}
 	}
 	p := &player{Replay: r, survey: survey, sender: newSender(r), began: r.cfg.Now()}
 	p.packer = &packer{producers: p.producers(), emit: func(one *producer, value []byte, _ int) error {

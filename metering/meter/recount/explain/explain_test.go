@@ -17,7 +17,7 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	w := recounttest.New(t, 2, 2)
 	hour := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
-	w.Exec(`insert into assignment (id, prefix, service_id, valid) values ($1, '198.51.100.5/32', $2, '[2026-01-01,)')`, uuid.New(), w.Services[0])
+	w.Exec(`insert into assignment (id, prefix, service_id, valid) values ($1, '198.51.100.5/32', $2, '[1066-10-14,9999-12-31)')`, uuid.New(), w.Services[0])
 	w.Send(0, hour, w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(1), 1000), w.Packet(0, hour, recounttest.Address(0), recounttest.Peer(2), 500),
 		w.Packet(0, hour, recounttest.Peer(1), recounttest.Address(0), 100), w.Packet(0, hour.Add(time.Hour), recounttest.Address(0), recounttest.Peer(1), 999))
 	w.Send(1, hour, w.Packet(1, hour, recounttest.Peer(5), recounttest.Peer(6), 200), w.Packet(1, hour, recounttest.Address(1), recounttest.Peer(6), 64))
