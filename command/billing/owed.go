@@ -34,7 +34,8 @@ const selectOwed = `
 select c.id, c.starts_at, c.ends_at, c.quota_bytes, c.byte_basis, c.direction, c.bill_at, c.currency, c.overage_unit_bytes,
        trim_scale(c.overage_unit_price)::text, r.overage_bytes, r.overage_minor, coalesce(before.overage_bytes, 0), billed.minor,
        s.revision, s.bytes_in_l2, s.bytes_out_l2, s.bytes_in_l3, s.bytes_out_l3, s.samples_in, s.samples_out, s.billable_bytes, s.billable_samples,
-       s.error_bound_percent::text, s.datagrams_lost, s.samples_lost, s.samples_quarantined, s.kernel_drops, coalesce(s.estimated_bytes, s.billable_bytes)
+       s.error_bound_percent::text, coalesce(s.estimated_bytes, s.billable_bytes),
+       s.datagrams_lost, s.samples_lost, coalesce(s.records_lost, 0), s.samples_quarantined, s.kernel_drops, coalesce(s.spool_drops, 0)
 from cycle c
 cross join lateral (select * from cycle_rating where cycle_id = c.id order by revision desc limit 1) r
 join cycle_snapshot s on s.cycle_id = r.cycle_id and s.revision = r.revision
@@ -81,8 +82,10 @@ type Evidence struct {
 	ErrorBoundPercent  json.Number `json:"error_bound_percent,omitempty"`
 	DatagramsLost      int64       `json:"datagrams_lost"`
 	SamplesLost        int64       `json:"samples_lost"`
+	RecordsLost        int64       `json:"records_lost"` // of NetFlow and IPFIX
 	SamplesQuarantined int64       `json:"samples_quarantined"`
 	KernelDrops        int64       `json:"kernel_drops"`
+	SpoolDrops         int64       `json:"spool_drops"`
 }
 
 // line is one line of an invoice.
@@ -127,7 +130,7 @@ func (o owed) evidence() Evidence {
 	e := Evidence{Period: o.Period.String(), Basis: o.Basis, Direction: o.Direction, BillAt: o.BillAt, EstimatedBytes: s.EstimatedBytes,
 		LowerBoundBytes: billable.LowerBound(s.EstimatedBytes, s.BillableSamples), BillableBytes: s.BillableBytes, QuotaBytes: *o.QuotaBytes,
 		OverageBytes: o.OverageBytes, BilledBytes: o.BilledBytes, Samples: s.BillableSamples, DatagramsLost: s.DatagramsLost,
-		SamplesLost: s.SamplesLost, SamplesQuarantined: s.Quarantined, KernelDrops: s.KernelDrops}
+		SamplesLost: s.SamplesLost, RecordsLost: s.RecordsLost, SamplesQuarantined: s.Quarantined, KernelDrops: s.KernelDrops, SpoolDrops: s.SpoolDrops}
 	e.BytesIn, e.BytesOut = s.of(o.Basis)
 	if s.ErrorBound != nil {
 		e.ErrorBoundPercent = json.Number(*s.ErrorBound)

@@ -27,10 +27,19 @@ type snapshot struct {
 	BillableBytes   int64 // of them, those that are billed
 	BillableSamples int64
 	ErrorBound      *string // percent, decimal; nil: neither samples nor bytes
-	DatagramsLost   int64
-	SamplesLost     int64
-	Quarantined     int64
-	KernelDrops     int64
+	known
+}
+
+// known is what is known to be missing. Datagrams are lost on the way, or dropped by a collector that could not take them
+// (KernelDrops) or keep them (SpoolDrops): the drops say why, and are among the lost.
+type known struct {
+	DatagramsLost, SamplesLost, RecordsLost int64
+	Quarantined                             int64 // samples
+	KernelDrops, SpoolDrops                 int64
+}
+
+func (k *known) columns() []any {
+	return []any{&k.DatagramsLost, &k.SamplesLost, &k.RecordsLost, &k.Quarantined, &k.KernelDrops, &k.SpoolDrops}
 }
 
 const (
@@ -41,27 +50,33 @@ select coalesce(sum(bytes_in_l2), 0)::bigint, coalesce(sum(bytes_out_l2), 0)::bi
 from usage_hourly
 where service_id = $1 and hour >= $2 and hour < $3`
 
-	// Loss is known per exporter, so what is told is that of every exporter that metered the service in the period.
+	// Loss is known per exporter, so what is told is that of every exporter that metered the service in the period. What came
+	// late may take back more than the period lost: that is no less loss of another exporter.
 	// Samples in quarantine are the service's own, and missing as long as nothing is decided about them.
 	selectLoss = `
-select greatest(coalesce(sum(datagrams_lost), 0), 0)::bigint, greatest(coalesce(sum(samples_lost), 0), 0)::bigint,
+select coalesce(sum(l.datagrams), 0)::bigint, coalesce(sum(l.samples), 0)::bigint, coalesce(sum(l.records), 0)::bigint,
        (select coalesce(sum(q.samples - (select coalesce(sum(d.samples), 0) from quarantine_decision d
             where d.exporter_id = q.exporter_id and d.hour = q.hour and d.service_id = q.service_id and d.direction = q.direction and d.rate = q.rate)), 0)
         from quarantine_hourly q where q.service_id = $1 and q.hour >= $2 and q.hour < $3)::bigint,
-       coalesce(sum(kernel_drops), 0)::bigint
-from loss_hourly
-where hour >= $2 and hour < $3
-  and exporter_id in (select exporter_id from usage_hourly where service_id = $1 and hour >= $2 and hour < $3)`
+       coalesce(sum(l.kernel), 0)::bigint, coalesce(sum(l.spool), 0)::bigint
+from (select greatest(sum(datagrams_lost), 0) as datagrams, greatest(sum(samples_lost), 0) as samples, greatest(sum(records_lost), 0) as records,
+             sum(kernel_drops) as kernel, sum(spool_drops) as spool
+      from loss_hourly
+      where hour >= $2 and hour < $3
+        and exporter_id in (select exporter_id from usage_hourly where service_id = $1 and hour >= $2 and hour < $3)
+      group by exporter_id) l`
 
 	insertSnapshot = `
 insert into cycle_snapshot (cycle_id, revision, event_end, stored_before, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3,
-    samples_in, samples_out, billable_bytes, billable_samples, error_bound_percent, datagrams_lost, samples_lost, samples_quarantined, kernel_drops, estimated_bytes)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::numeric, $14, $15, $16, $17, $18)`
+    samples_in, samples_out, billable_bytes, billable_samples, error_bound_percent, estimated_bytes,
+    datagrams_lost, samples_lost, records_lost, samples_quarantined, kernel_drops, spool_drops)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::numeric, $14, $15, $16, $17, $18, $19, $20)`
 
 	// The newest snapshot of a cycle.
 	selectSnapshot = `
 select revision, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3, samples_in, samples_out, billable_bytes, billable_samples,
-       error_bound_percent::text, datagrams_lost, samples_lost, samples_quarantined, kernel_drops, coalesce(estimated_bytes, billable_bytes)
+       error_bound_percent::text, coalesce(estimated_bytes, billable_bytes),
+       datagrams_lost, samples_lost, coalesce(records_lost, 0), samples_quarantined, kernel_drops, coalesce(spool_drops, 0)
 from cycle_snapshot
 where cycle_id = $1
 order by revision desc
@@ -84,12 +99,13 @@ func takeSnapshot(ctx context.Context, tx pgx.Tx, c cycle, revision int, used co
 	s.EstimatedBytes, s.BillableSamples = used.billable(c.Basis, c.Direction)
 	s.BillableBytes = billable.At(c.BillAt, s.EstimatedBytes, s.BillableSamples)
 	s.ErrorBound = errorBound(s.EstimatedBytes, s.BillableSamples)
-	err := tx.QueryRow(ctx, selectLoss, c.ServiceID, c.Period.From, c.Period.To).Scan(&s.DatagramsLost, &s.SamplesLost, &s.Quarantined, &s.KernelDrops)
+	err := tx.QueryRow(ctx, selectLoss, c.ServiceID, c.Period.From, c.Period.To).Scan(s.known.columns()...)
 	if err != nil {
 		return s, events.CycleSnapshotTaken{}, fmt.Errorf("sum the known loss of cycle %s: %w", c.ID, err)
 	}
 	_, err = tx.Exec(ctx, insertSnapshot, c.ID, revision, c.Period.To, now, s.BytesInL2, s.BytesOutL2, s.BytesInL3, s.BytesOutL3,
-		s.SamplesIn, s.SamplesOut, s.BillableBytes, s.BillableSamples, s.ErrorBound, s.DatagramsLost, s.SamplesLost, s.Quarantined, s.KernelDrops, s.EstimatedBytes)
+		s.SamplesIn, s.SamplesOut, s.BillableBytes, s.BillableSamples, s.ErrorBound, s.EstimatedBytes,
+		s.DatagramsLost, s.SamplesLost, s.RecordsLost, s.Quarantined, s.KernelDrops, s.SpoolDrops)
 	if err != nil {
 		return s, events.CycleSnapshotTaken{}, fmt.Errorf("write snapshot %d of cycle %s: %w", revision, c.ID, err)
 	}
@@ -107,8 +123,8 @@ func lastSnapshot(ctx context.Context, tx pgx.Tx, cycleID uuid.UUID) (snapshot, 
 
 // columns are where the columns of selectSnapshot go.
 func (s *snapshot) columns() []any {
-	return []any{&s.Revision, &s.BytesInL2, &s.BytesOutL2, &s.BytesInL3, &s.BytesOutL3, &s.SamplesIn, &s.SamplesOut, &s.BillableBytes, &s.BillableSamples,
-		&s.ErrorBound, &s.DatagramsLost, &s.SamplesLost, &s.Quarantined, &s.KernelDrops, &s.EstimatedBytes}
+	return append([]any{&s.Revision, &s.BytesInL2, &s.BytesOutL2, &s.BytesInL3, &s.BytesOutL3, &s.SamplesIn, &s.SamplesOut, &s.BillableBytes, &s.BillableSamples,
+		&s.ErrorBound, &s.EstimatedBytes}, s.known.columns()...)
 }
 
 // of gives the bytes in and out of a basis.

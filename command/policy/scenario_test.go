@@ -40,17 +40,16 @@ func TestStories(t *testing.T) {
 // story is a company whose services come one after the other; verbs are about the newest.
 type story struct {
 	*worldtest.World
-	sweeper                           *policy.Sweeper
-	customer, exporter, plan, service uuid.UUID
-	plans, services                   int
-	at                                string // file and line
+	sweeper                                  *policy.Sweeper
+	customer, exporter, other, plan, service uuid.UUID
+	plans, services                          int
+	at                                       string // file and line
 }
 
 func newStory(t testing.TB) *story {
 	t.Helper()
 	w := worldtest.New(t)
-	s := &story{World: w, customer: w.Customer("a@example.com"), exporter: w.Exporter("leaf-0", "127.1.0.1/32")}
-	w.Exporter("leaf-1", "127.1.0.2/32")
+	s := &story{World: w, customer: w.Customer("a@example.com"), exporter: w.Exporter("leaf-0", "127.1.0.1/32"), other: w.Exporter("leaf-1", "127.1.0.2/32")}
 	w.Exec(`insert into loss_hourly (exporter_id, hour, datagrams_lost) select id, '2026-01-05T10:00:00Z', 1000 from exporter where name = 'leaf-1'`)
 	s.sweeper = newSweeper(w)
 	return s
@@ -89,7 +88,7 @@ func (s *story) do(verb, rest string) {
 	case "use":
 		hour, more, _ := strings.Cut(rest, " ")
 		a := arguments(more)
-		s.Use(s.service, s.exporter, s.hour(hour), s.size(a["in"]), s.size(a["out"]))
+		s.Use(s.service, s.by(a), s.hour(hour), s.size(a["in"]), s.size(a["out"]))
 	case "count": // by a port: bytes without samples
 		hour, more, _ := strings.Cut(rest, " ")
 		a := arguments(more)
@@ -98,8 +97,8 @@ func (s *story) do(verb, rest string) {
 	case "loss":
 		hour, more, _ := strings.Cut(rest, " ")
 		a := arguments(more)
-		s.Exec(`insert into loss_hourly (exporter_id, hour, datagrams_lost, samples_lost, samples_quarantined, kernel_drops) values ($1, $2, $3, $4, $5, $6)`,
-			s.exporter, s.hour(hour), s.number(a["datagrams"]), s.number(a["samples"]), s.number(a["quarantined"]), s.number(a["kernel"]))
+		s.Exec(`insert into loss_hourly (exporter_id, hour, datagrams_lost, samples_lost, records_lost, samples_quarantined, kernel_drops, spool_drops) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			s.by(a), s.hour(hour), s.number(a["datagrams"]), s.number(a["samples"]), s.number(a["records"]), s.number(a["quarantined"]), s.number(a["kernel"]), s.number(a["spool"]))
 		s.quarantine(hour, s.service, a["quarantined"])
 	case "quarantine":
 		s.setAside(rest)
@@ -114,6 +113,14 @@ func (s *story) do(verb, rest string) {
 	default:
 		s.compare(verb, rest)
 	}
+}
+
+// by is the exporter that a step names, or the story's.
+func (s *story) by(a map[string]string) uuid.UUID {
+	if a["by"] == "" {
+		return s.exporter
+	}
+	return s.other
 }
 
 // setAside puts flow records into quarantine: once into the exporter's hour, by their packets into each service's rows.
@@ -144,7 +151,8 @@ func (s *story) compare(verb, want string) {
 		"lines": `select string_agg(l.kind || ' ' || trim_scale(quantity) || ' x ' || trim_scale(unit_price) || ' = ' || amount_minor || ' ' || currency || ' ' || description,
 			'; ' order by i.finalised_at, i.id, position) from invoice_line l join invoice i on i.id = invoice_id where $1::uuid is not null`,
 		"evidence": `select concat('billable=', e->>'billable_bytes', ' quota=', e->>'quota_bytes', ' overage=', e->>'overage_bytes', ' samples=', e->>'samples',
-			' bound=', e->>'error_bound_percent', ' lost=', e->>'datagrams_lost', '/', e->>'samples_lost', '/', e->>'samples_quarantined', '/', e->>'kernel_drops')
+			' bound=', e->>'error_bound_percent', ' lost=', e->>'datagrams_lost', '/', e->>'samples_lost', '/', e->>'records_lost',
+			' aside=', e->>'samples_quarantined', ' drops=', e->>'kernel_drops', '/', e->>'spool_drops')
 			from (select evidence as e from invoice_line where service_id = $1 order by revision desc limit 1) l`,
 		"billed": `select concat(e->>'bill_at', ' ', e->>'billable_bytes', ' estimate=', e->>'estimated_bytes', ' lower=', e->>'lower_bound_bytes', ' stored=', s.billable_bytes, '/', s.estimated_bytes)
 			from (select evidence as e, cycle_id, revision from invoice_line where service_id = $1 order by revision desc limit 1) l

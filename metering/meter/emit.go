@@ -14,7 +14,6 @@ import (
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/meter/books"
 	"github.com/ezscale/platform/metering/meter/window"
-	"github.com/ezscale/platform/schemas/events"
 )
 
 var (
@@ -27,7 +26,6 @@ var (
 const (
 	emitPage     = 2_000     // minutes read and produced at a time
 	produceBytes = 768 << 10 // of one request, below the brokers' usual 1 MiB
-	windowBytes  = 200       // rough size of a window without its slots, for the buffer
 	messageBytes = 64        // what a message costs besides its value
 )
 
@@ -121,7 +119,7 @@ func (s *session) emitMinute(ctx context.Context, start time.Time, page []minute
 	if err != nil {
 		return fmt.Errorf("read slots: %w", err)
 	}
-	var batches batches
+	var batches window.Batches
 	var w window.Window
 	for found.Next() {
 		slot, err := window.ReadSlot(found.RawValues())
@@ -130,7 +128,7 @@ func (s *session) emitMinute(ctx context.Context, start time.Time, page []minute
 			return err
 		}
 		if !w.Holds(&slot) {
-			batches.add(&w)
+			batches.Add(&w)
 			w.Service, w.Start = slot.Service, slot.At.Truncate(time.Minute)
 		}
 		w.Add(slot)
@@ -138,27 +136,13 @@ func (s *session) emitMinute(ctx context.Context, start time.Time, page []minute
 	if err := found.Err(); err != nil {
 		return fmt.Errorf("read slots: %w", err)
 	}
-	batches.add(&w)
+	batches.Add(&w)
 	for partition := range batches {
 		if err := s.produce(ctx, partition, batches[partition]); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// batches are messages by partition of usage.v1.
-type batches [events.UsagePartitions][]kafka.Message
-
-// add encodes a window, unless it is empty, and empties it.
-func (b *batches) add(w *window.Window) {
-	if len(w.Slots) > 0 {
-		key := w.Service
-		message := kafka.Message{Key: key[:], Value: w.AppendJSON(make([]byte, 0, windowBytes*(1+len(w.Slots))))}
-		partition := &b[events.Partition(events.VirtualShard(key), events.UsagePartitions)]
-		*partition = append(*partition, message)
-	}
-	w.Version, w.Slots = 0, w.Slots[:0]
 }
 
 // produce sends messages in requests that brokers take.

@@ -66,8 +66,10 @@ type Evidence struct {
 	ErrorBoundPercent  *float64 `json:"error_bound_percent,omitempty"`
 	DatagramsLost      int64    `json:"datagrams_lost"`
 	SamplesLost        int64    `json:"samples_lost"`
+	RecordsLost        *int64   `json:"records_lost,omitempty" doc:"Of NetFlow and IPFIX; absent: an older line, which did not tell"`
 	SamplesQuarantined int64    `json:"samples_quarantined"`
-	KernelDrops        int64    `json:"kernel_drops"`
+	KernelDrops        int64    `json:"kernel_drops" doc:"Of the datagrams lost, those that the collector's socket could not hold"`
+	SpoolDrops         *int64   `json:"spool_drops,omitempty" doc:"Of them, those that the collector's spool could not hold; absent: as records_lost"`
 	Basis              string   `json:"basis"`
 	Direction          string   `json:"direction"`
 }

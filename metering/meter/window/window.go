@@ -10,7 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/schemas/events"
 )
 
 // Slot is a row of usage_slot.
@@ -27,6 +29,23 @@ type Window struct {
 	Start   time.Time // whole minute, UTC
 	Version int64     // sum of the slots'
 	Slots   []Slot
+}
+
+// windowBytes is the rough size of a window without its slots, for the buffer.
+const windowBytes = 200
+
+// Batches are messages by partition of usage.v1.
+type Batches [events.UsagePartitions][]kafka.Message
+
+// Add encodes a window, unless it is empty, and empties it.
+func (b *Batches) Add(w *Window) {
+	if len(w.Slots) > 0 {
+		key := w.Service
+		message := kafka.Message{Key: key[:], Value: w.AppendJSON(make([]byte, 0, windowBytes*(1+len(w.Slots))))}
+		partition := &b[events.Partition(events.VirtualShard(key), events.UsagePartitions)]
+		*partition = append(*partition, message)
+	}
+	w.Version, w.Slots = 0, w.Slots[:0]
 }
 
 // AppendJSON writes an events.UsageWindow as encoding/json would, at a tenth of the cost: windows are the most
