@@ -25,7 +25,7 @@ type FlowSource struct {
 	version uint16
 	first   uint32 // lowest sequence of this boot
 	next    uint32 // sequence expected
-	begun   bool
+	begun   bool   // next is known; what is behind it is, all the same
 	heardAt int64
 	feeder  uint64
 	early   early
@@ -90,7 +90,7 @@ func (f *FlowSource) Known(d FlowDatagram) bool {
 			return true
 		}
 	}
-	behind := f.begun && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence > maxFlowReorder
+	behind := len(f.ring) > 0 && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence > maxFlowReorder
 	return behind && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.missing(d.Sequence) && (d.Sequence == f.first || !f.precedes(d.Sequence, &d))
 }
 
@@ -118,10 +118,12 @@ func (f *FlowSource) Datagram(d FlowDatagram) Verdict {
 func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 	ahead, after := d.Sequence-f.next, d.Sequence+d.Step
 	switch {
-	case !f.begun:
-		if f.begun, f.first, f.next = true, d.Sequence, after; f.early.bornAt == 0 {
-			f.early = early{bornAt: d.At, ground: max(f.early.ground, f.heardAt)}
-		}
+	case len(f.ring) == 0:
+		f.begun, f.first, f.next = true, d.Sequence, after
+		f.early = early{bornAt: d.At, ground: f.early.ground}
+		return Verdict{}
+	case !f.begun && ahead <= maxFlowJump:
+		f.begun, f.next = true, after
 		return Verdict{}
 	case ahead <= maxFlowJump:
 		f.open(gap{f.next, ahead})
@@ -135,6 +137,8 @@ func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 		f.open(between)
 		f.first = d.Sequence
 		return Verdict{Lost: int64(between.count)}
+	case d.Step == 0 && (d.StepKnown || f.missing(d.Sequence)): // templates alone take no place in the numbering
+		return Verdict{}
 	case stale(d.At, f.heardAt, d.Feeder, f.feeder):
 		return Verdict{Duplicate: true}
 	}

@@ -54,6 +54,11 @@ func TestFlowDatagrams(t *testing.T) {
 	for i := range laggard {
 		laggard[i].Feeder = 2
 	}
+	templates := flowRun(100, 20, 3, 1) // and templates alone, numbered as the data they were sent before
+	templates = append(templates, FlowDatagram{Sequence: 120, StepKnown: true, CRC: 77, At: templates[1].At, Feeder: 1})
+	templates = append(templates, flowRun(160, 20, 3, 2)...)
+	unread := flowRun(0, 1, 5000, 1)
+	unread[4999].StepKnown = false // the newest, when the laggard's come
 	for name, c := range map[string]struct {
 		script []FlowDatagram
 		want   totals
@@ -69,6 +74,8 @@ func TestFlowDatagrams(t *testing.T) {
 		"records that could not be read":  {unknown, totals{accepted: 2}},
 		"a second collector that lags":    {append(flowRun(0, 1, 5000, 1), laggard...), totals{accepted: 5000, duplicates: 5000}},
 		"a second collector takes over":   {append(flowRun(0, 1, 2500, 1), laggard...), totals{accepted: 5000, duplicates: 2500}},
+		"templates alone that come late":  {templates, totals{accepted: 7}},
+		"a laggard behind what is unread": {append(unread, laggard...), totals{accepted: 5000, duplicates: 5000}},
 		"a far jump is another numbering": {append(flowRun(0, 1, 3, 1), flowRun(1<<30, 1, 3, 2)...), totals{accepted: 6, restarts: 1}},
 	} {
 		if got := playFlows(flowSource(), c.script); got != c.want {
@@ -128,6 +135,32 @@ func TestFlowSourcesComeBack(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Templates that only the second collector has heard are not thrown away with the repeats around them.
+func TestTemplatesThatOneCollectorHasHeard(t *testing.T) {
+	t.Parallel()
+	all := flowRun(100, 20, 5, 1)
+	script := append([]FlowDatagram{}, all[0], all[3], all[4]) // the first collector has lost two, and templates before the first of them
+	for _, d := range append([]FlowDatagram{{Sequence: 120, StepKnown: true, CRC: 77, At: all[1].At}}, all...) {
+		d.Feeder = 2
+		script = append(script, d)
+	}
+	if got, want := playFlows(flowSource(), script), (totals{accepted: 6, duplicates: 3}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// What a replay of last month knows of ports is not forgotten because datagrams of today are counted beside it.
+func TestAReplayIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	const replayed, now = int64(1e18), int64(1e18 + 30*86400e9)
+	b := NewBook()
+	b.Exporter(uuid.Nil).Replayed(replayed).NoteIngress(5, replayed)
+	b.Forget(now)
+	if !b.Exporter(uuid.Nil).Replayed(replayed+1).SamplesIngress(5, replayed+1) {
+		t.Error("the port's egress records count a second time")
+	}
 }
 
 // Two collectors hear one agent, one of them far behind: each datagram counts once, and the one that is left goes on.
