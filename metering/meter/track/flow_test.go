@@ -192,3 +192,40 @@ func TestTwoCollectorsCountOnce(t *testing.T) {
 		t.Errorf("counted %d of %d, lost %d", counted, 11*Window, lost)
 	}
 }
+
+// What one collector has lost of before a restart the other brings after it: of the old numbering, not a jump of the new.
+func TestALaggardOverARestart(t *testing.T) {
+	t.Parallel()
+	type datagram struct{ seq, uptime, crc uint32 }
+	const every, lag = int64(400e6), 24 // datagrams
+	var sent []datagram
+	for i := range uint32(200) {
+		sent = append(sent, datagram{2*Window + i, 1e6 + 400*i, i})
+	}
+	for i := range uint32(200) {
+		sent = append(sent, datagram{1 + i, 1000 + 400*i, 1000 + i})
+	}
+	s, counted, lost := subAgent(), map[uint32]int{}, int64(0)
+	hear := func(i int, feeder uint64) {
+		v := s.Datagram(sent[i].seq, sent[i].crc, sent[i].uptime, 1e18+int64(i)*every, feeder)
+		if lost += v.Lost; !v.Duplicate {
+			counted[sent[i].crc]++
+		}
+	}
+	for i := range len(sent) + lag {
+		if i < len(sent) && i%33 != 32 {
+			hear(i, 1)
+		}
+		if i >= lag {
+			hear(i-lag, 2)
+		}
+	}
+	for _, d := range sent {
+		if counted[d.crc] != 1 {
+			t.Errorf("%d counts %d times", d.seq, counted[d.crc])
+		}
+	}
+	if lost != 0 {
+		t.Errorf("%d lost", lost)
+	}
+}

@@ -1,6 +1,9 @@
 package track
 
-import "math/bits"
+import (
+	"math/bits"
+	"time"
+)
 
 // Bounds of one sequence of datagrams.
 const (
@@ -23,6 +26,9 @@ const (
 	// After so many datagrams of its sub-agent a stream that none of them was for is one of an earlier boot: gaps
 	// in it must not swallow what the newest sends.
 	idleAfter = 32
+
+	// clocksAgree is how far back in time, in nanoseconds, a jump forward over the window may be.
+	clocksAgree = int64(time.Second)
 
 	// claimAfter is how many datagrams prove that a jump forward was the step to another device's numbering.
 	claimAfter = 16
@@ -81,7 +87,7 @@ func (s *stream) distance(seq, uptime uint32, at int64) (uint32, bool) {
 	ahead, behind := seq-s.high, s.high-seq
 	switch {
 	case ahead != 0 && ahead <= MaxJump:
-		return ahead, ahead < Window || at >= s.heardAt-clocksDiffer
+		return ahead, ahead < Window || at >= s.heardAt-clocksAgree
 	case behind >= Window:
 		return 0, false
 	case behind < s.span:
