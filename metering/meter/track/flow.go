@@ -90,8 +90,30 @@ func (f *FlowSource) Known(d FlowDatagram) bool {
 			return true
 		}
 	}
+	if f.ofEarlierBoot(&d) {
+		return !f.remembers(d.Sequence)
+	}
 	behind := len(f.ring) > 0 && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence > maxFlowReorder
 	return behind && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.missing(d.Sequence) && (d.Sequence == f.first || !f.precedes(d.Sequence, &d))
+}
+
+// ofEarlierBoot tells a datagram that lies ahead and was received before the newest, by a collector that lags: what is ahead
+// cannot be older. Collectors' clocks may differ, so that a short way ahead says nothing; nor does what a capture brings of
+// the time before the first.
+func (f *FlowSource) ofEarlierBoot(d *FlowDatagram) bool {
+	ahead := d.Sequence - f.next
+	return ahead >= maxFlowReorder && ahead <= maxFlowJump && stale(d.At+clocksAgree, f.heardAt, d.Feeder, f.feeder) &&
+		!f.early.uncovered(d.At, -clocksDiffer, d.Feeder)
+}
+
+// remembers tells whether the ring goes back to before a sequence of an earlier boot, so that what it does not hold was
+// never counted.
+func (f *FlowSource) remembers(sequence uint32) bool {
+	if len(f.ring) < flowWindow {
+		return true
+	}
+	oldest := f.ring[f.place].sequence
+	return oldest-f.first > f.next-f.first && sequence-oldest <= maxFlowJump
 }
 
 // precedes tells whether a datagram up to a sequence was received before the first one, when nobody counted any.
@@ -121,6 +143,8 @@ func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 	case len(f.ring) == 0:
 		f.begun, f.first, f.next = true, d.Sequence, after
 		f.early = early{bornAt: d.At, ground: f.early.ground}
+		return Verdict{}
+	case f.ofEarlierBoot(d):
 		return Verdict{}
 	case !f.begun && ahead <= maxFlowJump:
 		f.begun, f.next = true, after

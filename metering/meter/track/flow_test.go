@@ -59,6 +59,17 @@ func TestFlowDatagrams(t *testing.T) {
 	templates = append(templates, flowRun(160, 20, 3, 2)...)
 	unread := flowRun(0, 1, 5000, 1)
 	unread[4999].StepKnown = false // the newest, when the laggard's come
+	before, after := flowRun(100_000, 1, 3000, 1), flowRun(0, 1, 500, 2)
+	behind := flowRun(100_000, 1, 3000, 1)
+	for i := range behind {
+		behind[i].Feeder = 2
+	}
+	captured := flowRun(100_000, 1, 3000, 1)
+	for i := range captured {
+		captured[i].Feeder = 3
+	}
+	registered := flowRun(0, 1, 1500, 30)
+	holed := append(without(before, 2990), after...)
 	for name, c := range map[string]struct {
 		script []FlowDatagram
 		want   totals
@@ -76,6 +87,9 @@ func TestFlowDatagrams(t *testing.T) {
 		"a second collector takes over":   {append(flowRun(0, 1, 2500, 1), laggard...), totals{accepted: 5000, duplicates: 2500}},
 		"templates alone that come late":  {templates, totals{accepted: 7}},
 		"a laggard behind what is unread": {append(unread, laggard...), totals{accepted: 5000, duplicates: 5000}},
+		"a laggard over a restart":        {append(append(before, after...), behind...), totals{accepted: 3500, duplicates: 3000, restarts: 1}},
+		"what only the laggard has heard": {append(holed, behind[2900:]...), totals{accepted: 3500, duplicates: 99, restarts: 1, lost: 1}},
+		"a capture of an earlier boot":    {append(append(registered, captured...), captured...), totals{accepted: 4500, duplicates: 3000, lost: 98_500}},
 		"a far jump is another numbering": {append(flowRun(0, 1, 3, 1), flowRun(1<<30, 1, 3, 2)...), totals{accepted: 6, restarts: 1}},
 	} {
 		if got := playFlows(flowSource(), c.script); got != c.want {
