@@ -166,7 +166,9 @@ func (r *reader) ports(a *Agent) {
 func (r *reader) flowSource(e *Exporter) {
 	key := flowKey{address: netip.AddrFrom16([16]byte(r.take(16))).Unmap(), domain: r.u32(), version: uint16(r.u32())}
 	f := newFlowSource(key.version)
-	f.heardAt, f.feeder, f.early = r.i64(), r.u64(), r.early()
+	if f.heardAt, f.feeder, f.early = r.i64(), r.u64(), r.early(); r.version > 3 {
+		f.bootAt = r.i64()
+	}
 	f.first, f.next, f.begun, f.place = r.u32(), r.u32(), r.u32() == 1, int(r.u32())
 	r.each(8, maxGaps, func() { f.gaps = append(f.gaps, gap{r.u32(), r.u32()}) })
 	r.each(8, flowWindow, func() { f.ring = append(f.ring, flowDatagram{r.u32(), r.u32()}) })

@@ -19,7 +19,7 @@ import (
 // counts are uvarints, maps are sorted, so the same memory always gives the same bytes.
 const (
 	magic   = "EZMS"
-	version = 3 // 1 had no feeders, ports and flow sources; 2 no gaps behind the window
+	version = 4 // 1 had no feeders, ports and flow sources; 2 no gaps behind the window; 3 no restarts of flow sources
 )
 
 // Encode appends the memory to b.
@@ -100,6 +100,7 @@ func (f *FlowSource) encode(to []byte) []byte {
 		begun = 1
 	}
 	to = f.early.encode(appendUint64s(to, uint64(f.heardAt), f.feeder))
+	to = appendUint64s(to, uint64(f.bootAt))
 	to = appendUint32s(to, f.first, f.next, begun, uint32(f.place))
 	to = binary.AppendUvarint(to, uint64(len(f.gaps)))
 	for _, g := range f.gaps {

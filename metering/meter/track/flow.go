@@ -27,6 +27,7 @@ type FlowSource struct {
 	next    uint32 // sequence expected
 	begun   bool   // next is known; what is behind it is, all the same
 	heardAt int64
+	bootAt  int64 // receive time of the restart; 0: none was seen
 	feeder  uint64
 	early   early
 	gaps    []gap
@@ -93,17 +94,14 @@ func (f *FlowSource) Known(d FlowDatagram) bool {
 	if f.ofEarlierBoot(&d) {
 		return !f.remembers(d.Sequence)
 	}
-	behind := len(f.ring) > 0 && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence > maxFlowReorder
+	behind := len(f.ring) > 0 && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence-1 >= maxFlowReorder
 	return behind && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.missing(d.Sequence) && (d.Sequence == f.first || !f.precedes(d.Sequence, &d))
 }
 
-// ofEarlierBoot tells a datagram that lies ahead and was received before the newest, by a collector that lags: what is ahead
-// cannot be older. Collectors' clocks may differ, so that a short way ahead says nothing; nor does what a capture brings of
-// the time before the first.
+// ofEarlierBoot tells what a collector that lags brings of before the last restart, but for what a capture brings of the time
+// before the first datagram.
 func (f *FlowSource) ofEarlierBoot(d *FlowDatagram) bool {
-	ahead := d.Sequence - f.next
-	return ahead >= maxFlowReorder && ahead <= maxFlowJump && stale(d.At+clocksAgree, f.heardAt, d.Feeder, f.feeder) &&
-		!f.early.uncovered(d.At, -clocksDiffer, d.Feeder)
+	return d.At < f.bootAt-clocksAgree && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.early.uncovered(d.At, -clocksDiffer, d.Feeder)
 }
 
 // remembers tells whether the ring goes back to before a sequence of an earlier boot, so that what it does not hold was
@@ -166,7 +164,7 @@ func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 	case stale(d.At, f.heardAt, d.Feeder, f.feeder):
 		return Verdict{Duplicate: true}
 	}
-	f.first, f.next, f.gaps = d.Sequence, after, f.gaps[:0]
+	f.first, f.next, f.gaps, f.bootAt = d.Sequence, after, f.gaps[:0], d.At
 	return Verdict{Restart: true}
 }
 

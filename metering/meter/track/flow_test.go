@@ -2,6 +2,7 @@ package track
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/google/uuid"
@@ -64,6 +65,11 @@ func TestFlowDatagrams(t *testing.T) {
 	for i := range behind {
 		behind[i].Feeder = 2
 	}
+	near := append(flowRun(5000, 1, 200, 1), flowRun(0, 1, 4900, 2)...) // the new numbering has nearly come to where the old one began
+	nearBehind := append([]FlowDatagram{}, near...)
+	for i := range nearBehind {
+		nearBehind[i].Feeder = 2
+	}
 	captured := flowRun(100_000, 1, 3000, 1)
 	for i := range captured {
 		captured[i].Feeder = 3
@@ -88,6 +94,7 @@ func TestFlowDatagrams(t *testing.T) {
 		"templates alone that come late":  {templates, totals{accepted: 7}},
 		"a laggard behind what is unread": {append(unread, laggard...), totals{accepted: 5000, duplicates: 5000}},
 		"a laggard over a restart":        {append(append(before, after...), behind...), totals{accepted: 3500, duplicates: 3000, restarts: 1}},
+		"a laggard, near numberings":      {append(near, nearBehind...), totals{accepted: 5100, duplicates: 5100, restarts: 1}},
 		"what only the laggard has heard": {append(holed, behind[2900:]...), totals{accepted: 3500, duplicates: 99, restarts: 1, lost: 1}},
 		"a capture of an earlier boot":    {append(append(registered, captured...), captured...), totals{accepted: 4500, duplicates: 3000, lost: 98_500}},
 		"a far jump is another numbering": {append(flowRun(0, 1, 3, 1), flowRun(1<<30, 1, 3, 2)...), totals{accepted: 6, restarts: 1}},
@@ -241,5 +248,22 @@ func TestALaggardOverARestart(t *testing.T) {
 	}
 	if lost != 0 {
 		t.Errorf("%d lost", lost)
+	}
+}
+
+// The state of version 3 did not know when a flow exporter restarted.
+func TestVersion3IsRead(t *testing.T) {
+	t.Parallel()
+	state, err := os.ReadFile("testdata/version3.state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Decode(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := b.Exporter(uuid.Max).FlowSource(netip.MustParseAddr("192.0.2.1"), 7, 10)
+	if got, want := playFlows(f, flowRun(0, 30, 12, 2)), (totals{accepted: 2, duplicates: 10}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -27,7 +27,7 @@ const (
 	// in it must not swallow what the newest sends.
 	idleAfter = 32
 
-	// clocksAgree is how far back in time, in nanoseconds, a jump forward over the window may be.
+	// clocksAgree is how far back in time, in nanoseconds, a jump forward over the window may be, and what is of a boot.
 	clocksAgree = int64(time.Second)
 
 	// claimAfter is how many datagrams prove that a jump forward was the step to another device's numbering.
