@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/metering/meter/track/counters"
+	"github.com/ezscale/platform/metering/meter/track/samples"
 	"github.com/ezscale/platform/metering/netflow"
 )
 
@@ -194,7 +195,7 @@ func (r *reader) subAgent(e *Exporter, a *Agent, address netip.Addr) {
 	r.each(36+Window/8, MaxStreams, func() { s.streams = append(s.streams, r.stream()) })
 	r.each(28, MaxSources, func() {
 		key := r.u64()
-		s.sources[key] = &source{key: key, missing: r.u64(), high: r.u32(), drops: r.u32(), rate: r.u32()}
+		s.sources[key] = &samples.Source{Key: key, Missing: r.u64(), High: r.u32(), Drops: r.u32(), Rate: r.u32()}
 	})
 	if r.version > 1 {
 		r.each(4+2*readingBytes, MaxSources, func() {

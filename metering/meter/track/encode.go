@@ -140,8 +140,8 @@ func (s *SubAgent) encode(to []byte) []byte {
 	to = binary.AppendUvarint(to, uint64(len(s.sources)))
 	for _, key := range sorted(s.sources, cmp.Compare) {
 		src := s.sources[key]
-		to = appendUint64s(to, key, src.missing)
-		to = appendUint32s(to, src.high, src.drops, src.rate)
+		to = appendUint64s(to, key, src.Missing)
+		to = appendUint32s(to, src.High, src.Drops, src.Rate)
 	}
 	to = binary.AppendUvarint(to, uint64(len(s.ports)))
 	for _, index := range sorted(s.ports, cmp.Compare) {
