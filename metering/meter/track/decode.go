@@ -238,7 +238,9 @@ func (r *reader) stream() *stream {
 		}
 	}
 	if s.first = s.high - s.span + 1; r.version > 2 {
-		s.first, s.heardAt = r.u32(), r.i64()
+		if s.first, s.heardAt = r.u32(), r.i64(); r.version > 3 {
+			s.bornAt = r.i64()
+		}
 		r.each(24, maxMissing, func() { s.missing = append(s.missing, missing{r.u32(), r.u32(), r.i64(), r.i64()}) })
 	}
 	return s

@@ -19,7 +19,7 @@ import (
 // counts are uvarints, maps are sorted, so the same memory always gives the same bytes.
 const (
 	magic   = "EZMS"
-	version = 4 // 1 had no feeders, ports and flow sources; 2 no gaps behind the window; 3 no restarts of flow sources
+	version = 4 // 1 had no feeders, ports and flow sources; 2 no gaps behind the window; 3 no times of restarts
 )
 
 // Encode appends the memory to b.
@@ -176,7 +176,7 @@ func (s *stream) encode(to []byte) []byte {
 }
 
 func (s *stream) encodeMissing(to []byte) []byte {
-	to = appendUint64s(appendUint32s(to, s.first), uint64(s.heardAt))
+	to = appendUint64s(appendUint32s(to, s.first), uint64(s.heardAt), uint64(s.bornAt))
 	to = binary.AppendUvarint(to, uint64(len(s.missing)))
 	for _, m := range s.missing {
 		to = appendUint32s(to, m.from, m.count)

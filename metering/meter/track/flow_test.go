@@ -267,3 +267,35 @@ func TestVersion3IsRead(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// A collector whose Kafka was away for a long time brings the boot before as well. Its sequences lie a little ahead of the
+// new ones, or in their gaps, but were received before the first of them.
+func TestALaggardOfAnotherBoot(t *testing.T) {
+	t.Parallel()
+	const before, after, every = 5 * Window, 3000, int64(100e6)
+	s, counted, restarts := subAgent(), 0, 0
+	hear := func(i int, feeder uint64) {
+		seq, crc, uptime := uint32(i), uint32(i), uint32(1e6+100*i)
+		if i >= before {
+			seq, uptime = uint32(1+i-before), uint32(1000+100*(i-before))
+		}
+		v := s.Datagram(seq, crc*7919, uptime, 1e18+int64(i)*every, feeder)
+		if !v.Duplicate {
+			counted++
+		}
+		if v.Restart {
+			restarts++
+		}
+	}
+	for i := range before + after {
+		if i != before+50 {
+			hear(i, 1)
+		}
+	}
+	for i := 1000; i < before+after; i++ { // the first minute is not known to be covered
+		hear(i, 2)
+	}
+	if counted != before+after || restarts != 1 {
+		t.Errorf("%d of %d, %d restarts", counted, before+after, restarts)
+	}
+}

@@ -8,6 +8,7 @@ import (
 const (
 	maxMissing   = 32                 // gaps of a stream that are remembered; the smallest makes room
 	clocksDiffer = int64(time.Minute) // clocks of those that note receive times, at most
+	clocksAgree  = int64(time.Second) // clocks of collectors that are in step
 )
 
 // missing is a gap of a stream: sequences that nobody has brought, and the receive times of what lies around them.
@@ -138,6 +139,6 @@ func (s *SubAgent) first(seq uint32) *stream {
 func (s *stream) precede(seq uint32, at, before int64) (lost int64) {
 	between := s.first - seq - 1
 	s.miss(missing{seq + 1, between, at, before})
-	s.first = seq
+	s.first, s.bornAt = seq, min(s.bornAt, at)
 	return int64(between)
 }
