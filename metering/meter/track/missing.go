@@ -109,11 +109,13 @@ func (s *SubAgent) straggler(seq, crc, uptime uint32, at int64, feeder uint64) V
 	for _, stream := range s.streams {
 		if i := stream.gapOf(seq); i >= 0 && stream.missing[i].around(at) {
 			stream.found(seq)
+			stream.mark(seq, crc)
 			return Verdict{Lost: -1}
 		}
 	}
 	if next := s.first(seq); next != nil && s.early.uncovered(at, clocksDiffer, feeder) {
 		s.early.note(at, feeder)
+		next.mark(seq, crc)
 		return Verdict{Lost: next.precede(seq, at, s.early.bornAt)}
 	}
 	if s.early.uncovered(at, -clocksDiffer, feeder) {

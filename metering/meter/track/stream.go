@@ -58,6 +58,9 @@ func newStream(seq, crc, uptime uint32, at int64) *stream {
 }
 
 func (s *stream) mark(seq, crc uint32) {
+	if s.high-seq >= Window {
+		return
+	}
 	i := seq % Window
 	s.seen[i/64] |= 1 << (i % 64)
 	s.crc[i] = crc
