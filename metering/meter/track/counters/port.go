@@ -52,7 +52,8 @@ type Delta struct {
 	Implausible           bool // more than the port can do: left out
 }
 
-// Port is the memory of one port's counters: the newest reading, and the oldest of its boot.
+// Port is the memory of one port's counters: the newest reading, and the oldest of its boot; none when the counters were
+// seen to begin, for then all since is counted.
 type Port struct {
 	First, Last Reading
 }
@@ -84,7 +85,7 @@ func (p *Port) Read(r Reading, restarted bool) Delta {
 	}
 	d := between(&p.Last, &r, rebooted)
 	if d.Reset {
-		p.First = r
+		p.First = Reading{}
 	}
 	r.complete(&p.Last)
 	p.Last = r
@@ -102,7 +103,7 @@ func sameBoot(from, to *Reading) bool {
 
 // late takes a reading that others have overtaken.
 func (p *Port) late(r Reading) Delta {
-	if int32(p.First.Sequence-r.Sequence) <= 0 {
+	if p.First.At == 0 || int32(p.First.Sequence-r.Sequence) <= 0 {
 		return Delta{}
 	}
 	d := between(&r, &p.First, false)

@@ -160,6 +160,27 @@ func TestReadingsThatAreNotKnown(t *testing.T) {
 	}
 }
 
+// After a restart all since then is counted with the first reading: one from before it that comes late adds nothing.
+func TestTheFirstReadingAfterARestartComesLate(t *testing.T) {
+	t.Parallel()
+	p := &Port{}
+	after := func(seconds int64, sequence uint32, in, out uint64) Reading {
+		r := reading(seconds, sequence, in, out)
+		r.Uptime = uint32(5000 + (seconds-40)*1000)
+		return r
+	}
+	p.Read(reading(0, 70, 9e9, 9e9), false)
+	if d := p.Read(after(60, 2, 900, 900), true); d.OctetsIn != 900 || !d.Reset {
+		t.Errorf("%+v", d)
+	}
+	if d := p.Read(after(40, 1, 700, 800), false); d.Counted {
+		t.Errorf("%+v", d)
+	}
+	if d := p.Read(after(80, 3, 950, 960), false); d.OctetsIn != 50 || d.OctetsOut != 60 {
+		t.Errorf("%+v", d)
+	}
+}
+
 // A reading of before a restart that is overtaken by one of after it tells nothing: the old counters are not the new ones' next.
 func TestAReadingFromBeforeTheRestartComesLate(t *testing.T) {
 	t.Parallel()
