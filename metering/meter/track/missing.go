@@ -125,12 +125,12 @@ func (s *SubAgent) straggler(seq, crc, uptime uint32, at int64, feeder uint64) V
 	return Verdict{Duplicate: true}
 }
 
-// first is the stream that a sequence lies before, the nearest.
+// first is the stream that a sequence lies before, the nearest, but for those of later boots than the first that was heard.
 func (s *SubAgent) first(seq uint32) *stream {
 	var next *stream
 	for _, stream := range s.streams {
 		by := stream.first - seq
-		if by != 0 && by <= MaxJump && (next == nil || by < next.first-seq) {
+		if by != 0 && by <= MaxJump && stream.bornAt <= s.early.bornAt+clocksDiffer && (next == nil || by < next.first-seq) {
 			next = stream
 		}
 	}
