@@ -268,6 +268,31 @@ func TestVersion3IsRead(t *testing.T) {
 	}
 }
 
+// After a restart a collector lags behind the window: what it brings does not go on from where the boot before ended.
+func TestALaggardLongAfterARestart(t *testing.T) {
+	t.Parallel()
+	const before, after, lag, every = 3000, 6 * Window, Window + 1000, int64(100e6)
+	s, counted := subAgent(), 0
+	hear := func(i int, feeder uint64) {
+		seq, uptime := uint32(10_000+i), uint32(1e6+100*i)
+		if i >= before {
+			seq, uptime = uint32(1+i-before), uint32(1000+100*(i-before))
+		}
+		if v := s.Datagram(seq, uint32(i)*7919, uptime, 1e18+int64(i)*every, feeder); !v.Duplicate {
+			counted++
+		}
+	}
+	for i := range before + after {
+		hear(i, 1)
+		if i >= lag {
+			hear(i-lag, 2)
+		}
+	}
+	if counted != before+after {
+		t.Errorf("%d of %d", counted, before+after)
+	}
+}
+
 // A collector whose Kafka was away for a long time brings the boot before as well. Its sequences lie a little ahead of the
 // new ones, or in their gaps, but were received before the first of them.
 func TestALaggardOfAnotherBoot(t *testing.T) {

@@ -195,7 +195,7 @@ func (s *SubAgent) Datagram(seq, crc, uptime uint32, at int64, feeder uint64) Ve
 		}
 	}
 	best := s.nearest(seq, uptime, at)
-	if best == nil && stale(at, s.heardAt, feeder, s.feeder) {
+	if stale(at, s.heardAt, feeder, s.feeder) && (best == nil || at > best.heardAt+clocksDiffer) {
 		return s.straggler(seq, crc, uptime, at, feeder)
 	}
 	heard := s.heardAt
@@ -212,7 +212,7 @@ func (s *SubAgent) Datagram(seq, crc, uptime uint32, at int64, feeder uint64) Ve
 	return s.restart(seq, crc, uptime, at)
 }
 
-// stale tells a datagram that fits nowhere because its collector lags behind the one in front, from one of another boot.
+// stale tells a datagram that fits nowhere, or what was over by then, because its collector lags behind the one in front.
 func stale(at, heardAt int64, feeder, front uint64) bool { return feeder != front && at < heardAt }
 
 // restart begins another stream.
