@@ -67,7 +67,7 @@ func table() []rule {
 			"internal/kafka", "internal/consumer", "schemas/events"}, pure...), never: []string{"github.com/gin-gonic/gin"}},
 		{place: "query", may: append([]string{"query", "internal/postgres", "internal/clickhouse"}, pure...), never: append([]string{"github.com/segmentio/kafka-go"}, edge...)},
 		{place: "projections", may: []string{"projections", "schemas/events", "internal/clickhouse", "internal/consumer", "internal/kafka", "internal/postgres", "internal/fault"}, never: edge},
-		{place: "metering", may: append([]string{"metering...", "schemas/events", "internal/kafka"}, pure...), never: append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/"}, edge...)},
+		{place: "metering", may: append([]string{"metering...", "schemas/events", "internal/kafka", "internal/embedded/flock"}, pure...), never: append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/"}, edge...)},
 		{place: "metering/netflow", may: []string{"metering/netflow..."}, never: append([]string{"github.com/jackc/pgx", "github.com/ClickHouse/"}, driver...)},
 		{place: "metering/sflow", may: []string{"metering/sflow/packet"}, never: append([]string{"github.com/jackc/pgx"}, driver...)},
 		{place: "metering/sflow/packet"},

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -38,6 +39,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/internal/embedded/flock"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/collector/buffer"
 	"github.com/ezscale/platform/metering/collector/sources"
@@ -64,7 +66,7 @@ type Config struct {
 	ReportEvery    time.Duration // [1 s]
 	Topic          string        // [events.TopicFlowsRaw]
 	Partitions     int           // [events.FlowPartitions]
-	DataDir        string        // for the collector's identity, the table's copy and the spool; "" keeps nothing
+	DataDir        string        // for the collector's identity, the table's copy and the spool, of this collector alone; "" keeps nothing
 	SpoolBytes     int64         // on disk, all partitions [4 GiB]
 	Host           string        // name in reports
 }
@@ -93,6 +95,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+const lockFile = "lock"
+
 // Exporter is a device that may send.
 type Exporter = sources.Exporter
 
@@ -118,6 +122,7 @@ type Collector struct {
 	deps Dependencies
 	log  *slog.Logger
 
+	lock       *flock.Lock // of the data directory
 	self       identity
 	totals     totals
 	metrics    *metrics
@@ -159,16 +164,8 @@ func (c *Collector) Start(ctx context.Context) error {
 	if len(c.cfg.Listen)+len(c.cfg.ListenNetFlow) == 0 {
 		return errors.New("collector has no address to listen on")
 	}
-	self, err := openIdentity(c.cfg.DataDir, c.deps.Now())
-	if err != nil {
-		return err
-	}
-	c.self = self
-	if err := c.openPartitions(); err != nil {
-		return err
-	}
-	if err := c.openSockets(); err != nil {
-		return err
+	if err := c.open(); err != nil {
+		return errors.Join(err, c.unlock())
 	}
 	c.loadFirst(ctx)
 	c.startSending(ctx)
@@ -176,6 +173,35 @@ func (c *Collector) Start(ctx context.Context) error {
 	c.startReceiving()
 	c.started.Store(true)
 	return nil
+}
+
+// open takes the data directory for this process alone, and then the addresses.
+func (c *Collector) open() (err error) {
+	if c.cfg.DataDir != "" {
+		if err := os.MkdirAll(c.cfg.DataDir, 0o700); err != nil {
+			return fmt.Errorf("make collector's directory: %w", err)
+		}
+		if c.lock, err = flock.Try(filepath.Join(c.cfg.DataDir, lockFile)); err != nil {
+			return fmt.Errorf("collector's directory: %w", err)
+		}
+	}
+	if c.self, err = openIdentity(c.cfg.DataDir, c.deps.Now()); err != nil {
+		return err
+	}
+	if err := c.openPartitions(); err != nil {
+		return err
+	}
+	return c.openSockets()
+}
+
+// unlock gives the data directory back.
+func (c *Collector) unlock() error {
+	if c.lock == nil {
+		return nil
+	}
+	err := c.lock.Release()
+	c.lock = nil
+	return err
 }
 
 func (c *Collector) startSending(ctx context.Context) {
@@ -286,7 +312,7 @@ func (c *Collector) Stop(ctx context.Context) error {
 	c.reload(ctx)
 	c.adoptAll(c.exporters.begun.Add(1), true) // what still waits is counted as unknown
 	c.report()
-	return errors.Join(c.stopSending(ctx), c.closeReceivers())
+	return errors.Join(c.stopSending(ctx), c.closeReceivers(), c.unlock())
 }
 
 func (c *Collector) stopSending(ctx context.Context) error {

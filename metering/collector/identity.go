@@ -25,9 +25,6 @@ func openIdentity(dir string, now time.Time) (identity, error) {
 	if dir == "" {
 		return identity{ID: uuid.New(), Boot: now.UnixNano()}, nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return identity{}, fmt.Errorf("make collector's directory: %w", err)
-	}
 	path := filepath.Join(dir, identityFile)
 	self := identity{ID: uuid.New()}
 	text, err := os.ReadFile(path)

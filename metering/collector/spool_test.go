@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ezscale/platform/internal/embedded/flock"
 	"github.com/ezscale/platform/internal/kafka"
 	"github.com/ezscale/platform/metering/collector"
 	"github.com/ezscale/platform/schemas/events"
@@ -227,3 +228,42 @@ func TestSpoolWhileARequestHangs(t *testing.T) {
 	}
 	eventually(t, "all sent", func() bool { return r.metric(t, "spool_bytes") == 0 && r.metric(t, "queue_bytes") == 0 })
 }
+
+// Two collectors on other ports of one machine, set up alike, would write one spool and be one producer.
+func TestADataDirectoryIsOfOneCollector(t *testing.T) {
+	t.Parallel()
+	cfg := collector.Config{DataDir: t.TempDir(), Listen: []string{"127.0.0.1:0"}}
+	one, other := idle(t, cfg), idle(t, cfg)
+	if err := one.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(t.Context()); !errors.Is(err, flock.ErrHeld) {
+		t.Errorf("the second: %v", err)
+	}
+	if err := one.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Listen = []string{"no address"}
+	if err := idle(t, cfg).Start(t.Context()); err == nil {
+		t.Error("started without an address")
+	}
+	if err := other.Start(t.Context()); err != nil {
+		t.Errorf("after the first has stopped: %v", err)
+	}
+	if err := other.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func idle(t testing.TB, cfg collector.Config) *collector.Collector {
+	t.Helper()
+	return collector.New(cfg, collector.Dependencies{
+		Kafka: taking{}, Exporters: exporters().read, Now: time.Now, Offset: func() time.Duration { return 0 },
+		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+	})
+}
+
+// taking takes everything.
+type taking struct{}
+
+func (taking) Produce(context.Context, string, int, []kafka.Message) (int64, error) { return 0, nil }

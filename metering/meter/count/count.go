@@ -193,12 +193,12 @@ func (c *Counter) settime(at int64) {
 // admit decides whether a sound datagram counts, and keeps the books about it.
 func (c *Counter) admit(d *envelope.Datagram) (ok, restarted bool) {
 	h := &c.decoder.Header
-	c.agent, c.domain = h.Agent, h.SubAgent
-	if c.exporter.Agent.IsValid() && h.Agent != c.exporter.Agent {
+	c.agent, c.domain = h.Agent.Unmap(), h.SubAgent
+	if c.exporter.Agent.IsValid() && c.agent != c.exporter.Agent {
 		c.reject(ReasonAgent)
 		return false, false
 	}
-	sub, ok := c.memory.SubAgent(h.Agent, h.SubAgent)
+	sub, ok := c.memory.SubAgent(c.agent, h.SubAgent)
 	if !ok {
 		c.reject(ReasonSubAgents)
 		return false, false
@@ -218,7 +218,7 @@ func (c *Counter) admit(d *envelope.Datagram) (ok, restarted bool) {
 	c.loss.Datagrams++
 	c.loss.DatagramsLost += verdict.Lost
 	c.Tally.minute(c.exporter.Index, c.at, verdict.Lost)
-	c.Tally.hear(c.exporter.Index, c.at, h.Agent, c.memory.SubAgents())
+	c.Tally.hear(c.exporter.Index, c.at, c.agent, c.memory.SubAgents())
 	return true, verdict.Restart
 }
 

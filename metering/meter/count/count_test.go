@@ -214,6 +214,18 @@ func TestRejectedAndRepeated(t *testing.T) {
 	}
 }
 
+// An agent on a socket of both families may tell its IPv4 address as IPv6: the collector takes it for what it is.
+func TestAnAgentInIPv6Clothes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, ownership.Ingress)
+	b.exporter.Agent = agent
+	mapped := metertest.Datagram{Agent: netip.AddrFrom16(agent.As16()), Sequence: 1, Samples: []metertest.Sample{sample(1, 1, one, world)}}
+	b.feed(t, metertest.SFlow(at, mapped))
+	if l := b.loss(); l.Datagrams != 1 || l.DatagramsRejected != 0 {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestLossIsCounted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, ownership.Ingress)

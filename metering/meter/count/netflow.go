@@ -58,6 +58,7 @@ func (c *Counter) decodeFlows(d *envelope.Datagram, source *track.FlowSource, th
 	c.flowRecords(got, source.Agent)
 	for i := range got.Recovered {
 		c.settime(got.Recovered[i].Received)
+		c.noteSets(&got.Recovered[i])
 		c.flowRecords(&got.Recovered[i], source.Agent)
 	}
 }
@@ -75,6 +76,13 @@ func (c *Counter) admitFlows(got *netflow.Datagram, verdict track.Verdict) {
 	}
 	c.loss.DatagramsLost += lost
 	c.lostSince[c.exporter.Index] += lost
+	c.noteSets(got)
+	c.Tally.minute(c.exporter.Index, c.at, lost)
+	c.Tally.hear(c.exporter.Index, c.at, c.agent, c.memory.SubAgents())
+}
+
+// noteSets keeps the books about what of a datagram's sets is no record.
+func (c *Counter) noteSets(got *netflow.Datagram) {
 	c.loss.SetsWithoutTemplate += int64(got.GivenUp)
 	c.loss.SamplesUnknown += int64(got.Unknown + got.NoOctets)
 	c.loss.SamplesRejected += int64(got.Rejected)
@@ -83,8 +91,6 @@ func (c *Counter) admitFlows(got *netflow.Datagram, verdict track.Verdict) {
 			c.Tally.reject(c.exporter.Index, c.hour, flowReason+code.Error(), int64(n))
 		}
 	}
-	c.Tally.minute(c.exporter.Index, c.at, lost)
-	c.Tally.hear(c.exporter.Index, c.at, c.agent, c.memory.SubAgents())
 }
 
 // flowRecords scales a datagram's records and counts them. Ages are anchored at the time of receipt.

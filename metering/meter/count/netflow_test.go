@@ -14,6 +14,7 @@ import (
 	"github.com/ezscale/platform/metering/meter/metertest"
 	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/netflow"
+	"github.com/ezscale/platform/metering/netflow/element"
 	"github.com/ezscale/platform/metering/netflow/export"
 )
 
@@ -152,6 +153,24 @@ func TestDataWaitsForItsTemplate(t *testing.T) {
 	})
 	if l := b.loss(); l.SetsWithoutTemplate != 0 || l.DatagramsDuplicate != 2 {
 		t.Errorf("%+v", l)
+	}
+}
+
+// What cannot be billed of data that waited is in the ledger, as of data that did not wait.
+func TestDataThatWaitedInVain(t *testing.T) {
+	t.Parallel()
+	without := export.Of(256, element.SrcIPv4, 4, element.DstIPv4, 4) // no bytes
+	data := func(e *export.Encoder) { e.Records(without, []netflow.Record{flowRecord(), flowRecord()}) }
+	learn := func(e *export.Encoder) { e.Template(without) }
+	for name, writes := range map[string][]func(*export.Encoder){"late": {data, learn}, "in time": {learn, data}} {
+		b := newBench(t, ownership.Ingress)
+		e := flowExporter{version: netflow.Version9}
+		for _, write := range writes {
+			b.feed(t, e.send(0, write, 1))
+		}
+		if l := b.loss(); l.SamplesUnknown != 2 {
+			t.Errorf("%s: %+v", name, l)
+		}
 	}
 }
 

@@ -25,6 +25,8 @@ type record struct {
 	input, output    uint32 // ifIndex, 0 not told
 	side             sflow.Side
 	agent            *track.Agent // of which ports gave ingress records
+
+	unowned, elsewhere bool // in a slot or more
 }
 
 // replayed counts an envelope of flows that another collector has decoded and scaled. Their time is their own, and a foreign
@@ -75,6 +77,12 @@ func (c *Counter) record(r *record) {
 	c.Tally.bytes += r.l2
 	parts := spread.Interval{From: r.from, To: r.to, Counts: [4]int64{r.l2, r.l3, r.packets, r.samples}}
 	parts.Each(func(at int64, n [4]int64) { c.part(r, at, n) })
+	if r.unowned {
+		c.loss.SamplesUnattributed++
+	}
+	if r.elsewhere {
+		c.loss.SamplesElsewhere++
+	}
 }
 
 // countsRecord applies the exporter's policy.
@@ -113,14 +121,12 @@ func (c *Counter) part(r *record, at int64, n [4]int64) {
 	src, outward := c.judge(prefixes.Owner(r.src, at), at)
 	dst, inward := c.judge(prefixes.Owner(r.dst, at), at)
 	if src == prefix.None && dst == prefix.None {
-		c.loss.SamplesUnattributed++
+		r.unowned = true
 		c.loss.BytesUnattributedL2 += n[0]
 		c.Tally.unattributed(c.exporter.Index, at/hourNanos, r.src, r.dst, Unattributed{n[0], n[1], n[2], n[3]})
 		return
 	}
-	if outward == ownership.ByAttachment || inward == ownership.ByAttachment {
-		c.loss.SamplesElsewhere++
-	}
+	r.elsewhere = r.elsewhere || outward == ownership.ByAttachment || inward == ownership.ByAttachment
 	c.side(r, at, src, outward, false, n)
 	c.side(r, at, dst, inward, true, n)
 }

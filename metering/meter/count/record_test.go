@@ -56,6 +56,18 @@ func TestReplayedFlowsAreSpreadAndNeverScaledAgain(t *testing.T) {
 	}
 }
 
+// A record is one, in however many slots it went on.
+func TestAFlowOfNobodyIsOneRecord(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, ownership.Ingress)
+	f := flow()
+	f.Src, f.Dst = world, world
+	b.replay(t, f)
+	if l := b.loss(); l.Records != 1 || l.SamplesUnattributed != 1 || l.BytesUnattributedL2 != 9000 {
+		t.Errorf("%+v", l)
+	}
+}
+
 // Service 2 has its prefix until a moment in the second of the flow's three slots; the third is nobody's.
 func TestAFlowOverAChangeOfOwnership(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@
 package spread
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -56,7 +57,7 @@ func (s *Interval) Each(f func(at int64, part [4]int64)) {
 		step = int64(3600e9)
 	}
 	for at := s.From; ; {
-		end := at - at%step + step
+		end := at + min(step-at%step, math.MaxInt64-at)
 		for _, t := range s.cuts {
 			if t > at {
 				end = min(end, t)

@@ -1,6 +1,7 @@
 package spread
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -69,5 +70,20 @@ func TestALongIntervalIsSpreadByTheHour(t *testing.T) {
 	})
 	if parts != 10 {
 		t.Errorf("%d parts", parts)
+	}
+}
+
+// A moment at the very end of time is given once, too.
+func TestTheEndOfTime(t *testing.T) {
+	t.Parallel()
+	given, parts := int64(0), 0
+	s := Interval{From: math.MaxInt64 - 5, To: math.MaxInt64, Counts: [4]int64{7}}
+	s.Each(func(_ int64, part [4]int64) {
+		if given, parts = given+part[0], parts+1; parts > 1 {
+			t.Fatal("more than one slot")
+		}
+	})
+	if given != 7 {
+		t.Errorf("%d of 7", given)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/metering/meter/track/counters"
+	"github.com/ezscale/platform/metering/meter/track/samples"
 	"github.com/ezscale/platform/metering/netflow"
 )
 
@@ -166,7 +167,9 @@ func (r *reader) ports(a *Agent) {
 func (r *reader) flowSource(e *Exporter) {
 	key := flowKey{address: netip.AddrFrom16([16]byte(r.take(16))).Unmap(), domain: r.u32(), version: uint16(r.u32())}
 	f := newFlowSource(key.version)
-	f.heardAt, f.feeder, f.early = r.i64(), r.u64(), r.early()
+	if f.heardAt, f.feeder, f.early = r.i64(), r.u64(), r.early(); r.version > 3 {
+		f.bootAt = r.i64()
+	}
 	f.first, f.next, f.begun, f.place = r.u32(), r.u32(), r.u32() == 1, int(r.u32())
 	r.each(8, maxGaps, func() { f.gaps = append(f.gaps, gap{r.u32(), r.u32()}) })
 	r.each(8, flowWindow, func() { f.ring = append(f.ring, flowDatagram{r.u32(), r.u32()}) })
@@ -192,7 +195,7 @@ func (r *reader) subAgent(e *Exporter, a *Agent, address netip.Addr) {
 	r.each(36+Window/8, MaxStreams, func() { s.streams = append(s.streams, r.stream()) })
 	r.each(28, MaxSources, func() {
 		key := r.u64()
-		s.sources[key] = &source{key: key, missing: r.u64(), high: r.u32(), drops: r.u32(), rate: r.u32()}
+		s.sources[key] = &samples.Source{Key: key, Missing: r.u64(), High: r.u32(), Drops: r.u32(), Rate: r.u32()}
 	})
 	if r.version > 1 {
 		r.each(4+2*readingBytes, MaxSources, func() {
@@ -235,7 +238,9 @@ func (r *reader) stream() *stream {
 		}
 	}
 	if s.first = s.high - s.span + 1; r.version > 2 {
-		s.first, s.heardAt = r.u32(), r.i64()
+		if s.first, s.heardAt = r.u32(), r.i64(); r.version > 3 {
+			s.bornAt = r.i64()
+		}
 		r.each(24, maxMissing, func() { s.missing = append(s.missing, missing{r.u32(), r.u32(), r.i64(), r.i64()}) })
 	}
 	return s

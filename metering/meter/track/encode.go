@@ -19,7 +19,7 @@ import (
 // counts are uvarints, maps are sorted, so the same memory always gives the same bytes.
 const (
 	magic   = "EZMS"
-	version = 3 // 1 had no feeders, ports and flow sources; 2 no gaps behind the window
+	version = 4 // 1 had no feeders, ports and flow sources; 2 no gaps behind the window; 3 no times of restarts
 )
 
 // Encode appends the memory to b.
@@ -100,6 +100,7 @@ func (f *FlowSource) encode(to []byte) []byte {
 		begun = 1
 	}
 	to = f.early.encode(appendUint64s(to, uint64(f.heardAt), f.feeder))
+	to = appendUint64s(to, uint64(f.bootAt))
 	to = appendUint32s(to, f.first, f.next, begun, uint32(f.place))
 	to = binary.AppendUvarint(to, uint64(len(f.gaps)))
 	for _, g := range f.gaps {
@@ -139,8 +140,8 @@ func (s *SubAgent) encode(to []byte) []byte {
 	to = binary.AppendUvarint(to, uint64(len(s.sources)))
 	for _, key := range sorted(s.sources, cmp.Compare) {
 		src := s.sources[key]
-		to = appendUint64s(to, key, src.missing)
-		to = appendUint32s(to, src.high, src.drops, src.rate)
+		to = appendUint64s(to, key, src.Missing)
+		to = appendUint32s(to, src.High, src.Drops, src.Rate)
 	}
 	to = binary.AppendUvarint(to, uint64(len(s.ports)))
 	for _, index := range sorted(s.ports, cmp.Compare) {
@@ -175,7 +176,7 @@ func (s *stream) encode(to []byte) []byte {
 }
 
 func (s *stream) encodeMissing(to []byte) []byte {
-	to = appendUint64s(appendUint32s(to, s.first), uint64(s.heardAt))
+	to = appendUint64s(appendUint32s(to, s.first), uint64(s.heardAt), uint64(s.bornAt))
 	to = binary.AppendUvarint(to, uint64(len(s.missing)))
 	for _, m := range s.missing {
 		to = appendUint32s(to, m.from, m.count)

@@ -25,8 +25,9 @@ type FlowSource struct {
 	version uint16
 	first   uint32 // lowest sequence of this boot
 	next    uint32 // sequence expected
-	begun   bool
+	begun   bool   // next is known; what is behind it is, all the same
 	heardAt int64
+	bootAt  int64 // receive time of the restart; 0: none was seen
 	feeder  uint64
 	early   early
 	gaps    []gap
@@ -90,8 +91,27 @@ func (f *FlowSource) Known(d FlowDatagram) bool {
 			return true
 		}
 	}
-	behind := f.begun && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence > maxFlowReorder
+	if f.ofEarlierBoot(&d) {
+		return !f.remembers(d.Sequence)
+	}
+	behind := len(f.ring) > 0 && d.Sequence-f.next > maxFlowJump && f.first-d.Sequence-1 >= maxFlowReorder
 	return behind && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.missing(d.Sequence) && (d.Sequence == f.first || !f.precedes(d.Sequence, &d))
+}
+
+// ofEarlierBoot tells what a collector that lags brings of before the last restart, but for what a capture brings of the time
+// before the first datagram.
+func (f *FlowSource) ofEarlierBoot(d *FlowDatagram) bool {
+	return d.At < f.bootAt-clocksAgree && stale(d.At, f.heardAt, d.Feeder, f.feeder) && !f.early.uncovered(d.At, -clocksDiffer, d.Feeder)
+}
+
+// remembers tells whether the ring goes back to before a sequence of an earlier boot, so that what it does not hold was
+// never counted.
+func (f *FlowSource) remembers(sequence uint32) bool {
+	if len(f.ring) < flowWindow {
+		return true
+	}
+	oldest := f.ring[f.place].sequence
+	return oldest-f.first > f.next-f.first && sequence-oldest <= maxFlowJump
 }
 
 // precedes tells whether a datagram up to a sequence was received before the first one, when nobody counted any.
@@ -118,10 +138,14 @@ func (f *FlowSource) Datagram(d FlowDatagram) Verdict {
 func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 	ahead, after := d.Sequence-f.next, d.Sequence+d.Step
 	switch {
-	case !f.begun:
-		if f.begun, f.first, f.next = true, d.Sequence, after; f.early.bornAt == 0 {
-			f.early = early{bornAt: d.At, ground: max(f.early.ground, f.heardAt)}
-		}
+	case len(f.ring) == 0:
+		f.begun, f.first, f.next = true, d.Sequence, after
+		f.early = early{bornAt: d.At, ground: f.early.ground}
+		return Verdict{}
+	case f.ofEarlierBoot(d):
+		return Verdict{}
+	case !f.begun && ahead <= maxFlowJump:
+		f.begun, f.next = true, after
 		return Verdict{}
 	case ahead <= maxFlowJump:
 		f.open(gap{f.next, ahead})
@@ -135,10 +159,12 @@ func (f *FlowSource) judge(d *FlowDatagram) Verdict {
 		f.open(between)
 		f.first = d.Sequence
 		return Verdict{Lost: int64(between.count)}
+	case d.Step == 0 && (d.StepKnown || f.missing(d.Sequence)): // templates alone take no place in the numbering
+		return Verdict{}
 	case stale(d.At, f.heardAt, d.Feeder, f.feeder):
 		return Verdict{Duplicate: true}
 	}
-	f.first, f.next, f.gaps = d.Sequence, after, f.gaps[:0]
+	f.first, f.next, f.gaps, f.bootAt = d.Sequence, after, f.gaps[:0], d.At
 	return Verdict{Restart: true}
 }
 

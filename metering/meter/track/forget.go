@@ -1,7 +1,7 @@
 package track
 
 // Forget drops what has been silent for a day of log time before at; ports' counters are kept for longer, so that
-// what a port did while nothing was heard of it is counted in full afterwards.
+// what a port did while nothing was heard of it is counted in full afterwards. What a replay knows of ports stays: see Replayed.
 func (b *Book) Forget(at int64) {
 	for id, e := range b.exporters {
 		b.forgotten = max(b.forgotten, e.forget(at))
@@ -26,7 +26,7 @@ func (e *Exporter) forget(at int64) (newest int64) {
 		}
 	}
 	for key, f := range e.flows {
-		if at-f.heardAt > forgetAfter {
+		if key.version != 0 && at-f.heardAt > forgetAfter { // a replay's time is its own
 			newest = max(newest, f.heardAt)
 			delete(e.flows, key)
 		}

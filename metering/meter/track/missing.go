@@ -8,6 +8,7 @@ import (
 const (
 	maxMissing   = 32                 // gaps of a stream that are remembered; the smallest makes room
 	clocksDiffer = int64(time.Minute) // clocks of those that note receive times, at most
+	clocksAgree  = int64(time.Second) // clocks of collectors that are in step
 )
 
 // missing is a gap of a stream: sequences that nobody has brought, and the receive times of what lies around them.
@@ -108,11 +109,13 @@ func (s *SubAgent) straggler(seq, crc, uptime uint32, at int64, feeder uint64) V
 	for _, stream := range s.streams {
 		if i := stream.gapOf(seq); i >= 0 && stream.missing[i].around(at) {
 			stream.found(seq)
+			stream.mark(seq, crc)
 			return Verdict{Lost: -1}
 		}
 	}
 	if next := s.first(seq); next != nil && s.early.uncovered(at, clocksDiffer, feeder) {
 		s.early.note(at, feeder)
+		next.mark(seq, crc)
 		return Verdict{Lost: next.precede(seq, at, s.early.bornAt)}
 	}
 	if s.early.uncovered(at, -clocksDiffer, feeder) {
@@ -122,12 +125,12 @@ func (s *SubAgent) straggler(seq, crc, uptime uint32, at int64, feeder uint64) V
 	return Verdict{Duplicate: true}
 }
 
-// first is the stream that a sequence lies before, the nearest.
+// first is the stream that a sequence lies before, the nearest, but for those of later boots than the first that was heard.
 func (s *SubAgent) first(seq uint32) *stream {
 	var next *stream
 	for _, stream := range s.streams {
 		by := stream.first - seq
-		if by != 0 && by <= MaxJump && (next == nil || by < next.first-seq) {
+		if by != 0 && by <= MaxJump && stream.bornAt <= s.early.bornAt+clocksDiffer && (next == nil || by < next.first-seq) {
 			next = stream
 		}
 	}
@@ -138,6 +141,6 @@ func (s *SubAgent) first(seq uint32) *stream {
 func (s *stream) precede(seq uint32, at, before int64) (lost int64) {
 	between := s.first - seq - 1
 	s.miss(missing{seq + 1, between, at, before})
-	s.first = seq
+	s.first, s.bornAt = seq, min(s.bornAt, at)
 	return int64(between)
 }

@@ -240,6 +240,17 @@ func TestCapturesNeverCountTwice(t *testing.T) {
 	})
 }
 
+// What a capture has brought alone, another brings with all around it.
+func TestACaptureWithinAnother(t *testing.T) {
+	t.Parallel()
+	h := &heard{SubAgent: subAgent()}
+	h.hear(6000, 6001, live)
+	h.hear(1907, 1908, other)
+	h.hear(6001, 6002, live)
+	h.hear(1, 1908, other+1)
+	h.want(t, 2+1907, 1, 6000-1908)
+}
+
 // Flow records are numbered otherwise, and filled the same: what was lost, and what came before the first.
 func TestCapturesOfFlowRecords(t *testing.T) {
 	t.Parallel()

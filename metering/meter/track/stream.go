@@ -36,6 +36,7 @@ type stream struct {
 	floorUptime uint32 // the agent's uptime in the first known datagram, milliseconds
 	used        uint64 // tick of the last use
 	heardAt     int64  // receive time of the newest datagram; 0: not known
+	bornAt      int64  // and of the oldest
 
 	// Two devices behind one address look like a long jump forward and then a restart far behind. jump is what
 	// the last jump over the whole window added to the loss, before the sequence it left. The stream that
@@ -51,12 +52,15 @@ type stream struct {
 }
 
 func newStream(seq, crc, uptime uint32, at int64) *stream {
-	s := &stream{high: seq, first: seq, span: 1, floorUptime: uptime, heardAt: at, crc: make([]uint32, Window)}
+	s := &stream{high: seq, first: seq, span: 1, floorUptime: uptime, heardAt: at, bornAt: at, crc: make([]uint32, Window)}
 	s.mark(seq, crc)
 	return s
 }
 
 func (s *stream) mark(seq, crc uint32) {
+	if s.high-seq >= Window {
+		return
+	}
 	i := seq % Window
 	s.seen[i/64] |= 1 << (i % 64)
 	s.crc[i] = crc
@@ -76,12 +80,14 @@ func (s *stream) repeats(seq, crc uint32) bool {
 }
 
 // distance says how well a datagram that is no repeat fits; false when it cannot be of this stream. A jump forward over
-// the window and back in time is of another boot.
+// the window and back in time is of another boot, as is what lies after the stream's first and is older.
 func (s *stream) distance(seq, uptime uint32, at int64) (uint32, bool) {
 	ahead, behind := seq-s.high, s.high-seq
 	switch {
+	case at < s.bornAt-clocksAgree && seq-s.first-1 < 1<<31: // after the first, and received before it
+		return 0, false
 	case ahead != 0 && ahead <= MaxJump:
-		return ahead, ahead < Window || at >= s.heardAt-clocksDiffer
+		return ahead, ahead < Window || at >= s.heardAt-clocksAgree
 	case behind >= Window:
 		return 0, false
 	case behind < s.span:
@@ -128,7 +134,7 @@ func (s *stream) accept(seq, crc, uptime uint32, heard, at int64) (lost int64) {
 		s.found(seq)
 		s.span, s.floorUptime = behind+1, uptime
 	}
-	s.heardAt = max(s.heardAt, at)
+	s.heardAt, s.bornAt = max(s.heardAt, at), min(s.bornAt, at)
 	s.mark(seq, crc)
 	return lost - s.redeem()
 }

@@ -42,6 +42,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ezscale/platform/metering/meter/track/counters"
+	"github.com/ezscale/platform/metering/meter/track/samples"
 	"github.com/ezscale/platform/metering/netflow"
 )
 
@@ -137,8 +138,8 @@ type SubAgent struct {
 	address netip.Addr
 	id      uint32
 	streams []*stream
-	sources map[uint64]*source
-	recent  [recentSources]*source // of sources, found without the map: samples come of few
+	sources map[uint64]*samples.Source
+	recent  [recentSources]*samples.Source // of sources, found without the map: samples come of few
 	ports   map[uint32]*counters.Port
 	tick    uint64
 	heardAt int64  // receive time of the newest datagram
@@ -147,7 +148,7 @@ type SubAgent struct {
 }
 
 func newSubAgent(a *Agent, address netip.Addr, id uint32) *SubAgent {
-	return &SubAgent{Agent: a, address: address, id: id, sources: map[uint64]*source{}, ports: map[uint32]*counters.Port{}}
+	return &SubAgent{Agent: a, address: address, id: id, sources: map[uint64]*samples.Source{}, ports: map[uint32]*counters.Port{}}
 }
 
 // SubAgents is how many there are, over all agents.
@@ -194,7 +195,7 @@ func (s *SubAgent) Datagram(seq, crc, uptime uint32, at int64, feeder uint64) Ve
 		}
 	}
 	best := s.nearest(seq, uptime, at)
-	if best == nil && stale(at, s.heardAt, feeder, s.feeder) {
+	if stale(at, s.heardAt, feeder, s.feeder) && (best == nil || at > best.heardAt+clocksDiffer) {
 		return s.straggler(seq, crc, uptime, at, feeder)
 	}
 	heard := s.heardAt
@@ -211,7 +212,7 @@ func (s *SubAgent) Datagram(seq, crc, uptime uint32, at int64, feeder uint64) Ve
 	return s.restart(seq, crc, uptime, at)
 }
 
-// stale tells a datagram that fits nowhere because its collector lags behind the one in front, from one of another boot.
+// stale tells a datagram that fits nowhere, or what was over by then, because its collector lags behind the one in front.
 func stale(at, heardAt int64, feeder, front uint64) bool { return feeder != front && at < heardAt }
 
 // restart begins another stream.
@@ -288,20 +289,20 @@ func (s *SubAgent) keep(fresh *stream) {
 func (s *SubAgent) Sample(class, index, seq, drops, rate uint32) (lost, dropped int64, tracked bool) {
 	key := uint64(class)<<32 | uint64(index)
 	place := &s.recent[index%recentSources]
-	if src := *place; src != nil && src.key == key {
-		lost, dropped = src.sample(seq, drops, rate)
+	if src := *place; src != nil && src.Key == key {
+		lost, dropped = src.Take(seq, drops, rate)
 		return lost, dropped, true
 	}
 	src, ok := s.sources[key]
 	if ok {
 		*place = src
-		lost, dropped = src.sample(seq, drops, rate)
+		lost, dropped = src.Take(seq, drops, rate)
 		return lost, dropped, true
 	}
 	if len(s.sources) >= MaxSources {
 		return 0, 0, false
 	}
-	src = &source{key: key, high: seq, drops: drops, rate: rate}
+	src = &samples.Source{Key: key, High: seq, Drops: drops, Rate: rate}
 	s.sources[key], *place = src, src
 	return 0, 0, true
 }
@@ -309,7 +310,7 @@ func (s *SubAgent) Sample(class, index, seq, drops, rate uint32) (lost, dropped 
 // Rate is the sampling rate of the newest sample of a port, 0 when there was none.
 func (s *SubAgent) Rate(port uint32) uint32 {
 	if src, ok := s.sources[uint64(port)]; ok {
-		return src.rate
+		return src.Rate
 	}
 	return 0
 }

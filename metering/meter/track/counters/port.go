@@ -2,7 +2,10 @@
 // restarts, late readings and those that a capture brings long afterwards.
 package counters
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 const (
 	// reorderMillis is how far an agent's uptime may go back within one boot.
@@ -16,8 +19,13 @@ const (
 
 	// No port is believed to do more than its speed and a quarter, with a minute's worth of slack for what stood in
 	// queues; ports that tell no speed, or less than software switches really do, are taken for this one.
-	leastSpeed = uint64(100e9) // bits a second
+	leastSpeed = uint64(100e9)  // bits a second
+	mostSpeed  = uint64(100e12) // told by no port: it means that the agent does not know
 	slackNanos = int64(60e9)
+
+	// What an agent does not know of a port it tells as all ones.
+	unknown   = ^uint64(0)
+	unknown32 = ^uint32(0)
 
 	// GapAfter is how far apart two readings may be before the time between them is told as a gap, in nanoseconds.
 	GapAfter = int64(180e9)
@@ -44,7 +52,8 @@ type Delta struct {
 	Implausible           bool // more than the port can do: left out
 }
 
-// Port is the memory of one port's counters: the newest reading, and the oldest of its boot.
+// Port is the memory of one port's counters: the newest reading, and the oldest of its boot; none when the counters were
+// seen to begin, for then all since is counted.
 type Port struct {
 	First, Last Reading
 }
@@ -53,7 +62,8 @@ type Port struct {
 //
 // Octets since the last reading are exact over any gap, and over a wrap, at 32 bits for agents that copy such a counter,
 // else at 64: see [octets]. Counters that began anew count from 0. A late reading tells nothing, unless it is older than
-// the oldest: then it adds what lay between the two. One that was received long before the newest is late, whatever its sequence.
+// the oldest: then it adds what lay between the two. One that was received long before the newest is late, whatever its sequence;
+// one of an earlier boot that the newest has overtaken tells nothing. What a reading does not know counts from the last that did.
 func (p *Port) Read(r Reading, restarted bool) Delta {
 	if p.Last.At == 0 {
 		p.First, p.Last = r, r
@@ -67,13 +77,17 @@ func (p *Port) Read(r Reading, restarted bool) Delta {
 	}
 	behind := int32(p.Last.Sequence - r.Sequence)
 	rebooted := restarted || r.Uptime < p.Last.Uptime && p.Last.Uptime-r.Uptime > reorderMillis
+	if !rebooted && r.At < p.Last.At && !sameBoot(&r, &p.Last) {
+		return Delta{}
+	}
 	if !rebooted && behind >= 0 && behind <= lateReadings {
 		return p.late(r)
 	}
 	d := between(&p.Last, &r, rebooted)
 	if d.Reset {
-		p.First = r
+		p.First = Reading{}
 	}
+	r.complete(&p.Last)
 	p.Last = r
 	return d
 }
@@ -89,15 +103,34 @@ func sameBoot(from, to *Reading) bool {
 
 // late takes a reading that others have overtaken.
 func (p *Port) late(r Reading) Delta {
-	if int32(p.First.Sequence-r.Sequence) <= 0 {
+	if p.First.At == 0 || int32(p.First.Sequence-r.Sequence) <= 0 {
 		return Delta{}
 	}
 	d := between(&r, &p.First, false)
 	if d.Reset {
 		return Delta{}
 	}
+	r.complete(&p.First)
 	p.First = r
 	return d
+}
+
+// complete takes what is not known from another reading.
+func (r *Reading) complete(from *Reading) {
+	if r.OctetsIn == unknown {
+		r.OctetsIn = from.OctetsIn
+	}
+	if r.OctetsOut == unknown {
+		r.OctetsOut = from.OctetsOut
+	}
+	for i := range r.PacketsIn {
+		if r.PacketsIn[i] == unknown32 {
+			r.PacketsIn[i] = from.PacketsIn[i]
+		}
+		if r.PacketsOut[i] == unknown32 {
+			r.PacketsOut[i] = from.PacketsOut[i]
+		}
+	}
 }
 
 // between is what happened from one reading to the next.
@@ -117,17 +150,19 @@ func between(from, to *Reading, rebooted bool) Delta {
 	return d
 }
 
-// possible is the most octets that a port can have done between two readings.
+// possible is the most octets that a port can have done between two readings, and that an int64 holds.
 func possible(from, to *Reading) uint64 {
 	nanos := max(to.At-from.At, int64(to.Uptime-from.Uptime)*1e6*boolInt(to.Uptime > from.Uptime), 0) + slackNanos
 	speed := max(to.Speed, leastSpeed)
-	speed += min(speed/4, ^uint64(0)-speed)
-	high, low := bits.Mul64(speed/8, uint64(nanos))
+	if speed > mostSpeed {
+		speed = leastSpeed
+	}
+	high, low := bits.Mul64((speed+speed/4)/8, uint64(nanos))
 	if high >= 1e9 {
-		return ^uint64(0)
+		return math.MaxInt64
 	}
 	most, _ := bits.Div64(high, low, 1e9)
-	return most
+	return min(most, math.MaxInt64)
 }
 
 func boolInt(b bool) int64 {
@@ -147,6 +182,9 @@ type counter struct {
 // went on has wrapped. Where packets went back too, or the agent has restarted, it began anew; an agent that
 // counts no packets is believed a wrap from the upper half of 32 bits to the lower.
 func octets(c counter, most uint64, rebooted bool) (delta uint64, reset, ok bool) {
+	if c.from == unknown || c.to == unknown {
+		return 0, false, true
+	}
 	delta = c.to - c.from
 	if c.to >= c.from {
 		return delta, false, delta <= most
@@ -168,9 +206,11 @@ func octets(c counter, most uint64, rebooted bool) (delta uint64, reset, ok bool
 func packets(from, to [3]uint32, reset bool) uint64 {
 	var sum uint64
 	for i := range to {
-		if reset {
+		switch {
+		case from[i] == unknown32 || to[i] == unknown32:
+		case reset:
 			sum += uint64(to[i])
-		} else if to[i] != ^uint32(0) { // an agent that does not count this kind says so
+		default:
 			sum += uint64(to[i] - from[i])
 		}
 	}

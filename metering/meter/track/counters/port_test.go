@@ -117,3 +117,84 @@ func TestOldReadings(t *testing.T) {
 		t.Errorf("and on from the newest: %+v", d)
 	}
 }
+
+// What an agent does not know it tells as all ones, for a while or for good: it is no octets, no packets and no speed.
+func TestReadingsThatAreNotKnown(t *testing.T) {
+	t.Parallel()
+	const unknown, unknown32 = math.MaxUint64, math.MaxUint32
+	without := reading(20, 2, unknown, unknown)
+	without.PacketsIn, without.PacketsOut = [3]uint32{unknown32, unknown32, unknown32}, [3]uint32{unknown32, unknown32, unknown32}
+	speedless := func(r Reading) Reading {
+		r.Speed = unknown
+		return r
+	}
+	oneWay := func(r Reading) Reading {
+		r.OctetsOut, r.PacketsOut = unknown, [3]uint32{unknown32, unknown32, unknown32}
+		return r
+	}
+	unicast := func(r Reading) Reading {
+		r.PacketsIn[1], r.PacketsIn[2], r.PacketsOut[1], r.PacketsOut[2] = unknown32, unknown32, unknown32, unknown32
+		return r
+	}
+	for name, c := range map[string]struct {
+		readings []Reading
+		in, out  uint64
+		packets  uint64 // in
+	}{
+		"for a while":            {[]Reading{reading(0, 1, 8000, 5000), without, reading(40, 3, 9000, 7000)}, 1000, 2000, 1},
+		"from the first":         {[]Reading{without, reading(40, 3, 9000, 7000), reading(60, 4, 10_000, 7001)}, 1000, 1, 1},
+		"one direction":          {[]Reading{oneWay(reading(0, 1, 8000, 0)), oneWay(reading(20, 2, 9000, 0))}, 1000, 0, 1},
+		"no speed":               {[]Reading{speedless(reading(0, 1, 8000, 5000)), speedless(reading(20, 2, 1<<62, 5001))}, 0, 0, 0},
+		"more than can be kept":  {[]Reading{reading(0, 1, 0, 0), speedless(reading(30*86_400, 2, 1<<63, 0))}, 0, 0, 0},
+		"broadcasts, at a reset": {[]Reading{unicast(reading(0, 1, 9e9, 9e9)), unicast(reading(20, 2, 4000, 3000))}, 4000, 3000, 4},
+	} {
+		p := &Port{}
+		var in, out, packets uint64
+		for _, r := range c.readings {
+			d := p.Read(r, false)
+			in, out, packets = in+d.OctetsIn, out+d.OctetsOut, packets+d.PacketsIn
+		}
+		if in != c.in || out != c.out || packets != c.packets {
+			t.Errorf("%s: %d and %d octets, %d packets", name, in, out, packets)
+		}
+	}
+}
+
+// After a restart all since then is counted with the first reading: one from before it that comes late adds nothing.
+func TestTheFirstReadingAfterARestartComesLate(t *testing.T) {
+	t.Parallel()
+	p := &Port{}
+	after := func(seconds int64, sequence uint32, in, out uint64) Reading {
+		r := reading(seconds, sequence, in, out)
+		r.Uptime = uint32(5000 + (seconds-40)*1000)
+		return r
+	}
+	p.Read(reading(0, 70, 9e9, 9e9), false)
+	if d := p.Read(after(60, 2, 900, 900), true); d.OctetsIn != 900 || !d.Reset {
+		t.Errorf("%+v", d)
+	}
+	if d := p.Read(after(40, 1, 700, 800), false); d.Counted {
+		t.Errorf("%+v", d)
+	}
+	if d := p.Read(after(80, 3, 950, 960), false); d.OctetsIn != 50 || d.OctetsOut != 60 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A reading of before a restart that is overtaken by one of after it tells nothing: the old counters are not the new ones' next.
+func TestAReadingFromBeforeTheRestartComesLate(t *testing.T) {
+	t.Parallel()
+	p := &Port{}
+	p.Read(reading(0, 70, 9e9, 9e9), false)
+	rebooted := reading(40, 1, 700, 800)
+	rebooted.Uptime = 5000
+	p.Read(rebooted, true)
+	if d := p.Read(reading(20, 71, 91e8, 91e8), false); d.Counted {
+		t.Errorf("%+v", d)
+	}
+	rebooted = reading(60, 2, 900, 900)
+	rebooted.Uptime = 25_000
+	if d := p.Read(rebooted, false); d.OctetsIn != 200 || d.OctetsOut != 100 || d.Reset {
+		t.Errorf("and on from the newest: %+v", d)
+	}
+}
