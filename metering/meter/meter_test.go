@@ -118,6 +118,25 @@ func (w *world) checkViews() {
 	}
 }
 
+// Counters that somebody has brought to their end stay there; everything else is written down.
+func TestFullCountersStopNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, 3)
+	tr := newTraffic(w, 1)
+	_, stop := w.start(w.config())
+	defer stop()
+	w.send(tr.envelopes(0, 200)...)
+	w.awaitCounted()
+	for _, table := range []string{"usage_slot", "usage_hourly", "usage_cycle"} {
+		w.exec("update "+table+" set bytes_in_l2 = 9223372036854775000, bytes_out_l3 = 9223372036854775000 where service_id = $1", w.services[0])
+	}
+	w.send(tr.envelopes(0, 200)...)
+	w.awaitCounted()
+	if got := one[int64](w, "select max(bytes_in_l2) from usage_hourly"); got != 9223372036854775000 {
+		t.Errorf("a full counter has %d bytes", got)
+	}
+}
+
 func TestQuotaAlertsFireOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, 2)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/count/ports"
 	"github.com/ezscale/platform/metering/meter/owners"
 	"github.com/ezscale/platform/metering/meter/ownership"
 )
@@ -42,27 +43,27 @@ func queuePortHours(b *pgx.Batch, v *owners.View, t *count.Tally) {
 		return
 	}
 	arguments := []any{
-		IDs(keys, func(k count.PortHour) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-		Array(keys, func(k count.PortHour) int64 { return int64(k.Index) }),
-		Array(keys, func(k count.PortHour) time.Time { return hourTime(k.Hour) }),
+		IDs(keys, func(k ports.Hour) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k ports.Hour) int64 { return int64(k.Index) }),
+		Array(keys, func(k ports.Hour) time.Time { return hourTime(k.Hour) }),
 	}
 	for _, column := range portColumns() {
-		arguments = append(arguments, Array(keys, func(k count.PortHour) int64 { return column(t.PortHours[k]) }))
+		arguments = append(arguments, Array(keys, func(k ports.Hour) int64 { return column(t.PortHours[k]) }))
 	}
 	b.Queue(portHourlySQL, arguments...)
 }
 
 // portColumns are the columns of port_hourly in the order of its statement.
-func portColumns() []func(*count.PortUse) int64 {
-	return []func(*count.PortUse) int64{
-		func(u *count.PortUse) int64 { return u.OctetsIn }, func(u *count.PortUse) int64 { return u.OctetsOut },
-		func(u *count.PortUse) int64 { return u.PacketsIn }, func(u *count.PortUse) int64 { return u.PacketsOut },
-		func(u *count.PortUse) int64 { return u.Readings }, func(u *count.PortUse) int64 { return u.Resets },
-		func(u *count.PortUse) int64 { return u.Implausible }, func(u *count.PortUse) int64 { return u.GapSeconds },
-		func(u *count.PortUse) int64 { return u.FlowIn }, func(u *count.PortUse) int64 { return u.FlowOut },
-		func(u *count.PortUse) int64 { return u.FlowInElsewhere }, func(u *count.PortUse) int64 { return u.FlowOutElsewhere },
-		func(u *count.PortUse) int64 { return u.SamplesIn }, func(u *count.PortUse) int64 { return u.SamplesOut },
-		func(u *count.PortUse) int64 { return u.SamplesInElsewhere }, func(u *count.PortUse) int64 { return u.SamplesOutElsewhere },
+func portColumns() []func(*ports.Use) int64 {
+	return []func(*ports.Use) int64{
+		func(u *ports.Use) int64 { return u.OctetsIn }, func(u *ports.Use) int64 { return u.OctetsOut },
+		func(u *ports.Use) int64 { return u.PacketsIn }, func(u *ports.Use) int64 { return u.PacketsOut },
+		func(u *ports.Use) int64 { return u.Readings }, func(u *ports.Use) int64 { return u.Resets },
+		func(u *ports.Use) int64 { return u.Implausible }, func(u *ports.Use) int64 { return u.GapSeconds },
+		func(u *ports.Use) int64 { return u.FlowIn }, func(u *ports.Use) int64 { return u.FlowOut },
+		func(u *ports.Use) int64 { return u.FlowInElsewhere }, func(u *ports.Use) int64 { return u.FlowOutElsewhere },
+		func(u *ports.Use) int64 { return u.SamplesIn }, func(u *ports.Use) int64 { return u.SamplesOut },
+		func(u *ports.Use) int64 { return u.SamplesInElsewhere }, func(u *ports.Use) int64 { return u.SamplesOutElsewhere },
 	}
 }
 
@@ -73,9 +74,9 @@ func queuePortRates(b *pgx.Batch, v *owners.View, t *count.Tally) {
 		return
 	}
 	b.Queue(portRateHourlySQL,
-		IDs(keys, func(k count.PortRate) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
-		Array(keys, func(k count.PortRate) int64 { return int64(k.Index) }),
-		Array(keys, func(k count.PortRate) time.Time { return hourTime(k.Hour) }),
-		Array(keys, func(k count.PortRate) int64 { return int64(k.Rate) }),
-		Array(keys, func(k count.PortRate) int64 { return t.Rates[k] }))
+		IDs(keys, func(k ports.Rate) uuid.UUID { return v.ExporterIDs[k.Exporter] }),
+		Array(keys, func(k ports.Rate) int64 { return int64(k.Index) }),
+		Array(keys, func(k ports.Rate) time.Time { return hourTime(k.Hour.Hour) }),
+		Array(keys, func(k ports.Rate) int64 { return int64(k.Rate) }),
+		Array(keys, func(k ports.Rate) int64 { return t.Rates[k] }))
 }

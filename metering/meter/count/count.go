@@ -7,11 +7,11 @@
 //     aside as evidence; egress leaves ingress samples aside; both leaves an egress sample aside only when the
 //     packet came in by a port that gave ingress samples within the hour, for then it was counted there. Samples
 //     whose side cannot be told count under every policy: dropping them would bill too little without a word.
-//  2. believe the rate: 0, outside the exporter's bounds, or a packet that would stand for more than a tebibyte is
+//  2. believe the rate: 0, outside the exporter's bounds, or a packet that would stand for more than 2^38 bytes is
 //     quarantined with its unscaled lengths, never counted as if it were 1.
 //  3. attribute at the receive time: the source's service gets out, the destination's in; both may be the same.
-//  4. scale: frame length x rate (L2), IP length x rate (L3), packets = rate. Plain int64: a tebibyte a sample and
-//     at most MaxSamples samples between two resets cannot overflow.
+//  4. scale: frame length x rate (L2), IP length x rate (L3), packets = rate. Plain int64: 2^38 bytes a sample and
+//     at most MaxSamples samples between two resets cannot overflow; flow records that would are rejected.
 //
 // Counters of services lie in one dense array found through an open-addressing table keyed by (service, exporter,
 // ten-second slot); once it has grown to the traffic nothing is allocated, and the cost of a sample does not

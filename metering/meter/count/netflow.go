@@ -14,7 +14,10 @@ import (
 	"github.com/ezscale/platform/metering/sflow"
 )
 
-const flowReason = "flow_" // + netflow's reason
+const (
+	flowReason   = "flow_" // + netflow's reason
+	reasonExcess = flowReason + "excess"
+)
 
 // flowDatagram counts a NetFlow or IPFIX datagram. Its agent is its source address, its sub-agent the observation domain.
 func (c *Counter) flowDatagram(d *envelope.Datagram) {
@@ -165,8 +168,11 @@ func (c *Counter) quarantineRecord(r *netflow.Record, scaled *record, l2, l3 uin
 		c.loss.SamplesEvidence++
 		return
 	}
-	c.loss.SamplesQuarantined++
 	q := Quarantined{int64(min(r.Packets, maxRecordBytes)), int64(min(l2, maxRecordBytes)), int64(min(l3, maxRecordBytes))}
+	if !c.fits(max(q.Samples, q.FrameLength, q.IPLength)) {
+		return
+	}
+	c.loss.SamplesQuarantined++
 	for in, address := range map[bool]netip.Addr{false: scaled.src, true: scaled.dst} {
 		owner, why := c.judge(c.snapshot.Prefixes.Owner(address, scaled.to), scaled.to)
 		if owner != prefix.None && why == ownership.Counts {

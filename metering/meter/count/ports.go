@@ -1,139 +1,30 @@
 package count
 
 import (
+	"github.com/ezscale/platform/metering/meter/count/ports"
 	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/meter/spread"
 	"github.com/ezscale/platform/metering/meter/track/counters"
 	"github.com/ezscale/platform/metering/sflow"
 )
 
-// PortHour names a row of port_hourly.
-type PortHour struct {
-	PortKey
-	Hour int64
-}
-
-// PortUse is what a port's hour adds to port_hourly.
-type PortUse struct {
-	OctetsIn, OctetsOut, PacketsIn, PacketsOut         int64
-	Readings, Resets, Implausible, GapSeconds          int64
-	FlowIn, FlowOut, FlowInElsewhere, FlowOutElsewhere int64
-	SamplesIn, SamplesOut                              int64
-	SamplesInElsewhere, SamplesOutElsewhere            int64
-
-	rate        uint32 // of the newest samples, and how many of them are not in Rates yet
-	rateSamples int64
-}
-
-// PortRate names a row of port_rate_hourly.
-type PortRate struct {
-	PortHour
-	Rate uint32
-}
-
-const (
-	portCacheSize = 256 // ports whose rows are found without a map
-	maxRates      = 64 << 10
-)
-
-// portTable finds the rows of ports. Samples come in runs of few ports, so a small cache of rows stands before the map.
-type portTable struct {
-	PortHours map[PortHour]*PortUse
-	Rates     map[PortRate]int64
-	cache     [portCacheSize]struct {
-		key PortHour
-		use *PortUse
-	}
-}
-
-func newPortTable() portTable {
-	return portTable{PortHours: map[PortHour]*PortUse{}, Rates: map[PortRate]int64{}}
-}
-
-func (t *portTable) reset() {
-	clear(t.PortHours)
-	clear(t.Rates)
-	clear(t.cache[:])
-}
-
-// use is the row of a port's hour; nil over the bound.
-func (t *portTable) use(exporter int32, index uint32, hour int64) *PortUse {
-	place := &t.cache[(index^uint32(exporter)*0x9e3779b9)%portCacheSize]
-	key := PortHour{PortKey{Exporter: exporter, Index: index}, hour}
-	if place.use != nil && place.key == key {
-		return place.use
-	}
-	u, ok := t.PortHours[key]
-	if !ok {
-		if len(t.PortHours) >= maxPorts {
-			return nil
-		}
-		u = &PortUse{}
-		t.PortHours[key] = u
-	}
-	place.key, place.use = key, u
-	return u
-}
-
-// sampled notes the rate of a sample taken at a port.
-func (t *portTable) sampled(key PortHour, u *PortUse, rate uint32) {
-	if u.rate != rate {
-		t.note(key, u)
-		u.rate = rate
-	}
-	u.rateSamples++
-}
-
-func (t *portTable) note(key PortHour, u *PortUse) {
-	row := PortRate{key, u.rate}
-	if _, ok := t.Rates[row]; u.rateSamples > 0 && (ok || len(t.Rates) < maxRates) {
-		t.Rates[row] += u.rateSamples
-	}
-	u.rateSamples = 0
-}
-
-// SettleRates moves the rates that are counted beside Rates into it, before it is read.
-func (t *portTable) SettleRates() {
-	for key, u := range t.PortHours {
-		t.note(key, u)
-	}
-}
-
-// in adds to the estimate of what came in by a port: sampled there, or where it went out.
-func (u *PortUse) in(here bool, bytes, samples int64) {
-	if here {
-		u.FlowIn, u.SamplesIn = u.FlowIn+bytes, u.SamplesIn+samples
-		return
-	}
-	u.FlowInElsewhere, u.SamplesInElsewhere = u.FlowInElsewhere+bytes, u.SamplesInElsewhere+samples
-}
-
-// out adds to the estimate of what went out by a port.
-func (u *PortUse) out(here bool, bytes, samples int64) {
-	if here {
-		u.FlowOut, u.SamplesOut = u.FlowOut+bytes, u.SamplesOut+samples
-		return
-	}
-	u.FlowOutElsewhere, u.SamplesOutElsewhere = u.FlowOutElsewhere+bytes, u.SamplesOutElsewhere+samples
-}
-
 // portFlow adds a sample to the estimates of the ports it went through, whatever the count policy: they are compared
 // with the ports' own counters.
 func (c *Counter) portFlow(s *sflow.FlowSample, side sflow.Side) {
 	bytes := int64(s.FrameLength) * int64(s.Rate)
 	if s.InputFormat == sflow.InterfaceIndex && isPort(s.Input) {
-		if u := c.Tally.use(c.exporter.Index, s.Input, c.hour); u != nil {
-			u.in(side == sflow.Ingress, bytes, 1)
+		if u := c.Tally.Use(c.exporter.Index, s.Input, c.hour); u != nil {
+			u.In(side == sflow.Ingress, bytes, 1)
 			if side == sflow.Ingress {
-				c.Tally.sampled(PortHour{PortKey{Exporter: c.exporter.Index, Index: s.Input}, c.hour}, u, s.Rate)
+				c.Tally.Sampled(ports.Hour{Port: PortKey{Exporter: c.exporter.Index, Index: s.Input}, Hour: c.hour}, u, s.Rate)
 			}
 		}
 	}
 	if s.OutputFormat == sflow.InterfaceIndex && isPort(s.Output) {
-		if u := c.Tally.use(c.exporter.Index, s.Output, c.hour); u != nil {
-			u.out(side == sflow.Egress, bytes, 1)
+		if u := c.Tally.Use(c.exporter.Index, s.Output, c.hour); u != nil {
+			u.Out(side == sflow.Egress, bytes, 1)
 			if side == sflow.Egress {
-				c.Tally.sampled(PortHour{PortKey{Exporter: c.exporter.Index, Index: s.Output}, c.hour}, u, s.Rate)
+				c.Tally.Sampled(ports.Hour{Port: PortKey{Exporter: c.exporter.Index, Index: s.Output}, Hour: c.hour}, u, s.Rate)
 			}
 		}
 	}
@@ -147,7 +38,7 @@ func (c *Counter) reading(s *sflow.CounterSample, restarted bool) {
 		return
 	}
 	c.Tally.port(c.exporter.Index, c.at, s, c.sub.Rate(s.IfIndex))
-	if u := c.Tally.use(c.exporter.Index, s.IfIndex, c.hour); u != nil {
+	if u := c.Tally.Use(c.exporter.Index, s.IfIndex, c.hour); u != nil {
 		u.Readings++
 	}
 	port, ok := c.sub.Port(s.IfIndex)
@@ -166,7 +57,7 @@ func (c *Counter) reading(s *sflow.CounterSample, restarted bool) {
 
 // delta spreads what a port did over the time it took.
 func (c *Counter) delta(port PortKey, d *counters.Delta) {
-	if u := c.Tally.use(port.Exporter, port.Index, c.hour); u != nil {
+	if u := c.Tally.Use(port.Exporter, port.Index, c.hour); u != nil {
 		if d.Reset {
 			u.Resets++
 		}
@@ -181,7 +72,7 @@ func (c *Counter) delta(port PortKey, d *counters.Delta) {
 		whole.Cut(b.To)
 	}
 	whole.Each(func(at int64, n [4]int64) {
-		if u := c.Tally.use(port.Exporter, port.Index, at/hourNanos); u != nil {
+		if u := c.Tally.Use(port.Exporter, port.Index, at/hourNanos); u != nil {
 			u.OctetsIn, u.OctetsOut, u.PacketsIn, u.PacketsOut = u.OctetsIn+n[0], u.OctetsOut+n[1], u.PacketsIn+n[2], u.PacketsOut+n[3]
 		}
 		if len(bindings) > 0 {
@@ -197,7 +88,7 @@ func (c *Counter) delta(port PortKey, d *counters.Delta) {
 func (c *Counter) gap(port PortKey, from, to int64) {
 	for at := from; at < to; at = at - at%hourNanos + hourNanos {
 		end := min(at-at%hourNanos+hourNanos, to)
-		if u := c.Tally.use(port.Exporter, port.Index, at/hourNanos); u != nil {
+		if u := c.Tally.Use(port.Exporter, port.Index, at/hourNanos); u != nil {
 			u.GapSeconds += (end - at) / 1e9
 		}
 	}

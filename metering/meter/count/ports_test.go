@@ -9,6 +9,7 @@ import (
 
 	"github.com/ezscale/platform/internal/prefix"
 	"github.com/ezscale/platform/metering/meter/count"
+	"github.com/ezscale/platform/metering/meter/count/ports"
 	"github.com/ezscale/platform/metering/meter/metertest"
 	"github.com/ezscale/platform/metering/meter/ownership"
 )
@@ -55,7 +56,7 @@ func readings(b *bench, t *testing.T, from uint32, rows ...[3]int64) {
 	}
 }
 
-func (b *bench) port(index uint32) (sum count.PortUse) {
+func (b *bench) port(index uint32) (sum ports.Use) {
 	for k, u := range b.Tally.PortHours {
 		if k.Index == index {
 			sum.OctetsIn, sum.OctetsOut = sum.OctetsIn+u.OctetsIn, sum.OctetsOut+u.OctetsOut
@@ -196,10 +197,10 @@ func TestPortsAreEstimatedByFlows(t *testing.T) {
 		t.Errorf("port 2: %+v", p)
 	}
 	b.Tally.SettleRates()
-	key := func(port, rate uint32) count.PortRate {
-		return count.PortRate{PortHour: count.PortHour{PortKey: ownership.Port{Index: port}, Hour: at / hour}, Rate: rate}
+	key := func(port, rate uint32) ports.Rate {
+		return ports.Rate{Hour: ports.Hour{Port: ownership.Port{Index: port}, Hour: at / hour}, Rate: rate}
 	}
-	if diff := cmp.Diff(map[count.PortRate]int64{key(1, 100): 1, key(1, 200): 1, key(2, 100): 1}, b.Tally.Rates); diff != "" {
+	if diff := cmp.Diff(map[ports.Rate]int64{key(1, 100): 1, key(1, 200): 1, key(2, 100): 1}, b.Tally.Rates); diff != "" {
 		t.Error(diff)
 	}
 }

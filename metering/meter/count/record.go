@@ -68,13 +68,15 @@ func sideOf(s envelope.Side) sflow.Side {
 // the addresses then.
 func (c *Counter) record(r *record) {
 	c.Tally.Samples++
+	if !c.fits(max(r.l2, r.l3, r.packets)) {
+		return
+	}
 	c.recordPorts(r)
 	if !c.countsRecord(r) {
 		c.loss.SamplesEvidence++
 		return
 	}
 	c.loss.Records++
-	c.Tally.bytes += r.l2
 	parts := spread.Interval{From: r.from, To: r.to, Counts: [4]int64{r.l2, r.l3, r.packets, r.samples}}
 	parts.Each(func(at int64, n [4]int64) { c.part(r, at, n) })
 	if r.unowned {
@@ -83,6 +85,18 @@ func (c *Counter) record(r *record) {
 	if r.elsewhere {
 		c.loss.SamplesElsewhere++
 	}
+}
+
+// fits tells whether a record's bytes, or packets, find room in the counters of one flush. What has brought them to their end is
+// no traffic.
+func (c *Counter) fits(n int64) bool {
+	if c.Tally.bytes >= maxBytes {
+		c.loss.SamplesRejected++
+		c.Tally.reject(c.exporter.Index, c.hour, reasonExcess, 1)
+		return false
+	}
+	c.Tally.bytes += n
+	return true
 }
 
 // countsRecord applies the exporter's policy.
@@ -104,13 +118,13 @@ func (c *Counter) countsRecord(r *record) bool {
 func (c *Counter) recordPorts(r *record) {
 	hour := r.to / hourNanos
 	if isPort(r.input) {
-		if u := c.Tally.use(c.exporter.Index, r.input, hour); u != nil {
-			u.in(r.side != sflow.Egress, r.l2, r.samples)
+		if u := c.Tally.Use(c.exporter.Index, r.input, hour); u != nil {
+			u.In(r.side != sflow.Egress, r.l2, r.samples)
 		}
 	}
 	if isPort(r.output) {
-		if u := c.Tally.use(c.exporter.Index, r.output, hour); u != nil {
-			u.out(r.side == sflow.Egress, r.l2, r.samples)
+		if u := c.Tally.Use(c.exporter.Index, r.output, hour); u != nil {
+			u.Out(r.side == sflow.Egress, r.l2, r.samples)
 		}
 	}
 }

@@ -56,6 +56,29 @@ func TestReplayedFlowsAreSpreadAndNeverScaledAgain(t *testing.T) {
 	}
 }
 
+// Whatever records say, counters stay within what a flush can write; those that are not counted for it are in the ledger.
+func TestRecordsBeyondAllMeasure(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, ownership.Ingress)
+	huge := flow()
+	huge.BytesL2, huge.BytesL3, huge.Packets = envelope.MaxFlowBytes, envelope.MaxFlowBytes, 1
+	const envelopes, each = 20, 500
+	for range envelopes {
+		all := make([]envelope.Flow, each)
+		for i := range all {
+			all[i] = huge
+		}
+		b.replay(t, all...)
+	}
+	u, l := b.usage(0), b.loss()
+	if u.BytesOutL2 < 1<<59 || u.BytesOutL2 > 1<<61 {
+		t.Errorf("counted %+v", u)
+	}
+	if l.Records+l.SamplesRejected != envelopes*each || l.SamplesRejected == 0 || !b.Tally.Full() {
+		t.Errorf("%+v", l)
+	}
+}
+
 // A record is one, in however many slots it went on.
 func TestAFlowOfNobodyIsOneRecord(t *testing.T) {
 	t.Parallel()

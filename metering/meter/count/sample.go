@@ -6,8 +6,8 @@ import (
 	"github.com/ezscale/platform/metering/sflow"
 )
 
-// maxSampleBytes is the most that one sample may stand for.
-const maxSampleBytes = 1 << 40
+// maxSampleBytes is the most that one sample may stand for: MaxSamples of them are 2^60.
+const maxSampleBytes = 1 << 38
 
 // owned is a sample that counts, and whose it is.
 type owned struct {

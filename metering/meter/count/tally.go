@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ezscale/platform/metering/meter/count/ports"
 	"github.com/ezscale/platform/metering/meter/ownership"
 	"github.com/ezscale/platform/metering/sflow"
 )
@@ -18,9 +19,9 @@ const (
 
 	maxUnattributed = 32 << 10 // addresses; the rest is gathered under Elsewhere
 	maxQuarantined  = 16 << 10 // (exporter, hour, service, direction, rate); the rest is only counted
-	maxPorts        = 64 << 10 // and hours of ports; the rest keeps its last reading
+	maxPorts        = 64 << 10 // the rest keeps its last reading
 	maxEvidence     = 64 << 10
-	maxBytes        = 1 << 62 // of flow records
+	maxBytes        = 1 << 60 // or packets, of flow records: what is beyond is rejected
 )
 
 // Elsewhere gathers unattributed addresses over the bound.
@@ -101,7 +102,7 @@ type Heard struct {
 // Tally is everything counted since the last Reset.
 type Tally struct {
 	usageTable
-	portTable
+	ports.Table
 	Evidence     map[EvidenceKey]*Usage
 	Losses       map[ExporterTime]*Loss   // by hour
 	Minutes      map[ExporterTime]*Minute // by minute
@@ -115,7 +116,7 @@ type Tally struct {
 	Newest    int64 // receive time of the newest datagram, Unix nanoseconds
 	Untracked int   // samples of sources over track's bound
 	Forgotten int   // quarantine rows over the bound
-	bytes     int64 // of flow records, whose sum a flush bounds
+	bytes     int64 // or packets, of flow records
 
 	lossKey   ExporterTime
 	lossNow   *Loss
@@ -127,7 +128,7 @@ type Tally struct {
 
 func newTally() *Tally {
 	return &Tally{
-		usageTable: newUsageTable(), portTable: newPortTable(), Evidence: map[EvidenceKey]*Usage{},
+		usageTable: newUsageTable(), Table: ports.NewTable(), Evidence: map[EvidenceKey]*Usage{},
 		Losses: map[ExporterTime]*Loss{}, Minutes: map[ExporterTime]*Minute{}, Rejects: map[RejectKey]int64{},
 		Quarantine: map[QuarantineKey]Quarantined{}, Unattributed: map[AddressKey]Unattributed{},
 		Ports: map[PortKey]Port{}, Heard: map[int32]*Heard{},
@@ -136,7 +137,7 @@ func newTally() *Tally {
 
 // Full tells that the next envelope must wait for a Reset.
 func (t *Tally) Full() bool {
-	return t.Samples >= MaxSamples || t.Cells() >= MaxCells || len(t.PortHours) >= maxPorts/2 || len(t.Evidence) >= maxEvidence || t.bytes >= maxBytes/2
+	return t.Samples >= MaxSamples || t.Cells() >= MaxCells || len(t.PortHours) >= ports.MaxHours/2 || len(t.Evidence) >= maxEvidence || t.bytes >= maxBytes/2
 }
 
 // Empty tells that nothing was counted.
@@ -145,7 +146,7 @@ func (t *Tally) Empty() bool { return len(t.Losses) == 0 && t.Cells() == 0 }
 // Reset forgets all counts and keeps the memory for the next.
 func (t *Tally) Reset() {
 	t.usageTable.reset()
-	t.portTable.reset()
+	t.Table.Reset()
 	clear(t.Evidence)
 	clear(t.Losses)
 	clear(t.Minutes)

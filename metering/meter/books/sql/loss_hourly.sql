@@ -17,7 +17,7 @@ on conflict (exporter_id, hour) do update set
     samples_without_ip = l.samples_without_ip + excluded.samples_without_ip,
     samples_rejected = l.samples_rejected + excluded.samples_rejected,
     samples_unattributed = l.samples_unattributed + excluded.samples_unattributed,
-    bytes_unattributed_l2 = l.bytes_unattributed_l2 + excluded.bytes_unattributed_l2,
+    bytes_unattributed_l2 = bounded_sum(l.bytes_unattributed_l2, excluded.bytes_unattributed_l2),
     counter_samples = l.counter_samples + excluded.counter_samples,
     discard_samples = l.discard_samples + excluded.discard_samples,
     samples_unknown = l.samples_unknown + excluded.samples_unknown,

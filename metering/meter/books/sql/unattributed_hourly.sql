@@ -18,5 +18,5 @@ select exporter_id, hour, case when known or rank <= room then address else '::'
 from ranked join room using (exporter_id, hour)
 group by 1, 2, 3 order by 1, 2, 3
 on conflict (exporter_id, hour, address) do update set
-    bytes_l2 = t.bytes_l2 + excluded.bytes_l2, bytes_l3 = t.bytes_l3 + excluded.bytes_l3,
-    packets = t.packets + excluded.packets, samples = t.samples + excluded.samples
+    bytes_l2 = bounded_sum(t.bytes_l2, excluded.bytes_l2), bytes_l3 = bounded_sum(t.bytes_l3, excluded.bytes_l3),
+    packets = bounded_sum(t.packets, excluded.packets), samples = bounded_sum(t.samples, excluded.samples)

@@ -2,11 +2,11 @@
 insert into usage_late as u (service_id, hour, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3, packets_in, packets_out, samples_in, samples_out)
 select * from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) order by 1, 2
 on conflict (service_id, hour) do update set
-    bytes_in_l2 = u.bytes_in_l2 + excluded.bytes_in_l2,
-    bytes_out_l2 = u.bytes_out_l2 + excluded.bytes_out_l2,
-    bytes_in_l3 = u.bytes_in_l3 + excluded.bytes_in_l3,
-    bytes_out_l3 = u.bytes_out_l3 + excluded.bytes_out_l3,
-    packets_in = u.packets_in + excluded.packets_in,
-    packets_out = u.packets_out + excluded.packets_out,
-    samples_in = u.samples_in + excluded.samples_in,
-    samples_out = u.samples_out + excluded.samples_out
+    bytes_in_l2 = bounded_sum(u.bytes_in_l2, excluded.bytes_in_l2),
+    bytes_out_l2 = bounded_sum(u.bytes_out_l2, excluded.bytes_out_l2),
+    bytes_in_l3 = bounded_sum(u.bytes_in_l3, excluded.bytes_in_l3),
+    bytes_out_l3 = bounded_sum(u.bytes_out_l3, excluded.bytes_out_l3),
+    packets_in = bounded_sum(u.packets_in, excluded.packets_in),
+    packets_out = bounded_sum(u.packets_out, excluded.packets_out),
+    samples_in = bounded_sum(u.samples_in, excluded.samples_in),
+    samples_out = bounded_sum(u.samples_out, excluded.samples_out)

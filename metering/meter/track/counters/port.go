@@ -2,10 +2,7 @@
 // restarts, late readings and those that a capture brings long afterwards.
 package counters
 
-import (
-	"math"
-	"math/bits"
-)
+import "math/bits"
 
 const (
 	// reorderMillis is how far an agent's uptime may go back within one boot.
@@ -22,6 +19,7 @@ const (
 	leastSpeed = uint64(100e9)  // bits a second
 	mostSpeed  = uint64(100e12) // told by no port: it means that the agent does not know
 	slackNanos = int64(60e9)
+	mostOctets = uint64(1) << 60 // 3 Tbit/s for 35 days
 
 	// What an agent does not know of a port it tells as all ones.
 	unknown   = ^uint64(0)
@@ -150,7 +148,7 @@ func between(from, to *Reading, rebooted bool) Delta {
 	return d
 }
 
-// possible is the most octets that a port can have done between two readings, and that an int64 holds.
+// possible is the most octets that a port can have done between two readings, and that counters can take.
 func possible(from, to *Reading) uint64 {
 	nanos := max(to.At-from.At, int64(to.Uptime-from.Uptime)*1e6*boolInt(to.Uptime > from.Uptime), 0) + slackNanos
 	speed := max(to.Speed, leastSpeed)
@@ -159,10 +157,10 @@ func possible(from, to *Reading) uint64 {
 	}
 	high, low := bits.Mul64((speed+speed/4)/8, uint64(nanos))
 	if high >= 1e9 {
-		return math.MaxInt64
+		return mostOctets
 	}
 	most, _ := bits.Div64(high, low, 1e9)
-	return min(most, math.MaxInt64)
+	return min(most, mostOctets)
 }
 
 func boolInt(b bool) int64 {
