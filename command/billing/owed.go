@@ -33,9 +33,7 @@ type owed struct {
 const selectOwed = `
 select c.id, c.starts_at, c.ends_at, c.quota_bytes, c.byte_basis, c.direction, c.bill_at, c.currency, c.overage_unit_bytes,
        trim_scale(c.overage_unit_price)::text, r.overage_bytes, r.overage_minor, coalesce(before.overage_bytes, 0), billed.minor,
-       s.revision, s.bytes_in_l2, s.bytes_out_l2, s.bytes_in_l3, s.bytes_out_l3, s.samples_in, s.samples_out, s.billable_bytes, s.billable_samples,
-       s.error_bound_percent::text, coalesce(s.estimated_bytes, s.billable_bytes),
-       s.datagrams_lost, s.samples_lost, coalesce(s.records_lost, 0), s.samples_quarantined, s.kernel_drops, coalesce(s.spool_drops, 0)
+       ` + snapshotColumns + `
 from cycle c
 cross join lateral (select * from cycle_rating where cycle_id = c.id order by revision desc limit 1) r
 join cycle_snapshot s on s.cycle_id = r.cycle_id and s.revision = r.revision

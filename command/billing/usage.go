@@ -55,9 +55,7 @@ where service_id = $1 and hour >= $2 and hour < $3`
 	// Samples in quarantine are the service's own, and missing as long as nothing is decided about them.
 	selectLoss = `
 select coalesce(sum(l.datagrams), 0)::bigint, coalesce(sum(l.samples), 0)::bigint, coalesce(sum(l.records), 0)::bigint,
-       (select coalesce(sum(q.samples - (select coalesce(sum(d.samples), 0) from quarantine_decision d
-            where d.exporter_id = q.exporter_id and d.hour = q.hour and d.service_id = q.service_id and d.direction = q.direction and d.rate = q.rate)), 0)
-        from quarantine_hourly q where q.service_id = $1 and q.hour >= $2 and q.hour < $3)::bigint,
+       (select coalesce(sum(samples), 0) from quarantine_open where service_id = $1 and hour >= $2 and hour < $3)::bigint,
        coalesce(sum(l.kernel), 0)::bigint, coalesce(sum(l.spool), 0)::bigint
 from (select greatest(sum(datagrams_lost), 0) as datagrams, greatest(sum(samples_lost), 0) as samples, greatest(sum(records_lost), 0) as records,
              sum(kernel_drops) as kernel, sum(spool_drops) as spool
@@ -72,15 +70,13 @@ insert into cycle_snapshot (cycle_id, revision, event_end, stored_before, bytes_
     datagrams_lost, samples_lost, records_lost, samples_quarantined, kernel_drops, spool_drops)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::numeric, $14, $15, $16, $17, $18, $19, $20)`
 
+	// What snapshot.columns take of a cycle_snapshot s.
+	snapshotColumns = `s.revision, s.bytes_in_l2, s.bytes_out_l2, s.bytes_in_l3, s.bytes_out_l3, s.samples_in, s.samples_out, s.billable_bytes,
+       s.billable_samples, s.error_bound_percent::text, coalesce(s.estimated_bytes, s.billable_bytes),
+       s.datagrams_lost, s.samples_lost, coalesce(s.records_lost, 0), s.samples_quarantined, s.kernel_drops, coalesce(s.spool_drops, 0)`
+
 	// The newest snapshot of a cycle.
-	selectSnapshot = `
-select revision, bytes_in_l2, bytes_out_l2, bytes_in_l3, bytes_out_l3, samples_in, samples_out, billable_bytes, billable_samples,
-       error_bound_percent::text, coalesce(estimated_bytes, billable_bytes),
-       datagrams_lost, samples_lost, coalesce(records_lost, 0), samples_quarantined, kernel_drops, coalesce(spool_drops, 0)
-from cycle_snapshot
-where cycle_id = $1
-order by revision desc
-limit 1`
+	selectSnapshot = `select ` + snapshotColumns + ` from cycle_snapshot s where s.cycle_id = $1 order by s.revision desc limit 1`
 )
 
 func readUsage(ctx context.Context, tx pgx.Tx, serviceID uuid.UUID, p period.Period) (counted, error) {
@@ -121,7 +117,7 @@ func lastSnapshot(ctx context.Context, tx pgx.Tx, cycleID uuid.UUID) (snapshot, 
 	return s, nil
 }
 
-// columns are where the columns of selectSnapshot go.
+// columns are where snapshotColumns go.
 func (s *snapshot) columns() []any {
 	return append([]any{&s.Revision, &s.BytesInL2, &s.BytesOutL2, &s.BytesInL3, &s.BytesOutL3, &s.SamplesIn, &s.SamplesOut, &s.BillableBytes, &s.BillableSamples,
 		&s.ErrorBound, &s.EstimatedBytes}, s.known.columns()...)

@@ -5,5 +5,7 @@ alter table cycle_snapshot
     add column records_lost bigint,
     add column spool_drops  bigint;
 
+grant select on quarantine_open to ezscale_command;
+
 -- +goose Down
 -- Forward only.
