@@ -1,7 +1,7 @@
 // People of the browser tests: their mails, their authenticators, and the way to an account.
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { call } from './browser.mjs'
+import { call, open } from './browser.mjs'
 
 export const PASSWORD = 'plum harbour teaspoon nineteen'
 
@@ -74,6 +74,11 @@ export function codeOf(secret, steps = 0) {
 
 export async function logIn(page, email, password = PASSWORD) {
   await page.goto('/login')
+  await logInHere(page, email, password)
+}
+
+/** Logs in at the login that is there already: where a page that lost its session leads, which is not loaded anew. */
+export async function logInHere(page, email, password = PASSWORD) {
   await page.getByLabel('Email address').fill(email)
   await page.getByLabel('Password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Log in', exact: true }).click()
@@ -98,4 +103,20 @@ export async function logInAgainByPasskey(page, keyring) {
     await route.continue()
   })
   await page.getByRole('button', { name: 'Log in with a passkey' }).click()
+}
+
+/** Opens a page and logs somebody in, who sees their services. */
+export async function enter(browser, email) {
+  const opened = await open(browser)
+  await logIn(opened.page, email)
+  await opened.page.waitForURL(/\/services$/)
+  return opened
+}
+
+/** Ends all sessions of somebody, as from another browser. */
+export async function endAll(email) {
+  const elsewhere = await call('account', 'POST', '/login', { body: { email, password: PASSWORD } })
+  const cookie = elsewhere.cookies.find((c) => c.startsWith('__Host-session='))
+  assert.equal((await call('account', 'DELETE', '/me/sessions', { cookie })).status, 204)
+  assert.equal((await call('account', 'DELETE', '/session', { cookie })).status, 204)
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { becomes, call, clean, launch, open, session, settled } from './browser.mjs'
-import { logIn, logOut, mailed, PASSWORD, settle, someone } from './people.mjs'
+import { endAll, enter, logIn, logInHere, logOut, mailed, PASSWORD, settle, someone } from './people.mjs'
 
 let browser, staff
 before(async () => {
@@ -10,28 +10,6 @@ before(async () => {
   staff = await session('staff')
 })
 after(() => browser?.close())
-
-async function enter(email) {
-  const opened = await open(browser)
-  await logIn(opened.page, email)
-  await opened.page.waitForURL(/\/services$/)
-  return opened
-}
-
-/** Ends all sessions of somebody, as from another browser. */
-async function endAll(email) {
-  const elsewhere = await call('account', 'POST', '/login', { body: { email, password: PASSWORD } })
-  const cookie = elsewhere.cookies.find((c) => c.startsWith('__Host-session='))
-  assert.equal((await call('account', 'DELETE', '/me/sessions', { cookie })).status, 204)
-  assert.equal((await call('account', 'DELETE', '/session', { cookie })).status, 204)
-}
-
-/** Logs in where a page that lost its session leads: it is not loaded anew. */
-async function logInHere(page, email) {
-  await page.getByLabel('Email address').fill(email)
-  await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
-  await page.getByRole('button', { name: 'Log in', exact: true }).click()
-}
 
 test('whoever is signed in is led on from where people log in, and mailed links still open', async () => {
   const email = someone('led')
@@ -94,7 +72,7 @@ test('who has to set up a second factor, or looks as somebody else, is led on to
 test('the dialog that asks for a proof says for what', async () => {
   const email = someone('why'), guest = someone('guest')
   await settle(staff, email)
-  const { page, close } = await enter(email)
+  const { page, close } = await enter(browser, email)
   const stale = (route) => (route.request().method() === 'GET' ? route.continue()
     : route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ status: 403, code: 'proof_required', detail: 'prove again who you are' }) }))
   for (const path of ['me/tokens', 'account/invitations']) await page.route(`**/api/v1/${path}`, stale) // as after ten minutes
@@ -122,7 +100,7 @@ test('the dialog that asks for a proof says for what', async () => {
 test('what was typed when the session ended is there again, and does not write over what somebody else changed', async () => {
   const email = someone('draft')
   await settle(staff, email, 'Dana Draft')
-  const { page, close } = await enter(email)
+  const { page, close } = await enter(browser, email)
   await page.goto('/account')
   await settled(page)
   const company = page.getByLabel('Company'), phone = page.getByLabel('Telephone'), note = page.getByText('is here again')
@@ -156,7 +134,7 @@ test('what was typed is nobody else’s, and gone after a log-out', async () => 
   const anna = someone('anna'), bert = someone('bert')
   await settle(staff, anna, 'Anna Alpha')
   await settle(staff, bert, 'Bert Beta')
-  const { page, close } = await enter(anna)
+  const { page, close } = await enter(browser, anna)
   const name = page.getByLabel('Name', { exact: true }), address = page.getByLabel('New address')
   async function profile() {
     await page.getByRole('link', { name: 'Profile', exact: true }).click()

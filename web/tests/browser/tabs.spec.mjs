@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { becomes, call, launch, open, session, settled } from './browser.mjs'
-import { logIn, logOut, PASSWORD, register, someone } from './people.mjs'
+import { endAll, enter, logIn, logOut, PASSWORD, register, someone } from './people.mjs'
 
 let browser, staff
 before(async () => {
@@ -11,18 +11,11 @@ before(async () => {
 })
 after(() => browser?.close())
 
-async function enter(email) {
-  const opened = await open(browser)
-  await logIn(opened.page, email)
-  await opened.page.waitForURL(/\/services$/)
-  return opened
-}
-
 test('a tab that shows somebody else than the browser is signed in as changes nothing, and follows', async () => {
   const anna = someone('anna'), bert = someone('bert')
   await register(staff, anna, 'Anna Alpha')
   await register(staff, bert, 'Bert Beta')
-  const { page, context, close } = await enter(anna)
+  const { page, context, close } = await enter(browser, anna)
   await page.goto('/profile')
   const name = page.getByLabel('Name', { exact: true })
   await becomes(() => name.inputValue(), 'Anna Alpha')
@@ -60,13 +53,11 @@ test('a tab that shows somebody else than the browser is signed in as changes no
 test('a session that was ended elsewhere is told of, and the way leads back', async () => {
   const email = someone('ended')
   await register(staff, email)
-  const { page, close } = await enter(email)
+  const { page, close } = await enter(browser, email)
   await page.goto('/account/members?from=a-link')
   await page.getByRole('button', { name: 'Invite …' }).click()
   await page.getByLabel('Email address').fill(someone('guest'))
-  const elsewhere = await call('account', 'POST', '/login', { body: { email, password: PASSWORD } })
-  const cookie = elsewhere.cookies.find((c) => c.startsWith('__Host-session='))
-  assert.equal((await call('account', 'DELETE', '/me/sessions', { cookie })).status, 204)
+  await endAll(email)
   await page.getByRole('button', { name: 'Invite', exact: true }).click()
   await page.getByTestId('ended').waitFor()
   await page.getByLabel('Email address').fill(email)
@@ -80,7 +71,7 @@ test('a session that was ended elsewhere is told of, and the way leads back', as
 test('what is pressed twice is sent once, and what was not answered is done once', async () => {
   const email = someone('twice')
   await register(staff, email)
-  const { page, close } = await enter(email)
+  const { page, close } = await enter(browser, email)
   await page.goto('/account/members')
   await settled(page)
   await page.evaluate(() => { // the first write arrives, its answer does not
@@ -109,7 +100,7 @@ test('what is pressed twice is sent once, and what was not answered is done once
 test('somebody else is quicker: a half-filled profile keeps what was typed', async () => {
   const email = someone('quick')
   await register(staff, email, 'Quick Example')
-  const { page, close } = await enter(email)
+  const { page, close } = await enter(browser, email)
   await page.goto('/account')
   await settled(page)
   await page.getByLabel('Company').fill('Typed here')
